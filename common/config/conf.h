@@ -29,6 +29,7 @@ enum conf_type {
 struct conf {
 	enum conf_type type;
 	unsigned line;     /* 0: not from a file */
+	size_t index;      /* among the parent's children */
 	char *name;        /* member name; NULL in lists and arrays and at the root */
 	const char *file;  /* owned by the root; NULL: not from a file */
 	struct conf *parent;
@@ -65,8 +66,16 @@ int conf_path(const struct conf *c, char *text, size_t size);
 void conf_error(struct errors *errors, const struct conf *c, const char *code, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/*
+ * The same rules hold for both notations: nothing is null, names are [A-Za-z*][A-Za-z0-9*_-]* and not true or false,
+ * strings are UTF-8 without NUL, a list holds groups, an array scalars of one type, and nesting is at most
+ * CONF_DEPTH deep. An empty array of JSON is an empty CONF_ARRAY, which the schema takes for an empty list too.
+ */
+#define CONF_DEPTH 64
+
 /* Readers. Return a new tree, or NULL with errors added. conf_read_file follows @include relative to the including file's
- * folder and refuses integers outside int32 that lack the L suffix (libconfig 1.5 corrupts them without a word). */
+ * folder and refuses integers outside int32 that lack the L suffix (libconfig 1.5 corrupts them without a word).
+ * conf_read_text opens no file: an @include in it is refused, because its text may come from far away. */
 struct conf *conf_read_file(const char *file, struct errors *errors);
 struct conf *conf_read_text(const char *text, const char *file_name, struct errors *errors);
 struct conf *conf_from_json(const json_t *json, struct errors *errors);
@@ -78,11 +87,17 @@ char *conf_to_libconfig(const struct conf *c);
 struct conf *conf_clone(const struct conf *c);
 void conf_free(struct conf *root);
 
+/* Whether two nodes hold the same: member order and int against float of the same value do not count. */
+bool conf_equal(const struct conf *a, const struct conf *b);
+
 /* Building a tree by hand: each returns the new child, owned by parent (a NULL parent makes a root). */
 struct conf *conf_new(struct conf *parent, enum conf_type type, const char *name);
 struct conf *conf_set_string(struct conf *group, const char *name, const char *value);
 struct conf *conf_set_int(struct conf *group, const char *name, int64_t value);
 struct conf *conf_set_bool(struct conf *group, const char *name, bool value);
+struct conf *conf_set_float(struct conf *group, const char *name, double value);
+/* Says where a node came from; the name is kept by the root. */
+void conf_set_place(struct conf *c, const char *file, unsigned line);
 /* Deep-copies `from` (with its places) below a group or list under `name` (NULL in a list); replaces a member of that name. */
 struct conf *conf_put(struct conf *parent, const char *name, const struct conf *from);
 /* Removes and frees a member; no-op if absent. */

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A session: both directions of one flow, shared by every function that it crosses. It lies in the table's memory file,
+ * is position-independent (indexes, values and stable ids, never pointers) and carries a sequence word, so that a
+ * successor process can find it. One worker owns it: no field is ever written by another thread.
+ *
+ * Layout: line 0 = what every packet reads, line 1 = tracking and accounting; an IPv6 session has a third line with its four
+ * addresses at offset 128; then come the slots of the functions (slot_of()).
+ */
+#ifndef SLUICE_FLOW_SESSION_H
+#define SLUICE_FLOW_SESSION_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "packet/tuple.h"
+
+/* Time classes; each has one expiry list per worker and a timeout (seconds) in struct flow_timeouts. */
+enum session_class {
+	CLASS_TCP_OPENING,     /* SYN seen, not yet established: half-open */
+	CLASS_TCP_ESTABLISHED, /* RFC 5382: at least 2 h 4 min */
+	CLASS_TCP_CLOSING,     /* FIN or RST seen; RFC 5382 / 7857: 4 min */
+	CLASS_UDP,             /* replied; RFC 4787: 2 min at least, 5 min advised */
+	CLASS_UDP_OPENING,     /* one way only so far: half-open */
+	CLASS_ICMP,            /* RFC 5508: 60 s */
+	CLASS_OTHER,
+	SESSION_CLASSES
+};
+
+enum session_flag {
+	SESSION_V6 = 1 << 0,
+	SESSION_REPLIED = 1 << 1,   /* a packet came back */
+	SESSION_CLOSING = 1 << 2,   /* being closed: drop what still comes */
+	SESSION_ONEWAY = 1 << 3,    /* no reverse key (direct return): one-way timers, no window check */
+	SESSION_REWRITTEN = 1 << 4, /* some function changed the tuple: the path may not be changed under it */
+	SESSION_MIDSTREAM = 1 << 5, /* picked up without its beginning: windows learnt, not checked at first */
+	SESSION_WALK = 1 << 6,      /* the originator walks against the path */
+	SESSION_HELD = 1 << 7,      /* a function holds packets of it: not freed */
+};
+
+/* Key of one direction. For IPv6, src and dst hold a 32-bit digest and the addresses stand in struct session_v6. */
+struct session_key {
+	uint32_t src, dst;
+	uint16_t sport, dport;
+	uint16_t zone;
+	uint8_t proto;
+	uint8_t family;
+};
+static_assert(sizeof(struct session_key) == 16, "two keys fill half a line");
+
+/* TCP tracking of one direction (RFC 9293 names; see G. van Rooij, "Real stateful TCP packet filtering in IP Filter"). */
+struct tcp_side {
+	uint32_t end;     /* highest sequence number sent + 1 */
+	uint32_t max_end; /* highest acknowledged + window by the other side */
+	uint32_t max_win; /* largest window offered by this side, scaled */
+	uint8_t scale;    /* window scale; 0x80: option seen */
+	uint8_t state;    /* enum tcp_side_state, in flow/tcp.h */
+	uint8_t flags;
+	uint8_t retransmits; /* saturating */
+};
+static_assert(sizeof(struct tcp_side) == 16, "two sides fill half a line");
+
+struct session {
+	/* line 0 */
+	struct session_key key[2]; /* 0: as the originator's packets come in; 1: as the answers come in */
+	uint32_t sequence;  /* odd while being written; a torn one is dropped by a successor */
+	uint32_t generation; /* policy generation of its path by which it was last judged */
+	uint32_t last_seen; /* milliseconds of the engine's clock, wraps; compare with time_after32() */
+	uint16_t layout;    /* which slots it has: id of a struct layout */
+	uint16_t path;      /* pinned path */
+	uint8_t klass;      /* enum session_class */
+	uint8_t flags;      /* enum session_flag */
+	uint8_t bucket;     /* owner bucket */
+	uint8_t hop_generation; /* edge's routing generation of hop[] */
+	uint32_t hop[2];    /* cached adjacency by direction; 0: none */
+	uint32_t entry_ports; /* low half: port of direction 0, high half: of direction 1, 0xffff: not yet seen */
+	/* line 1 */
+	struct tcp_side tcp[2];
+	uint32_t next, previous; /* expiry list: session indexes, SESSION_NONE at the ends */
+	uint32_t packets[2];     /* by direction, wrap */
+	uint64_t bytes[2];
+};
+static_assert(sizeof(struct session) == 128, "two cache lines");
+static_assert(offsetof(struct session, tcp) == 64, "line 1");
+
+struct session_v6 {
+	union ipaddr address[4]; /* src, dst of key 0; src, dst of key 1 */
+};
+static_assert(sizeof(struct session_v6) == 64, "one line");
+
+#define SESSION_NONE UINT32_MAX
+
+static inline struct session_v6 *session_v6(struct session *s)
+{
+	return (struct session_v6 *)(s + 1);
+}
+
+/* The slot area starts behind the fixed part; offset is what the function's instance was given (0..area). */
+static inline void *session_slot(struct session *s, uint32_t offset)
+{
+	return (uint8_t *)(s + 1) + (s->flags & SESSION_V6 ? sizeof(struct session_v6) : 0) + offset;
+}
+
+static inline int32_t time_after32(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b);
+}
+
+/* Tuples of a session: direction 0 as the originator's packets come in, 1 as the answers come in. */
+void session_tuple(const struct session *s, int direction, struct tuple *t);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The identity of a packet: five-tuple and zone. Values only; addresses and ports in network order.
+ */
+#ifndef SLUICE_PACKET_TUPLE_H
+#define SLUICE_PACKET_TUPLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { FAMILY_V4 = 4, FAMILY_V6 = 6 };
+
+/* An address of either family; IPv4 lies in v4, the other 12 bytes are zero. Network order. */
+union ipaddr {
+	uint32_t v4;
+	uint8_t bytes[16];
+	uint32_t words[4];
+	uint64_t halves[2];
+};
+
+/* ICMP queries carry their identifier in both ports; protocols without ports, and fragments that never saw their first
+ * one, have 0 in both. */
+struct tuple {
+	union ipaddr src, dst;
+	uint16_t sport, dport;
+	uint16_t zone; /* address realm of the key: VRF, tunnel, the far side of a NAT, the segment behind a hop */
+	uint8_t proto; /* IANA number of the transport protocol */
+	uint8_t family;
+};
+
+static inline struct tuple tuple_reverse(const struct tuple *t)
+{
+	struct tuple r = *t;
+
+	r.src = t->dst;
+	r.dst = t->src;
+	r.sport = t->dport;
+	r.dport = t->sport;
+	return r;
+}
+
+static inline bool tuple_equal(const struct tuple *a, const struct tuple *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+static inline union ipaddr ip_v4(uint32_t address)
+{
+	union ipaddr ip = { .words = { address, 0, 0, 0 } };
+
+	return ip;
+}
+
+#endif
