@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The tree of a configuration document: building, reading, copying, comparing. Every root is a struct conf_root, which
- * keeps the names of the files that its nodes came from, once each. A tree belongs to who made it until it is freed.
+ * The tree of a configuration document: building, reading, copying, comparing. Every root is a struct
+ * conf_root, which keeps the names of the files that its nodes came from, once each. A tree belongs to who
+ * made it until it is freed.
  */
 #include "config/conf.h"
 
@@ -97,12 +98,12 @@ void conf_remove(struct conf *group, const char *name)
 		return;
 	size_t at = c->index;
 	group->count--;
-	memmove(&group->children[at], &group->children[at + 1], (group->count - at) * sizeof(*group->children));
+	memmove(&group->children[at], &group->children[at + 1],
+	        (group->count - at) * sizeof(*group->children));
 	for (size_t i = at; i < group->count; i++)
 		group->children[i]->index = i;
 	clear(c);
 	free(c);
-	/* memory_grow() takes a count that is a power of two for a full array: it reallocates, which is right here too. */
 }
 
 /* The member of that name emptied for a new value, or a new one. */
@@ -275,7 +276,7 @@ int conf_path(const struct conf *c, char *text, size_t size)
 	int before = conf_path(c->parent, text, size);
 	size_t used = (size_t)before < size ? (size_t)before : size;
 	int more = c->name ? snprintf(text + used, size - used, "%s%s", before ? "." : "", c->name)
-			   : snprintf(text + used, size - used, "[%zu]", c->index);
+	                   : snprintf(text + used, size - used, "[%zu]", c->index);
 	return before + more;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The one description of a configuration: a table of members, nested. From it come validation, defaults, the keyed
- * diff, the OpenAPI document, CLI completion and the reference pages. Tables are static const data; any thread.
+ * The one description of a configuration: a table of members, nested. From it come validation, defaults, the
+ * keyed diff, the OpenAPI document, CLI completion and the reference pages. Tables are static const data; any
+ * thread.
  */
 #ifndef SLUICE_CONFIG_SCHEMA_H
 #define SLUICE_CONFIG_SCHEMA_H
@@ -13,17 +14,17 @@ enum schema_type {
 	SCHEMA_INT,
 	SCHEMA_FLOAT,
 	SCHEMA_STRING,
-	SCHEMA_ENUM,     /* string, one of `values` */
-	SCHEMA_NAME,     /* string: [A-Za-z0-9][A-Za-z0-9._-]{0,62} */
-	SCHEMA_ADDRESS,  /* string: IPv4 or IPv6 address */
-	SCHEMA_PREFIX,   /* string: address/length, or an address alone (= host); host bits must be 0 */
+	SCHEMA_ENUM,    /* string, one of `values` */
+	SCHEMA_NAME,    /* string: [A-Za-z0-9][A-Za-z0-9._-]{0,62} */
+	SCHEMA_ADDRESS, /* string: IPv4 or IPv6 address */
+	SCHEMA_PREFIX,  /* string: address/length, or an address alone (= host); host bits must be 0 */
 	SCHEMA_INTERFACE_ADDRESS, /* string: address/length with host bits (an address on a port) */
-	SCHEMA_PORTS,    /* string: "80" or "1000-2000"; an integer is accepted */
-	SCHEMA_MAC,      /* string: "02:00:00:00:00:01" */
-	SCHEMA_GROUP,    /* members in `members` */
-	SCHEMA_LIST,     /* of groups described by `members`, keyed by `key` (NULL: by position) */
-	SCHEMA_ARRAY,    /* of scalars of type `element` */
-	SCHEMA_ANY,      /* whatever: validated by somebody else (the `config` of a VNF) */
+	SCHEMA_PORTS,             /* string: "80" or "1000-2000"; an integer is accepted */
+	SCHEMA_MAC,               /* string: "02:00:00:00:00:01" */
+	SCHEMA_GROUP,             /* members in `members` */
+	SCHEMA_LIST,              /* of groups described by `members`, keyed by `key` (NULL: by position) */
+	SCHEMA_ARRAY,             /* of scalars of type `element` */
+	SCHEMA_ANY,               /* whatever: validated by somebody else (the `config` of a VNF) */
 };
 
 enum schema_flag {
@@ -32,29 +33,31 @@ enum schema_flag {
 };
 
 struct schema {
-	const char *name;      /* member name; a table ends with name == NULL */
+	const char *name; /* member name; a table ends with name == NULL */
 	enum schema_type type;
-	enum schema_type element;    /* of SCHEMA_ARRAY */
+	enum schema_type element; /* of SCHEMA_ARRAY */
 	unsigned flags;
-	const char *unit;            /* "s", "ms", "packets/s"; NULL: none */
-	int64_t min, max;            /* of SCHEMA_INT, or of the number of elements; both 0: unbounded */
-	const char *otherwise;       /* default as text ("60", "true", "drop"); NULL: none */
-	const char *const *values;   /* of SCHEMA_ENUM, NULL-terminated */
-	const char *key;             /* of SCHEMA_LIST */
+	const char *unit;          /* "s", "ms", "packets/s"; NULL: none */
+	int64_t min, max;          /* of SCHEMA_INT, or of the number of elements; both 0: unbounded */
+	const char *otherwise;     /* default as text ("60", "true", "drop"); NULL: none */
+	const char *const *values; /* of SCHEMA_ENUM, NULL-terminated */
+	const char *key;           /* of SCHEMA_LIST */
 	const struct schema *members;
-	const char *help;            /* one sentence */
+	const char *help; /* one sentence */
 };
 
-/* Checks a group against a table: unknown members, types, ranges, formats, required ones, duplicate keys. Adds every error. */
+/* Checks a group against a table: unknown members, types, ranges, formats, required ones, duplicate keys.
+ * Adds every error. */
 bool schema_check(const struct schema *members, const struct conf *group, struct errors *errors);
 
 /* Adds the defaults of absent members (also in nested groups that are present, and in list items). */
 void schema_defaults(const struct schema *members, struct conf *group);
 
-/* One difference between two documents of a schema; lists are compared by key, so an insertion is one difference. */
+/* One difference between two documents of a schema; lists are compared by key, so an insertion is one
+ * difference. */
 struct conf_change {
-	char *path;          /* rules[web].action */
-	char kind;           /* '+', '-', '~' ('>' : moved within its list) */
+	char *path;           /* rules[web].action */
+	char kind;            /* '+', '-', '~' ('>' : moved within its list) */
 	char *before, *after; /* JSON text; NULL where absent */
 };
 struct conf_diff {
@@ -62,7 +65,8 @@ struct conf_diff {
 	size_t count;
 };
 /* Compares; before or after may be NULL. Linear in the documents' size (keys are hashed). */
-struct conf_diff schema_diff(const struct schema *members, const struct conf *before, const struct conf *after);
+struct conf_diff schema_diff(const struct schema *members, const struct conf *before,
+                             const struct conf *after);
 void conf_diff_free(struct conf_diff *diff);
 /* One line a change, as `sluice diff` prints it; malloc'd. */
 char *conf_diff_text(const struct conf_diff *diff);

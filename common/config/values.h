@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Typed values of checked nodes, for compilers: each reads one scalar node by the same rule that schema_check() used.
- * Answers false, and leaves the result alone, for NULL (an absent member) or a value of another kind. Any thread.
+ * Typed values of checked nodes, for compilers: each reads one scalar node by the same rule that
+ * schema_check() used. Answers false, and leaves the result alone, for NULL (an absent member) or a value of
+ * another kind. Any thread.
  */
 #ifndef SLUICE_CONFIG_VALUES_H
 #define SLUICE_CONFIG_VALUES_H

@@ -22,7 +22,7 @@ static struct error *append(struct errors *errors)
 }
 
 void errors_vadd(struct errors *errors, const char *path, const char *code, const char *file, unsigned line,
-		 const char *format, va_list args)
+                 const char *format, va_list args)
 {
 	struct error *error = append(errors);
 
@@ -34,7 +34,7 @@ void errors_vadd(struct errors *errors, const char *path, const char *code, cons
 }
 
 void errors_add(struct errors *errors, const char *path, const char *code, const char *file, unsigned line,
-		const char *format, ...)
+                const char *format, ...)
 {
 	va_list args;
 
@@ -51,8 +51,8 @@ int error_format(const struct error *error, char *text, size_t size)
 	if (error->line)
 		snprintf(line, sizeof(line), "%s%u", error->file ? ":" : "line ", error->line);
 	return snprintf(text, size, "%s%s%s%s%s%s", error->file ? error->file : "", line,
-			error->file || error->line ? ": " : "", path ? error->path : "", path ? ": " : "",
-			error->detail);
+	                error->file || error->line ? ": " : "", path ? error->path : "", path ? ": " : "",
+	                error->detail);
 }
 
 /* Puts a prefix before a path: none doubled, "a" before "[0]" without a dot. */

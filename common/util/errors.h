@@ -25,25 +25,30 @@ struct errors {
 	size_t room;
 };
 
-#define ERRORS_NONE { NULL, 0, 0 }
+#define ERRORS_NONE        \
+	{                  \
+		NULL, 0, 0 \
+	}
 
 /* Adds one error; path, file may be NULL. Copies all strings. */
 void errors_add(struct errors *errors, const char *path, const char *code, const char *file, unsigned line,
-		const char *format, ...) __attribute__((format(printf, 6, 7)));
+                const char *format, ...) __attribute__((format(printf, 6, 7)));
 
 /* As errors_add, with the arguments in a va_list. */
 void errors_vadd(struct errors *errors, const char *path, const char *code, const char *file, unsigned line,
-		 const char *format, va_list args);
+                 const char *format, va_list args);
 
 static inline bool errors_any(const struct errors *errors)
 {
 	return errors->count > 0;
 }
 
-/* Writes one error as `FILE:LINE: PATH: DETAIL` (parts that are not known are left out) into text; returns as snprintf. */
+/* Writes one error as `FILE:LINE: PATH: DETAIL` (parts that are not known are left out) into text; returns as
+ * snprintf. */
 int error_format(const struct error *error, char *text, size_t size);
 
-/* Moves all errors of `from` to the end of `to`, putting `prefix` (may be NULL) before each path; empties `from`. */
+/* Moves all errors of `from` to the end of `to`, putting `prefix` (may be NULL) before each path; empties
+ * `from`. */
 void errors_move(struct errors *to, struct errors *from, const char *prefix);
 
 /* Frees what the list owns and leaves it empty. */

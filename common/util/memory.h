@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Memory and text of the control plane. Everything here is for configuration, state and text, never for packets: sizes
- * are bounded by the callers before anything is built, and running out of memory all the same ends the process, which
- * its supervisor restarts; half-built configurations are worse. Any thread; results belong to the caller, free() them.
+ * Memory and text of the control plane. Everything here is for configuration, state and text, never for
+ * packets: sizes are bounded by the callers before anything is built, and running out of memory all the same
+ * ends the process, which its supervisor restarts; half-built configurations are worse. Any thread; results
+ * belong to the caller, free() them.
  */
 #ifndef SLUICE_UTIL_MEMORY_H
 #define SLUICE_UTIL_MEMORY_H
@@ -14,8 +15,9 @@
 void *memory_new(size_t count, size_t size) __attribute__((malloc));
 
 /*
- * Makes room for one more element in an array that holds `count` of `size` bytes and grew by this function alone.
- * The room is the next power of two, so that no separate word has to remember it. Returns the array, maybe moved.
+ * Makes room for one more element in an array that holds `count` of `size` bytes and grew by this function
+ * alone. The room is the next power of two, so that no separate word has to remember it. Returns the array,
+ * maybe moved.
  */
 void *memory_grow(void *list, size_t count, size_t size);
 

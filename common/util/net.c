@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Readers and writers of network values. inet_pton() does the addresses: it is strict where we want it strict (four
- * decimal parts without leading zeros). Holds no data; any thread.
+ * Readers and writers of network values. inet_pton() does the addresses: it is strict where we want it strict
+ * (four decimal parts without leading zeros). Holds no data; any thread.
  */
 #include "util/net.h"
 

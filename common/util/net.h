@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The texts of network values: addresses, prefixes, MACs, port ranges. One reader of each, so that the check of a
- * configuration and the compiler behind it can never disagree. Pure functions; any thread. Readers take the whole
- * text or answer false; they accept no white space, no leading zeros (RFC 6943, section 3.1.1), no zone identifiers.
+ * The texts of network values: addresses, prefixes, MACs, port ranges. One reader of each, so that the check
+ * of a configuration and the compiler behind it can never disagree. Pure functions; any thread. Readers take
+ * the whole text or answer false; they accept no white space, no leading zeros (RFC 6943, section 3.1.1), no
+ * zone identifiers.
  */
 #ifndef SLUICE_UTIL_NET_H
 #define SLUICE_UTIL_NET_H
@@ -37,7 +38,8 @@ bool mac_parse(const char *text, struct mac_addr *mac);
 /* "80" or "1000-2000" in host order, first <= last; 0 is a port like others. */
 bool port_range_parse(const char *text, uint16_t *first, uint16_t *last);
 
-/* Writers: canonical text (RFC 5952 for IPv6), return as snprintf. ip_prefix_format always writes the length. */
+/* Writers: canonical text (RFC 5952 for IPv6), return as snprintf. ip_prefix_format always writes the length.
+ */
 int ip_addr_format(const struct ip_addr *address, char *text, size_t size);
 int ip_prefix_format(const struct ip_prefix *prefix, char *text, size_t size);
 int mac_format(const struct mac_addr *mac, char *text, size_t size);
