@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The edge: outside ports, their addresses, ARP and ND with hold queues, claims, routes, local ICMP. It sees packets and
+ * ports only through struct edge_ops. In both directions it comes first (is it for me? which egress?) and last
+ * (next hop, TTL, MAC).
+ *
+ * Ownership: struct edge_table is an immutable snapshot (builder thread; freed after a grace period by its owner).
+ * struct edge is live state for the engine's life: the neighbour table has one writer, worker 0; other workers read it without locks
+ * and ask worker 0 by message. struct edge_worker is one worker's: hold queues, rate limits, counters.
+ */
+#ifndef SLUICE_EDGE_EDGE_H
+#define SLUICE_EDGE_EDGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "config/conf.h"
+#include "config/schema.h"
+#include "packet/pkt.h"
+#include "util/errors.h"
+
+enum { EDGE_PORTS_MAX = 64, EDGE_NO_PORT = 0xffff };
+
+enum edge_mode {
+	EDGE_ROUTED,
+	EDGE_LINK, /* inner links of a hop: blind to MACs, no ARP, no TTL, no routing: what leaves a path leaves by its end port */
+};
+
+/* The schema of the `edge` group of an engine's configuration: mode, ports (name, device, addresses, gateways, mtu, mac, netns),
+ * routes (prefix, via, port, or action = blackhole|reject), unmatched. Ports' `device` and `netns` are the runtime's business. */
+extern const struct schema edge_schema[];
+
+/* Counters of the edge per worker; names and help in edge_counters[] (drop: a reason for a drop). */
+enum edge_counter {
+	EDGE_C_TTL_EXCEEDED,  /* drop; ICMP time exceeded was sent if the rate allowed */
+	EDGE_C_NO_ROUTE,      /* drop */
+	EDGE_C_BLACKHOLE,     /* drop */
+	EDGE_C_HOLD_FULL,     /* drop: too many packets wait for one neighbour, or in all */
+	EDGE_C_HOLD_TIMEOUT,  /* drop: the neighbour did not answer (ICMP host unreachable sent) */
+	EDGE_C_TOO_BIG,       /* drop: larger than the MTU and DF set, or IPv6 */
+	EDGE_C_NOT_FOR_ME,    /* drop: unicast frame with another destination MAC */
+	EDGE_C_LOCAL_UNKNOWN, /* drop: for an address of ours, but nobody listens */
+	EDGE_C_MULTICAST,     /* drop: multicast or broadcast that nobody wants */
+	EDGE_C_BAD_ARP,       /* drop: malformed or spoofed ARP or ND */
+	EDGE_C_NOT_IP,        /* drop: another ethertype */
+	EDGE_C_DELIVERED,     /* taken in by the edge itself: ARP, ND, echo requests and the like */
+	EDGE_C_ORIGINATED,    /* packets made by the edge: ARP, ND, ICMP */
+	EDGE_C_HELD,          /* gauge: waiting in hold queues now */
+	EDGE_C_REDIRECTED,
+	EDGE_COUNTERS
+};
+struct edge_counter_info {
+	const char *name, *help;
+	bool drop;
+};
+extern const struct edge_counter_info edge_counters[EDGE_COUNTERS];
+
+/* What the edge needs of whoever runs it; all are called on the worker's thread. */
+struct edge_ops {
+	/* Queues a complete frame for a port; takes the mbuf over. */
+	void (*transmit)(void *context, uint16_t port, struct rte_mbuf *m);
+	/* A fresh mbuf with a cleared struct pkt, or NULL. */
+	struct rte_mbuf *(*mbuf)(void *context);
+	/* An ICMP error of ours for a packet of a session (TTL, MTU, unreachable at exit): the runtime walks it back along the packet's path,
+	 * so that functions translate it; offending stays the edge's. NULL session: the edge routes it itself. Takes `error` over. */
+	void (*turn)(void *context, struct rte_mbuf *offending, struct rte_mbuf *error);
+};
+
+struct edge;
+struct edge_table;
+struct edge_worker;
+
+/* Live state; `ports` is the number of port slots. NULL with errors. */
+struct edge *edge_new(unsigned workers, struct errors *errors);
+void edge_free(struct edge *edge);
+
+/* One worker's part. `now` in ns. */
+struct edge_worker *edge_worker_new(struct edge *edge, unsigned worker_id, const struct edge_ops *ops,
+                                    void *context, struct errors *errors);
+void edge_worker_free(struct edge_worker *ew); /* frees what is held */
+uint64_t *edge_worker_counters(
+        struct edge_worker *ew); /* EDGE_COUNTERS of them; readers of other threads see whole words */
+
+/* A port as the runtime made it. */
+struct edge_port_info {
+	const char *name; /* as in the configuration */
+	uint16_t number;  /* engine's number, < EDGE_PORTS_MAX */
+	uint8_t mac[6];
+	uint16_t mtu;
+};
+
+/* An address that functions say is theirs, on the port whose neighbours may ask for it. */
+struct edge_claim {
+	union ipaddr address;
+	uint8_t family, length;
+	uint16_t port;
+	uint16_t owner; /* the function's id: the claim leads to a path that holds it */
+};
+
+/* Compiles the `edge` group (checked against edge_schema) with the ports that exist and the claims of all functions. */
+struct edge_table *edge_compile(struct edge *edge, const struct conf *config,
+                                const struct edge_port_info *ports, unsigned port_count,
+                                const struct edge_claim *claims, unsigned claim_count,
+                                const struct edge_table *previous, struct errors *errors);
+void edge_table_free(struct edge_table *table);
+/* Told to every worker when a new table is current (worker thread): drops cached state that the change made stale. */
+void edge_worker_switch(struct edge_worker *ew, const struct edge_table *table, uint64_t now);
+
+/* Where a packet that found no session is to go. */
+enum edge_answer {
+	EDGE_FORWARD, /* egress is set: the port that its destination is routed to (or that claims it) */
+	EDGE_DONE,    /* taken over: answered, delivered or dropped and counted */
+};
+struct edge_decision {
+	uint16_t egress;      /* port */
+	uint16_t claim_owner; /* function id whose claim the destination is; 0xffff: none */
+};
+/* First look at a parsed IP packet without a session (pkt->in_port set): destination MAC, own addresses (echo request and the rest of local
+ * ICMP), claims, multicast, TTL, route. EDGE_LINK: always EDGE_FORWARD with EDGE_NO_PORT. */
+enum edge_answer edge_input(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *m,
+                            uint64_t now, struct edge_decision *decision);
+
+/* ARP, ND and other frames that are no sessions' business. True for packets that must go to edge_control() instead of a lookup: non-IP frames,
+ * ICMPv6 neighbour and router messages. Pure. They are handed to worker 0. */
+bool edge_is_control(struct rte_mbuf *m);
+void edge_control(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *m, uint64_t now);
+
+/* Last look, for packets with or without a session that leave their path toward a port (EDGE_LINK) or toward their destination (EDGE_ROUTED):
+ * TTL (checked above 1 and decremented here unless PKT_ORIGINATED), next hop (session->hop[dir] if its generation is current; else the FIB, and cached
+ * there), MTU, MAC header (VLAN tags removed), hold queue, transmit. Takes all n mbufs over. end_port: the path's end (EDGE_NO_PORT: none). */
+void edge_output(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf **m, unsigned n,
+                 uint16_t end_port, uint64_t now);
+
+/* Source address that the edge uses toward a packet's sender (of its in_port), for errors; false: none of that family. */
+bool edge_source(const struct edge_table *table, uint16_t port, uint8_t family, union ipaddr *address);
+
+/* Timers: ARP/ND retries and aging, hold queues. Returns the next deadline in ns. */
+uint64_t edge_tick(struct edge_worker *ew, const struct edge_table *table, uint64_t now);
+
+/* Announces a port's addresses and claims (gratuitous ARP, unsolicited NA); worker 0. */
+void edge_announce(struct edge_worker *ew, const struct edge_table *table, uint16_t port, uint64_t now);
+
+/* Operational state for REST, control thread: "neighbours", "routes", "ports", "claims". 0 or -ENOENT. */
+int edge_show(struct edge *edge, const struct edge_table *table, const char *topic, json_t **out);
+
+#endif

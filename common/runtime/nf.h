@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The contract of a network function. A class is a static table of calls; an instance (struct nf) is one configured
+ * function of an engine; its configuration is an immutable snapshot compiled off the datapath; its live state hangs from
+ * nf->live. Together with pkt.h, session.h and batch.h this is all that a function's author must know.
+ *
+ * Threads: compile, release, start, stop, claims, show, metrics run on the control side, one at a time; owner, open, review,
+ * process, close, tick run on the worker that owns the packet or session, and never block, lock or allocate.
+ */
+#ifndef SLUICE_RUNTIME_NF_H
+#define SLUICE_RUNTIME_NF_H
+
+#include <jansson.h>
+
+#include "config/conf.h"
+#include "config/schema.h"
+#include "manage/metrics.h"
+#include "manage/rest.h"
+#include "runtime/batch.h"
+#include "util/errors.h"
+
+struct engine;
+struct nf;
+
+enum nf_flag {
+	NF_NEEDS_ROUTED = 1 << 0, /* cannot stand in a transparent service */
+	NF_MAY_BYPASS = 1 << 1,   /* onFailure = "bypass" may be asked for */
+	NF_STATELESS_OK = 1 << 2, /* works on packets without a session */
+	NF_REWRITES = 1 << 3,     /* open() may rewrite the tuple; its sessions drain when it leaves a path */
+};
+
+struct nf_counter {
+	const char *name; /* "denied", "no-port": kebab-case */
+	const char *help;
+	bool drop; /* a reason for a drop */
+};
+
+/* What a function keeps in each session. version changes with the meaning of the bytes. */
+struct slot_layout {
+	uint16_t size; /* <= 32 bytes */
+	uint16_t version;
+};
+
+/* How an opening came about. */
+enum opening_flag {
+	OPEN_MIDSTREAM =
+	        1
+	        << 0, /* TCP without SYN, or a function added to a live session's path: must not rewrite then */
+	OPEN_ADDED = 1 << 1, /* the latter: the session lives already */
+};
+
+/* One session being opened, as it looks at this position. */
+struct opening {
+	struct tuple
+	        tuple; /* as the packets of direction 0 arrive here; open() may rewrite it for those behind */
+	struct rte_mbuf
+	        *m; /* the first packet, unedited (addresses and ports: use tuple); NULL when OPEN_ADDED */
+	struct session *session; /* reserved; the slot (nf_slot) is zeroed and may be written */
+	uint16_t in_port; /* outside ports at the ends of the path, in walking order: engine's port numbers */
+	uint16_t out_port;
+	uint16_t flags;  /* enum opening_flag */
+	uint8_t walk;    /* 0: the originator walks along the path */
+	uint8_t attempt; /* > 0: the keys clashed on the last attempt; a NAT takes another port */
+	uint8_t verdict; /* enum verdict; set by opening_refuse() or opening_take() */
+};
+
+/* The openings of one vector that are still alive at this position. */
+struct openings {
+	struct opening *list[BATCH_MAX];
+	unsigned count;
+	uint64_t now; /* nanoseconds */
+	uint64_t *counters;
+	struct worker *worker;
+	const struct path *path;
+	uint16_t worker_id;
+	uint16_t position;
+};
+
+static inline void opening_refuse(struct openings *os, struct opening *o, unsigned counter)
+{
+	os->counters[counter]++;
+	o->verdict = VERDICT_DROP;
+}
+
+/* The function has taken the packet over (answered it, emitted it elsewhere); no session comes of it. */
+static inline void opening_take(struct opening *o)
+{
+	o->verdict = VERDICT_TAKE;
+}
+
+/* An address that the function says is its own (NAT pool, virtual address): the edge answers for it on the port at the end of
+ * the path that the function faces outward (the path's last port). */
+struct nf_claim {
+	union ipaddr address;
+	uint8_t family;
+	uint8_t length; /* prefix length */
+};
+typedef void nf_claim_fn(void *context, const struct nf_claim *claim);
+
+struct nf_class {
+	const char *name; /* the kind: "firewall" */
+	const char *help; /* one sentence */
+	unsigned flags;
+	struct slot_layout slot;
+	const struct nf_counter *counters; /* ends with name NULL; may be NULL */
+	const struct schema *schema;       /* of its `config` group; may be NULL */
+
+	/* Compiles a checked configuration (defaults filled in) into a snapshot; `previous` is the present one or NULL. NULL with errors added. */
+	void *(*compile)(struct nf *nf, const void *previous, const struct conf *config,
+	                 struct errors *errors);
+	void (*release)(void *snapshot); /* after the grace period */
+	int (*start)(struct nf *nf,
+	             struct errors *errors); /* live state (nf->live), before the first compile; 0 or -1 */
+	void (*stop)(struct nf *nf);
+
+	/* Owner bucket (0..255) of a packet that enters this path with this walk, before any lookup; NF_NO_OWNER: no opinion. Pure. */
+	unsigned (*owner)(const struct nf *nf, const void *snapshot, struct rte_mbuf *m, int walk);
+	void (*open)(const struct nf *nf, const void *snapshot, struct openings *openings);
+	/* Judges a live session anew after a policy change. tuple: as direction 0 arrives here; the function replays its rewrite on it. */
+	enum verdict (*review)(const struct nf *nf, const void *snapshot, struct session *s,
+	                       struct tuple *tuple, uint16_t in_port, uint16_t out_port);
+	void (*process)(const struct nf *nf, const void *snapshot, struct batch *b);
+	void (*close)(const struct nf *nf, const void *snapshot, struct session *s, unsigned worker_id);
+	/* Periodic work of one worker; returns its next deadline in nanoseconds (UINT64_MAX: none). */
+	uint64_t (*tick)(const struct nf *nf, const void *snapshot, unsigned worker_id, uint64_t now);
+
+	void (*claims)(const struct nf *nf, const void *snapshot, nf_claim_fn *fn, void *context);
+	/* Operational state below /v1/state/<topic>: answers 0 and a new reference in *out, or a negative errno (ENOENT: no such topic). */
+	int (*show)(const struct nf *nf, const void *snapshot, const char *topic,
+	            const struct rest_request *request, json_t **out);
+	/* Fills in the slot's view of a session for REST: members are added to `out`. Worker thread; may be NULL. */
+	void (*show_session)(const struct nf *nf, const void *snapshot, const struct session *s, json_t *out);
+	void (*metrics)(const struct nf *nf, const void *snapshot, struct metrics *metrics);
+};
+
+#define NF_NO_OWNER  256u
+#define NF_NAME_MAX  64
+#define NF_SLOT_NONE UINT32_MAX
+
+/* One instance in an engine. Made and freed by the control side; const to workers. */
+struct nf {
+	const struct nf_class *klass;
+	char name[NF_NAME_MAX];
+	uint16_t id;          /* stable for the engine's life */
+	uint16_t workers;     /* how many: size of per-worker live state */
+	uint32_t slot_offset; /* in the slot area of every session; NF_SLOT_NONE: it has none */
+	uint32_t
+	        seed; /* of its random choices: fixed by configuration for comparisons, random in production */
+	struct engine *engine;
+	void *live; /* the class's own; per-worker parts are indexed by worker_id and written by that worker alone */
+};
+
+static inline void *nf_slot(const struct nf *nf, struct session *s)
+{
+	return session_slot(s, nf->slot_offset);
+}
+
+/* What functions may ask of the engine; worker thread. */
+
+/* Queues a packet for a later batch of this worker: it goes on behind (walk 0) or before (walk 1) `position`. With a session it
+ * keeps it (an ICMP error turning round); with NULL it is a new packet: parsed, owned and looked up anew, entering at the edge of the path's
+ * side that it walks from. The mbuf is owned by the engine from now on; freed and counted when the packet has turned more than twice. */
+void nf_emit(struct worker *worker, const struct path *path, unsigned position, int walk, struct rte_mbuf *m,
+             struct session *session);
+
+/* A fresh mbuf of this worker's pool with a cleared struct pkt, or NULL (counted). */
+struct rte_mbuf *nf_mbuf(struct worker *worker);
+
+/* Answers an offending packet with an ICMP error (or, `reset`, a TCP RST) from the edge's address facing its sender; rate-limited; turns round at
+ * `position`. The offending packet stays the caller's. type/code as in ICMPv4; translated for IPv6. */
+enum nf_reject { NF_REJECT_ADMIN, NF_REJECT_PORT, NF_REJECT_HOST, NF_REJECT_RESET };
+void nf_reject(struct worker *worker, const struct path *path, unsigned position, int walk,
+               struct rte_mbuf *offending, enum nf_reject how);
+
+/* One log line or event from a worker: queued without blocking, rate-limited; format is static. `text` at most 200 bytes are kept. */
+void nf_log(struct worker *worker, const struct nf *nf, const char *event, const char *format, ...)
+        __attribute__((format(printf, 4, 5)));
+
+/* Control side. */
+
+/* Runs fn on every worker between two turns, one after the other, and waits for each: how REST reads what workers own. fn must be short. */
+typedef void nf_worker_fn(const struct nf *nf, unsigned worker_id, uint64_t now, void *argument);
+void nf_on_workers(const struct nf *nf, nf_worker_fn *fn, void *argument);
+
+/* The engine's number of an outside port by name (as in the service's configuration), or -1; and back ("?" if unknown). */
+int engine_port_number(const struct engine *engine, const char *name);
+const char *engine_port_name(const struct engine *engine, unsigned port);
+
+#endif
