@@ -37,9 +37,11 @@ struct schema {
 	enum schema_type type;
 	enum schema_type element; /* of SCHEMA_ARRAY */
 	unsigned flags;
-	const char *unit;          /* "s", "ms", "packets/s"; NULL: none */
-	int64_t min, max;          /* of SCHEMA_INT, or of the number of elements; both 0: unbounded */
-	const char *otherwise;     /* default as text ("60", "true", "drop"); NULL: none */
+	const char *unit; /* "s", "ms", "packets/s"; NULL: none */
+	/* Of SCHEMA_INT and SCHEMA_FLOAT, or of the number of elements; both 0: unbounded; max < min: no upper bound. */
+	int64_t min, max;
+	/* Default as text ("60", "true", "drop", of arrays in JSON: "[80, 443]"); NULL: none. */
+	const char *otherwise;
 	const char *const *values; /* of SCHEMA_ENUM, NULL-terminated */
 	const char *key;           /* of SCHEMA_LIST */
 	const struct schema *members;
@@ -53,12 +55,28 @@ bool schema_check(const struct schema *members, const struct conf *group, struct
 /* Adds the defaults of absent members (also in nested groups that are present, and in list items). */
 void schema_defaults(const struct schema *members, struct conf *group);
 
+/* As conf_to_json, with every SCHEMA_SECRET replaced by SCHEMA_HIDDEN; for whatever leaves the process. */
+json_t *schema_to_json(const struct schema *members, const struct conf *group);
+#define SCHEMA_HIDDEN "********"
+
+/*
+ * Puts the secrets of `before` where `group` has SCHEMA_HIDDEN in their place, list items matched by key: so that what
+ * was read can be written back. A hidden secret without a predecessor stays as it is, for schema_check to refuse.
+ */
+void schema_restore_secrets(const struct schema *members, struct conf *group, const struct conf *before);
+
+/* Checks a table itself (for tests): defaults that fit, keys that exist, a help text for each. Adds every error. */
+bool schema_lint(const struct schema *members, struct errors *errors);
+
+/* The row of a member, or NULL. */
+const struct schema *schema_find(const struct schema *members, const char *name);
+
 /* One difference between two documents of a schema; lists are compared by key, so an insertion is one
  * difference. */
 struct conf_change {
 	char *path;           /* rules[web].action */
 	char kind;            /* '+', '-', '~' ('>' : moved within its list) */
-	char *before, *after; /* JSON text; NULL where absent */
+	char *before, *after; /* JSON text without secrets, positions if moved; NULL where absent */
 };
 struct conf_diff {
 	struct conf_change *list;
