@@ -23,42 +23,44 @@ struct session;
 enum pkt_flag {
 	PKT_V4 = 1 << 0,
 	PKT_V6 = 1 << 1,
-	PKT_FRAGMENT = 1 << 2,   /* a fragment, first or later */
-	PKT_LATER = 1 << 3,      /* a fragment without the transport header; sport/dport come from its first one */
-	PKT_ICMP_ERROR = 1 << 4, /* sport, dport, proto and the tuple are those of the inner header, see pkt_tuple() */
+	PKT_FRAGMENT = 1 << 2, /* a fragment, first or later */
+	PKT_LATER = 1 << 3, /* a fragment without the transport header; sport/dport come from its first one */
+	PKT_ICMP_ERROR =
+	        1 << 4, /* sport, dport, proto and the tuple are those of the inner header, see pkt_tuple() */
 	PKT_ICMP_QUERY = 1 << 5, /* echo and its like: sport == dport == identifier */
 	PKT_MULTICAST = 1 << 6,  /* IP destination is multicast or broadcast */
 	PKT_VLAN = 1 << 7,
-	PKT_OPTIONS = 1 << 8,    /* IPv4 options or IPv6 extension headers are present */
-	PKT_TRACE = 1 << 9,      /* marked by a trace filter */
+	PKT_OPTIONS = 1 << 8,     /* IPv4 options or IPv6 extension headers are present */
+	PKT_TRACE = 1 << 9,       /* marked by a trace filter */
 	PKT_ORIGINATED = 1 << 10, /* made by this process */
-	PKT_ROUTED = 1 << 11,    /* pkt->adjacency is set and beats routing */
-	PKT_HASHED = 1 << 12,    /* pkt->hash is of the present tuple */
+	PKT_ROUTED = 1 << 11,     /* pkt->adjacency is set and beats routing */
+	PKT_HASHED = 1 << 12,     /* pkt->hash is of the present tuple */
 };
 
 struct pkt {
 	uint16_t flags;
-	uint16_t l3;  /* offset of the IP header from the start of the frame, bytes */
-	uint16_t l4;  /* offset of the transport header; of a later fragment: of its payload */
-	uint16_t end; /* offset just past the IP packet (Ethernet padding lies beyond) */
+	uint16_t l3;           /* offset of the IP header from the start of the frame, bytes */
+	uint16_t l4;           /* offset of the transport header; of a later fragment: of its payload */
+	uint16_t end;          /* offset just past the IP packet (Ethernet padding lies beyond) */
 	uint16_t sport, dport; /* network order; see struct tuple */
-	uint8_t proto;         /* transport protocol, behind any extension headers; of an ICMP error: of the inner packet */
+	uint8_t proto; /* transport protocol, behind any extension headers; of an ICMP error: of the inner packet */
 	uint8_t tcp_flags;
 	uint8_t icmp_type, icmp_code; /* of the packet itself, also for an ICMP error */
 	uint16_t inner_l3, inner_l4;  /* ICMP error: offsets of the inner headers */
-	uint16_t zone;      /* zone of the key */
-	uint16_t in_port;   /* engine's number of the port it came by */
-	uint32_t hash;      /* of the tuple, see flow/table.h */
-	uint8_t bucket;     /* owner bucket */
-	uint8_t dir;        /* 0: the way the session's originator sends, 1: back */
-	uint8_t walk;       /* 0: along the path, 1: against it */
-	uint8_t turns;      /* how often it turned round (at most two) */
-	uint16_t path;      /* path and position where it is to go on, for emitted and handed-off packets */
+	uint16_t zone;                /* zone of the key */
+	uint16_t in_port;             /* engine's number of the port it came by */
+	uint32_t hash;                /* of the tuple, see flow/table.h */
+	uint8_t bucket;               /* owner bucket */
+	uint8_t dir;                  /* 0: the way the session's originator sends, 1: back */
+	uint8_t walk;                 /* 0: along the path, 1: against it */
+	uint8_t turns;                /* how often it turned round (at most two) */
+	uint16_t path; /* path and position where it is to go on, for emitted and handed-off packets */
 	uint16_t position;
 	struct session *session; /* NULL: not looked up or not found */
-	uint32_t adjacency; /* next hop, when PKT_ROUTED */
-	uint16_t vlan[2];   /* tags as on the wire, outer first; 0: none; network order swapped to host */
-	uint32_t mark;      /* free for functions of one path, cleared at entry */
+	uint32_t adjacency;      /* next hop, when PKT_ROUTED */
+	uint16_t vlan[2]; /* tags as on the wire, outer first; 0: none; network order swapped to host */
+	uint32_t mark;    /* free for functions of one path, cleared at entry */
+	uint8_t stage;    /* the engine's own: where a handed-off or emitted packet goes on */
 };
 static_assert(sizeof(struct pkt) <= 64, "struct pkt must stay within one cache line");
 
@@ -88,19 +90,19 @@ static inline struct rte_ipv6_hdr *pkt_ip6(struct rte_mbuf *m)
 /* Why a packet was refused; each is a counter of the engine. */
 enum pkt_malformed {
 	PKT_OK,
-	PKT_NOT_IP,           /* not malformed: ARP or another ethertype; flags has neither PKT_V4 nor PKT_V6, l3 is set */
+	PKT_NOT_IP, /* not malformed: ARP or another ethertype; flags has neither PKT_V4 nor PKT_V6, l3 is set */
 	PKT_SHORT_FRAME,
-	PKT_SHORT_IP,         /* shorter than its header says, or than a header */
+	PKT_SHORT_IP, /* shorter than its header says, or than a header */
 	PKT_BAD_VERSION,
 	PKT_BAD_HEADER_LENGTH,
-	PKT_BAD_CHECKSUM,     /* IPv4 header checksum, when verification is asked for */
-	PKT_BAD_ADDRESS,      /* source multicast, broadcast, loopback or unspecified; destination loopback or unspecified */
-	PKT_BAD_EXTENSION,    /* IPv6 extension chain too long (bound: 8 headers, 256 bytes), out of order or cut short */
+	PKT_BAD_CHECKSUM, /* IPv4 header checksum, when verification is asked for */
+	PKT_BAD_ADDRESS, /* source multicast, broadcast, loopback or unspecified; destination loopback or unspecified */
+	PKT_BAD_EXTENSION, /* IPv6 extension chain too long (bound: 8 headers, 256 bytes), out of order or cut short */
 	PKT_SHORT_TRANSPORT,
-	PKT_BAD_TRANSPORT,    /* TCP data offset, UDP length, port 0 of TCP */
-	PKT_BAD_FLAGS,        /* TCP flag combinations that no host sends (SYN+FIN, SYN+RST, none, FIN without ACK ...) */
-	PKT_BAD_ICMP,         /* unknown length, or an error whose inner header cannot be read */
-	PKT_BAD_FRAGMENT,     /* length not a multiple of 8, beyond 65535, a first one too short for its transport header */
+	PKT_BAD_TRANSPORT, /* TCP data offset, UDP length, port 0 of TCP */
+	PKT_BAD_FLAGS, /* TCP flag combinations that no host sends (SYN+FIN, SYN+RST, none, FIN without ACK ...) */
+	PKT_BAD_ICMP, /* unknown length, or an error whose inner header cannot be read */
+	PKT_BAD_FRAGMENT, /* length not a multiple of 8, beyond 65535, a first one too short for its transport header */
 	PKT_MALFORMED_KINDS
 };
 

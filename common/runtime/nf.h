@@ -88,6 +88,14 @@ static inline void opening_take(struct opening *o)
 	o->verdict = VERDICT_TAKE;
 }
 
+/* The session ends at this function (hairpin, tunnel): no function behind is asked, and answers enter here, as packets that
+ * this function emits in `zone`. process() of this function must TAKE the packets that reach it this way. */
+static inline void opening_end(struct opening *o, uint16_t zone)
+{
+	o->ended = 1;
+	o->answer_zone = zone;
+}
+
 /* An address that the function says is its own (NAT pool, virtual address): the edge answers for it on the port at the end of
  * the path that the function faces outward (the path's last port). */
 struct nf_claim {
@@ -116,7 +124,8 @@ struct nf_class {
 	/* Owner bucket (0..255) of a packet that enters this path with this walk, before any lookup; NF_NO_OWNER: no opinion. Pure. */
 	unsigned (*owner)(const struct nf *nf, const void *snapshot, struct rte_mbuf *m, int walk);
 	void (*open)(const struct nf *nf, const void *snapshot, struct openings *openings);
-	/* Judges a live session anew after a policy change. tuple: as direction 0 arrives here; the function replays its rewrite on it. */
+	/* Judges a live session anew after a policy change. tuple: as direction 0 arrives here; the function replays its rewrite on it.
+	 * PASS: go on; TAKE: the session ends here; DROP: it is closed. */
 	enum verdict (*review)(const struct nf *nf, const void *snapshot, struct session *s,
 	                       struct tuple *tuple, uint16_t in_port, uint16_t out_port);
 	void (*process)(const struct nf *nf, const void *snapshot, struct batch *b);
@@ -157,11 +166,18 @@ static inline void *nf_slot(const struct nf *nf, struct session *s)
 
 /* What functions may ask of the engine; worker thread. */
 
-/* Queues a packet for a later batch of this worker: it goes on behind (walk 0) or before (walk 1) `position`. With a session it
- * keeps it (an ICMP error turning round); with NULL it is a new packet: parsed, owned and looked up anew, entering at the edge of the path's
- * side that it walks from. The mbuf is owned by the engine from now on; freed and counted when the packet has turned more than twice. */
-void nf_emit(struct worker *worker, const struct path *path, unsigned position, int walk, struct rte_mbuf *m,
+/* Queues a packet for a later batch of this worker: it goes on at `position` (inclusive; one past either end: out by the edge),
+ * walking along (0) or against (1) the path. With a session it keeps it (an ICMP error that turned round). With NULL it is a new
+ * packet: parsed, owned and looked up anew in the zone that the caller has set in pkt_of(m)->zone; a miss is opened from `position` on. The mbuf is
+ * the engine's from now on; freed and counted when the packet has turned more than twice. */
+void nf_emit(struct worker *worker, const struct path *path, int position, int walk, struct rte_mbuf *m,
              struct session *session);
+
+/* The zone of packets that a function emits as new ones (the far side of a hairpin, of a tunnel): one for each instance. */
+static inline uint16_t nf_zone(const struct nf *nf)
+{
+	return (uint16_t)(0x8000 | nf->id);
+}
 
 /* A fresh mbuf of this worker's pool with a cleared struct pkt, or NULL (counted). */
 struct rte_mbuf *nf_mbuf(struct worker *worker);
