@@ -17,26 +17,30 @@ struct rte_mbuf;
 struct errors;
 struct flow_table;
 
+/* Idle times by class; 0 counts as 1 second, above 1,000,000 (11 days; the clock wraps after 49) as that. */
 struct flow_timeouts {
 	uint32_t seconds[SESSION_CLASSES];
 };
 extern const struct flow_timeouts flow_default_timeouts;
+extern const char *const session_class_names[SESSION_CLASSES]; /* "tcp-opening", ... */
 
 struct flow_options {
-	const char *file;    /* memory file (created, or opened again); NULL: anonymous memory */
+	const char *file;     /* memory file (created, or opened again); NULL: anonymous memory */
 	uint32_t sessions_v4; /* capacities */
 	uint32_t sessions_v6;
-	uint32_t slot_bytes; /* slot area of each session, rounded up to 64 */
-	uint32_t hash_seed;  /* random in production */
-	uint32_t max_half_open_percent; /* 25 */
+	uint32_t slot_bytes;            /* slot area of each session, rounded up to 64 */
+	uint32_t hash_seed;             /* random in production */
+	uint32_t max_half_open_percent; /* of each family's capacity; 0: the default, 25 */
 };
 
-/* Creates the table; NULL with errors added (memory, file). Where the file holds a table of the same geometry, its sessions are found
- * again: buckets and lists are rebuilt, torn and nonsensical records dropped and counted. Another geometry starts empty. */
+/* Creates the table; NULL with errors added (memory, file, file in use by another process). Where the file holds a table of the
+ * same geometry, its sessions are found again, with its hash seed: index, lists and free lists are rebuilt, torn and nonsensical
+ * records dropped and counted; hop, entry_ports and generation of those found are cleared, for they mean nothing to a successor.
+ * Another geometry starts empty. The clock that is passed as `now` must go on from where the predecessor's was. */
 struct flow_table *flow_table_new(const struct flow_options *options, struct errors *errors);
 void flow_table_free(struct flow_table *table);
 
-/* Hash of a tuple, symmetric in nothing: each direction has its own. */
+/* Hash of a tuple, symmetric in nothing: each direction has its own. The same in every table of the same seed. */
 uint32_t flow_hash(const struct flow_table *table, const struct tuple *t);
 
 /* Looks up n (<= 64) parsed packets: sets pkt->hash, pkt->session (NULL: a miss), pkt->dir. Bit i of the result: a hit.
@@ -53,41 +57,37 @@ enum flow_result {
 	FLOW_HALF_OPEN, /* the share of half-open sessions is used up and none is old enough to evict */
 };
 
-/* Reserves a session for an originator's tuple: a record with its slots zeroed and key 0 set, not yet findable.
- * `now` in milliseconds. Follow with flow_commit() or flow_abandon(). */
-enum flow_result flow_reserve(struct flow_table *table, const struct tuple *forward, uint32_t now, struct session **s);
+/* Reserves a session for an originator's tuple: a record with its slots zeroed, key 0, class (by protocol) and last_seen set,
+ * entry_ports 0xffffffff, not yet findable. `now` in milliseconds. Follow with flow_commit() or flow_abandon(). TCP and UDP
+ * count as half-open from here on until they are answered. May evict a half-open session that is idle for above 1 s. */
+enum flow_result flow_reserve(struct flow_table *table, const struct tuple *forward, uint32_t now,
+                              struct session **s);
 
 /* Makes it findable by both keys; `reverse` is the tuple of an answer as it will come in (the exit tuple, reversed); NULL for
- * SESSION_ONEWAY. On FLOW_CLASH nothing is changed and the record is still reserved. */
+ * SESSION_ONEWAY. On FLOW_CLASH (of either key: the second packet of a flow in one vector clashes, look it up again) and
+ * FLOW_FULL (no overflow bucket left) nothing is changed and the record is still reserved. */
 enum flow_result flow_commit(struct flow_table *table, struct session *s, const struct tuple *reverse);
 void flow_abandon(struct flow_table *table, struct session *s);
 
 /* Unlinks and frees a session. The caller has told the functions before. */
 void flow_remove(struct flow_table *table, struct session *s);
 
-/* Accounts one packet and moves the session along: last seen, counters, TCP tracking with window check, class. Returns false
- * where the packet is not acceptable (out of window, or not legal in this state): then nothing was changed but the
- * counter *reason (enum flow_invalid). ICMP errors refresh nothing. `tracked` false: accounting only. */
-enum flow_invalid {
-	FLOW_VALID,
-	FLOW_TCP_WINDOW,
-	FLOW_TCP_STATE,
-	FLOW_INVALIDS
-};
-enum flow_invalid flow_touch(struct flow_table *table, struct session *s, struct rte_mbuf *m, uint32_t now);
+/* flow_touch(), what every packet does to its session, is in flow/touch.h. */
 
-/* Expires at most `budget` sessions whose time is over, oldest first within each class: `close` is called before each is
- * freed (may be NULL; answers false to keep a session that holds packets). Returns how many. */
+/* Looks at no more than `budget` sessions whose time may be over and expires those whose it is: `close` is called before each is
+ * freed (may be NULL; answers false to keep it a while). Returns how many were freed. A session is never expired early; it is
+ * expired late by at most a sixteenth of its class's timeout, plus 1 ms, plus what a short budget leaves for later turns. */
 typedef bool flow_close_fn(void *context, struct session *s);
-unsigned flow_expire(struct flow_table *table, const struct flow_timeouts *timeouts, uint32_t now, unsigned budget,
-		     flow_close_fn *close, void *context);
-/* Called before a half-open session is evicted for room; set once at start. */
+unsigned flow_expire(struct flow_table *table, const struct flow_timeouts *timeouts, uint32_t now,
+                     unsigned budget, flow_close_fn *close, void *context);
+/* Called before a half-open session is evicted for room; set once at start. False keeps it. */
 void flow_on_evict(struct flow_table *table, flow_close_fn *close, void *context);
 
-/* Walks the pool from *cursor over at most `budget` records, calling `visit` for each live session; sets *cursor to 0 at the
- * end. visit may remove the session. */
+/* Walks the pools from *cursor (0 to begin) over at most `budget` records, calling `visit` for each findable session; sets *cursor
+ * to 0 at the end. visit may remove the session. Sessions opened meanwhile may or may not be seen; others exactly once. */
 typedef void flow_visit_fn(void *context, struct session *s);
-void flow_walk(struct flow_table *table, uint64_t *cursor, unsigned budget, flow_visit_fn *visit, void *context);
+void flow_walk(struct flow_table *table, uint64_t *cursor, unsigned budget, flow_visit_fn *visit,
+               void *context);
 
 struct flow_stats {
 	uint32_t live, half_open, capacity_v4, capacity_v6, used_v4, used_v6;
@@ -96,7 +96,9 @@ struct flow_stats {
 };
 void flow_stats(const struct flow_table *table, struct flow_stats *stats);
 
-/* Stable id of a session for REST and logs, unique within the process for the session's life. */
+/* Stable id of a session for REST and logs: unique within the table for the session's life and 2^31 uses of its record. */
 uint64_t flow_id(const struct flow_table *table, const struct session *s);
+/* The session of an id, or NULL if it is gone. */
+struct session *flow_by_id(const struct flow_table *table, uint64_t id);
 
 #endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Port blocks of a NAT pool: every address is cut into blocks of 64 ports, every block belongs to one of 256 owner buckets.
+ * Half of all blocks are dealt out by configuration alone (block b to bucket b mod 256), so that any process that knows the
+ * configuration knows them; the rest is a reserve, handed to buckets that run low.
+ *
+ * Who owns what: a bucket (its blocks, their bitmaps, its counters) belongs to the worker that owns the bucket, without
+ * locks. Which bucket a block belongs to is written by one thread (the live thread: ports_grant) and read by all, a byte a
+ * block, relaxed. A grant travels to the worker through a one-place mailbox. The pool lives as long as its
+ * configuration; after a restart it is filled again from the sessions, by ports_claim().
+ *
+ * TCP ports, UDP ports and ICMP identifiers are three separate spaces. IPv4. Addresses and ports in network order.
+ */
+#ifndef SLUICE_FLOW_PORTS_H
+#define SLUICE_FLOW_PORTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct ports;
+struct errors;
+
+enum { PORTS_BUCKETS = 256, PORTS_BLOCK = 64, PORTS_LOW_WATER = 32 };
+
+enum ports_space { PORTS_TCP, PORTS_UDP, PORTS_ICMP, PORTS_SPACES };
+
+/* Addresses first..last, both included, network order. */
+struct ports_range {
+	uint32_t first, last;
+};
+
+struct ports_options {
+	const struct ports_range *ranges; /* must not overlap; copied */
+	unsigned count;
+	uint16_t first, last; /* ports, host order; both 0: 1024-65535 */
+};
+
+/* Creates a pool; NULL with errors added. At most 2^20 addresses. Any thread, before workers use it. */
+struct ports *ports_new(const struct ports_options *options, struct errors *errors);
+void ports_free(struct ports *pool);
+
+/* The bucket that a block belongs to, or -1 where the address or the port is not the pool's. A block still in the reserve answers
+ * its number mod 256: nothing is mapped there, so whoever gets the packet refuses it. Any thread. O(ranges). */
+int ports_owner(const struct ports *pool, uint32_t address, uint16_t port);
+
+enum ports_flag {
+	PORTS_PARITY =
+	        1 << 0, /* even for even, odd for odd, if one is free nearby (RFC 4787, section 4.2.2) */
+	PORTS_PRESERVE = 1 << 1, /* the preferred port itself if it is free and the bucket's */
+	PORTS_ADDRESS =
+	        1
+	        << 2, /* the given address if the bucket has a block there nearby (paired pooling, RFC 4787 REQ-2) */
+};
+
+struct ports_request {
+	enum ports_space space;
+	unsigned flags;     /* enum ports_flag; each is a preference, not a condition */
+	uint32_t address;   /* preferred address */
+	uint16_t preferred; /* preferred port: for PORTS_PRESERVE and PORTS_PARITY */
+	uint32_t seed;      /* random: where the search begins (RFC 6056) */
+};
+
+/* Takes a free port of the bucket; false: none left in this space. The owning worker. Bounded work. */
+bool ports_allocate(struct ports *pool, unsigned bucket, const struct ports_request *request,
+                    uint32_t *address, uint16_t *port);
+
+/* Gives a port back; false (and nothing done) where it was not taken by this bucket. The owning worker. */
+bool ports_release(struct ports *pool, unsigned bucket, enum ports_space space, uint32_t address,
+                   uint16_t port);
+
+/* Takes one given port, as found in a session; a block from the reserve is given to the bucket along with it. False: taken
+ * already, another bucket's, or not the pool's. Only while no worker uses the pool, or for a block that the bucket has. */
+bool ports_claim(struct ports *pool, unsigned bucket, enum ports_space space, uint32_t address,
+                 uint16_t port);
+
+/* Withholds a port from all (listening sockets of the box, static forwardings). False: not the pool's, or taken. Before
+ * workers use the pool. */
+bool ports_exclude(struct ports *pool, enum ports_space space, uint32_t address, uint16_t port);
+
+/* Whether the bucket runs low and asks for a grant. Any thread. */
+bool ports_wants(const struct ports *pool, unsigned bucket);
+
+/* Hands a block of the reserve to the bucket, which finds it at its next allocation. False: the reserve is used up, or the
+ * last grant has not been fetched yet. The live thread alone. */
+bool ports_grant(struct ports *pool, unsigned bucket);
+
+/* Fetches a grant that waits, without allocating. The owning worker; ports_allocate() does it by itself. */
+void ports_adopt(struct ports *pool, unsigned bucket);
+
+struct ports_stats {
+	uint32_t blocks, reserve;                             /* of the pool; left in the reserve */
+	uint32_t bucket_blocks;                               /* of the bucket */
+	uint32_t used[PORTS_SPACES], available[PORTS_SPACES]; /* of the bucket */
+};
+/* The owning worker (reserve is approximate). */
+void ports_stats(const struct ports *pool, unsigned bucket, struct ports_stats *stats);
+
+#endif
