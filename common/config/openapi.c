@@ -28,13 +28,13 @@ static json_t *text_like(const char *keyword, const char *value)
 	return json;
 }
 
-static json_t *one_of(json_t *first, json_t *second)
+static json_t *any_of(json_t *first, json_t *second)
 {
 	json_t *json = json_object(), *choices = json_array();
 
 	json_array_append_new(choices, first);
 	json_array_append_new(choices, second);
-	json_object_set_new(json, "oneOf", choices);
+	json_object_set_new(json, "anyOf", choices);
 	return json;
 }
 
@@ -73,7 +73,7 @@ static json_t *ports(void)
 
 	json_object_set_new(integer, "minimum", json_integer(0));
 	json_object_set_new(integer, "maximum", json_integer(65535));
-	return one_of(integer, text_like("pattern", PORT_PATTERN));
+	return any_of(integer, text_like("pattern", PORT_PATTERN));
 }
 
 static json_t *list(const struct schema *s, json_t *items)
@@ -101,7 +101,7 @@ static json_t *scalar(const struct schema *s)
 	case SCHEMA_NAME:
 		return text_like("pattern", NAME_PATTERN);
 	case SCHEMA_ADDRESS:
-		return one_of(text_like("format", "ipv4"), text_like("format", "ipv6"));
+		return any_of(text_like("format", "ipv4"), text_like("format", "ipv6"));
 	case SCHEMA_PREFIX:
 		return text_like("format", "ip-prefix");
 	case SCHEMA_INTERFACE_ADDRESS:
