@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One request from its first byte to its last: begun on the HTTP thread, run on the pool while its connection is
+ * suspended, answered on the HTTP thread again.
+ */
+#include "manage/rest_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "manage/problem.h"
+
+void *exchange_new(void *cls, const char *uri, struct MHD_Connection *connection)
+{
+	struct rest *rest = cls;
+	struct rest_exchange *exchange = calloc(1, sizeof *exchange);
+	if (!exchange)
+		return NULL;
+	size_t path = strcspn(uri, "?");
+	exchange->rest = exchange->reply.rest = rest;
+	exchange->connection = exchange->reply.connection = connection;
+	exchange->path = strndup(uri, path);
+	exchange->query_text = uri[path] ? strdup(uri + path + 1) : NULL;
+	atomic_fetch_add(&rest->exchanges, 1);
+	return exchange;
+}
+
+void exchange_over(void *cls, struct MHD_Connection *connection, void **context,
+                   enum MHD_RequestTerminationCode code)
+{
+	struct rest_exchange *exchange = *context;
+	(void)connection, (void)code;
+	if (!exchange)
+		return;
+	for (unsigned i = 0; i < exchange->param_count; i++)
+		free(exchange->params[i].value);
+	for (unsigned i = 0; i < exchange->query_count; i++) {
+		free((char *)exchange->query[i].name);
+		free(exchange->query[i].value);
+	}
+	json_decref(exchange->json);
+	reply_clear(&exchange->reply);
+	free(exchange->body);
+	free(exchange->decoded);
+	free(exchange->path);
+	free(exchange->query_text);
+	free(exchange);
+	*context = NULL;
+	atomic_fetch_sub(&((struct rest *)cls)->exchanges, 1);
+}
+
+static const char *header(const struct rest_exchange *exchange, const char *name)
+{
+	return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);
+}
+
+static bool find_method(struct rest_exchange *exchange)
+{
+	const struct rest_request *request = &exchange->request;
+	char allow[64];
+	exchange->method = route_method(request->route, request->method);
+	if (exchange->method)
+		return true;
+	route_allow(request->route, allow, sizeof allow);
+	if (!strcmp(request->method, "OPTIONS"))
+		rest_reply_status(&exchange->reply, 204);
+	else
+		rest_problem(&exchange->reply, 405, "%s is not allowed on %s; allowed: %s", request->method,
+		             request->path, allow);
+	rest_reply_header(&exchange->reply, "Allow", "%s", allow);
+	return false;
+}
+
+static bool type_accepted(struct rest_exchange *exchange)
+{
+	unsigned accepts = exchange->method->accepts ? exchange->method->accepts : REST_JSON;
+	const char *type = exchange->request.content_type;
+	if (accepts & (REST_ANY | body_type(type)))
+		return true;
+	rest_problem(&exchange->reply, 415, "the body is %s; expected:%s%s%s",
+	             type ? type : "of no Content-Type", accepts & REST_JSON ? " application/json" : "",
+	             accepts & REST_MERGE_PATCH ? " application/merge-patch+json" : "",
+	             accepts & REST_NDJSON ? " application/x-ndjson" : "");
+	return false;
+}
+
+static size_t body_limit(const struct rest_exchange *exchange)
+{
+	size_t limit = exchange->request.route->body_limit;
+	return limit ? limit : REST_BODY_LIMIT;
+}
+
+static bool too_large(struct rest_exchange *exchange)
+{
+	rest_problem(&exchange->reply, 413, "the body exceeds %zu bytes", body_limit(exchange));
+	return false;
+}
+
+static bool announced_body_fits(struct rest_exchange *exchange)
+{
+	const char *length = header(exchange, "Content-Length");
+	unsigned long long bytes = length ? strtoull(length, NULL, 10) : 0;
+	if (!bytes)
+		return true;
+	if (!type_accepted(exchange))
+		return false;
+	return bytes <= body_limit(exchange) || too_large(exchange);
+}
+
+static bool peer_allowed(struct rest_exchange *exchange)
+{
+	const union MHD_ConnectionInfo *info =
+	        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	const struct rest_peer_check *check = info ? info->socket_context : NULL;
+	if (check)
+		exchange->request.peer = check->peer;
+	if (check && check->allowed)
+		return true;
+	rest_problem(&exchange->reply, 403,
+	             "user %d is neither root, nor the user of this process, nor in its group",
+	             check ? (int)check->peer.uid : -1);
+	return false;
+}
+
+static bool target_known(struct rest_exchange *exchange)
+{
+	struct rest_request *request = &exchange->request;
+	const char *why = NULL;
+	if (!url_split(exchange, &why)) {
+		rest_problem(&exchange->reply, 400, "%s: %s", why, exchange->path);
+		return false;
+	}
+	request->route = route_find(exchange);
+	if (!request->route) {
+		rest_problem(&exchange->reply, 404, "no such path: %s", exchange->path);
+		return false;
+	}
+	request->user = request->route->user ? request->route->user : exchange->rest->options.user;
+	return true;
+}
+
+static enum MHD_Result begin(struct rest_exchange *exchange, const char *method)
+{
+	struct rest_request *request = &exchange->request;
+	if (!exchange->path)
+		return MHD_NO;
+	request->exchange = exchange;
+	request->method = method;
+	request->path = exchange->path;
+	request->query = exchange->query_text;
+	request->content_type = header(exchange, "Content-Type");
+	exchange->phase = PHASE_BODY;
+	exchange->refused = !peer_allowed(exchange) || !target_known(exchange) || !find_method(exchange) ||
+	                    !announced_body_fits(exchange);
+	/* A client that waits for our word learns of the refusal before it sends; for others the body is drained first,
+	 * because closing on unread bytes would cost them the reply. */
+	return exchange->refused && header(exchange, "Expect") ? reply_send(&exchange->reply) : MHD_YES;
+}
+
+static bool grow_body(struct rest_exchange *exchange, size_t more)
+{
+	size_t room = exchange->body_room ? exchange->body_room : 4096;
+	while (room <= exchange->body_length + more)
+		room *= 2;
+	char *body = room == exchange->body_room ? exchange->body : realloc(exchange->body, room);
+	if (!body) {
+		rest_problem(&exchange->reply, 503, "no memory for the body");
+		return false;
+	}
+	exchange->body = body;
+	exchange->body_room = room;
+	return true;
+}
+
+static bool take_body(struct rest_exchange *exchange, const char *data, size_t size)
+{
+	if (!exchange->body_length && !type_accepted(exchange))
+		return false;
+	if (exchange->body_length + size > body_limit(exchange))
+		return too_large(exchange);
+	if (!grow_body(exchange, size))
+		return false;
+	memcpy(exchange->body + exchange->body_length, data, size);
+	exchange->body_length += size;
+	exchange->body[exchange->body_length] = 0;
+	return true;
+}
+
+static enum MHD_Result upload(struct rest_exchange *exchange, const char *data, size_t *size)
+{
+	if (!exchange->refused && !take_body(exchange, data, *size)) {
+		exchange->refused = true;
+		free(exchange->body);
+		exchange->body = NULL;
+	}
+	if (exchange->refused)
+		exchange->discarded += *size;
+	*size = 0;
+	return exchange->discarded > REST_DISCARD ? MHD_NO : MHD_YES;
+}
+
+/* Hands the exchange to the pool. The connection is suspended first: the job may be over before the submit returns. */
+static enum MHD_Result run(struct rest_exchange *exchange)
+{
+	exchange->phase = PHASE_RUNNING;
+	exchange->job.slow = exchange->request.route->flags & REST_SLOW;
+	MHD_suspend_connection(exchange->connection);
+	if (!pool_submit(exchange->rest->pool, &exchange->job)) {
+		rest_problem(&exchange->reply, 503, "too many requests are waiting");
+		rest_reply_header(&exchange->reply, "Retry-After", "1");
+		exchange->phase = PHASE_DONE;
+		MHD_resume_connection(exchange->connection);
+	}
+	return MHD_YES;
+}
+
+enum MHD_Result exchange_step(void *listener, struct MHD_Connection *connection, const char *url,
+                              const char *method, const char *version, const char *data, size_t *size,
+                              void **context)
+{
+	struct rest_exchange *exchange = *context;
+	(void)listener, (void)connection, (void)url, (void)version;
+	if (!exchange)
+		return MHD_NO;
+	if (exchange->phase == PHASE_BEGIN)
+		return begin(exchange, method);
+	if (exchange->phase == PHASE_BODY && *size)
+		return upload(exchange, data, size);
+	if (exchange->phase == PHASE_BODY && !exchange->refused)
+		return run(exchange);
+	return reply_send(&exchange->reply);
+}
+
+static void handle(struct rest_exchange *exchange)
+{
+	struct rest_request *request = &exchange->request;
+	const struct rest_options *options = &exchange->rest->options;
+	if (!strcmp(request->method, "HEAD"))
+		request->method = "GET";
+	if (options->admit && !options->admit(request, &exchange->reply, options->user))
+		return;
+	exchange->method->handle(request, &exchange->reply);
+	reply_not_modified(exchange);
+}
+
+/* On a thread of the pool. After the resume the exchange may be gone already. */
+void exchange_run(struct pool_job *job)
+{
+	struct rest_exchange *exchange = (struct rest_exchange *)job;
+	const struct rest_options *options = &exchange->rest->options;
+	uint64_t before = monotonic_us();
+	exchange->request.body = exchange->body;
+	exchange->request.body_length = exchange->body_length;
+	if (body_parse(exchange))
+		handle(exchange);
+	if (options->done)
+		options->done(&exchange->request, &exchange->reply, monotonic_us() - before, options->user);
+	exchange->phase = PHASE_DONE;
+	MHD_resume_connection(exchange->connection);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The REST server's life: made, given routes, started by its first listener, stopped in order.
+ *
+ * Handlers run on a pool of our own, with the connection suspended meanwhile, rather than on the HTTP library's thread pool:
+ * the library ties each connection to one of its threads, so that a handler which waits would hold up every connection
+ * that happens to share its thread. The price is two thread switches a request, some tens of microseconds.
+ */
+#include "manage/rest_private.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static unsigned or_default(unsigned value, unsigned otherwise)
+{
+	return value ? value : otherwise;
+}
+
+static void set_options(struct rest *rest, const struct rest_options *options)
+{
+	struct rest_options *mine = &rest->options;
+	if (options)
+		*mine = *options;
+	mine->threads = or_default(mine->threads, 8);
+	if (mine->threads < 2)
+		mine->threads = 2;
+	mine->queue = or_default(mine->queue, 64);
+	mine->connections = or_default(mine->connections, 256);
+	mine->streams = or_default(mine->streams, 64);
+	mine->idle_s = or_default(mine->idle_s, 60);
+}
+
+struct rest *rest_new(const struct rest_options *options)
+{
+	struct rest *rest = calloc(1, sizeof *rest);
+	if (!rest)
+		return NULL;
+	signal(SIGPIPE, SIG_IGN);
+	json_object_seed(0);
+	set_options(rest, options);
+	pthread_mutex_init(&rest->stream_lock, NULL);
+	pthread_cond_init(&rest->stream_change, NULL);
+	rest->pool = pool_new(rest->options.threads, rest->options.queue, exchange_run);
+	if (rest->pool && thread_start(&rest->ticker, stream_ticker, rest))
+		return rest;
+	pool_free(rest->pool);
+	free(rest);
+	return NULL;
+}
+
+/* Two patterns that no path could tell apart: names of parameters do not count. */
+static bool same_pattern(const struct pattern *a, const struct pattern *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (unsigned i = 0; i < a->count; i++) {
+		const struct segment *x = &a->segments[i], *y = &b->segments[i];
+		if (x->kind != y->kind || (x->kind == SEGMENT_LITERAL && strcmp(x->text, y->text)) ||
+		    (x->kind == SEGMENT_ACTION && strcmp(x->action, y->action)))
+			return false;
+	}
+	return true;
+}
+
+static bool add_route(struct rest *rest, const struct rest_route *route, struct errors *errors)
+{
+	struct pattern pattern;
+	if (!pattern_parse(&pattern, route, errors))
+		return false;
+	for (size_t i = 0; i < rest->pattern_count; i++) {
+		if (same_pattern(&rest->patterns[i], &pattern)) {
+			errors_add(errors, NULL, "bad-route", NULL, 0, "route %s is there already, as %s",
+			           route->pattern, rest->patterns[i].route->pattern);
+			pattern_free(&pattern);
+			return false;
+		}
+	}
+	struct pattern *patterns = realloc(rest->patterns, (rest->pattern_count + 1) * sizeof *patterns);
+	if (!patterns) {
+		pattern_free(&pattern);
+		return false;
+	}
+	rest->patterns = patterns;
+	rest->patterns[rest->pattern_count++] = pattern;
+	return true;
+}
+
+bool rest_add(struct rest *rest, const struct rest_route *routes, struct errors *errors)
+{
+	bool good = true;
+	for (; routes->pattern; routes++)
+		good &= add_route(rest, routes, errors);
+	return good;
+}
+
+const struct rest_route *rest_route_at(const struct rest *rest, size_t i)
+{
+	return i < rest->pattern_count ? rest->patterns[i].route : NULL;
+}
+
+/* Gives replies that are ready up to 2 s to leave. */
+static void flush(struct rest *rest)
+{
+	for (int i = 0; i < 400 && atomic_load(&rest->exchanges); i++)
+		usleep(5000);
+}
+
+void rest_stop(struct rest *rest)
+{
+	if (!rest)
+		return;
+	listeners_close(rest);
+	pthread_mutex_lock(&rest->stream_lock);
+	atomic_store(&rest->stopping, true);
+	pthread_mutex_unlock(&rest->stream_lock);
+	streams_end(rest);
+	pool_drain(rest->pool);
+	flush(rest);
+	listeners_free(rest);
+	pool_free(rest->pool);
+	pthread_join(rest->ticker, NULL);
+	for (size_t i = 0; i < rest->pattern_count; i++)
+		pattern_free(&rest->patterns[i]);
+	free(rest->patterns);
+	pthread_cond_destroy(&rest->stream_change);
+	pthread_mutex_destroy(&rest->stream_lock);
+	free(rest);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the parts of the REST server share: server, listener, exchange (one request and its reply), pool, stream.
+ * An exchange belongs to the HTTP thread while its body arrives and while its reply leaves, and to one thread of the
+ * pool in between; suspending and resuming its connection hands it over, so it needs no lock.
+ */
+#ifndef SLUICE_MANAGE_REST_PRIVATE_H
+#define SLUICE_MANAGE_REST_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <microhttpd.h>
+
+#include "manage/rest.h"
+
+enum {
+	REST_SEGMENTS = 32,
+	REST_PARAMS = 32,
+	REST_QUERY = 32,
+	REST_HEADERS = 16,
+	REST_STACK = 256 << 10,
+	REST_DISCARD = 64 << 20, /* bytes of a refused body that are read before the connection is cut */
+};
+
+enum segment_kind { SEGMENT_TAIL, SEGMENT_PARAM, SEGMENT_ACTION, SEGMENT_LITERAL }; /* ascending: what wins */
+
+struct segment {
+	enum segment_kind kind;
+	char *text;   /* the literal, or the name of the parameter */
+	char *action; /* ":restart" of SEGMENT_ACTION */
+};
+
+struct pattern {
+	const struct rest_route *route;
+	struct segment segments[REST_SEGMENTS];
+	unsigned count;
+};
+
+struct param {
+	const char *name;
+	char *value; /* malloc'd; for a tail still escaped */
+};
+
+struct rest_reply {
+	struct rest *rest;
+	struct MHD_Connection *connection;
+	unsigned status;
+	char *type, *text, *etag;
+	size_t length;
+	struct {
+		char *name, *value;
+	} headers[REST_HEADERS];
+	unsigned header_count;
+	struct rest_stream *stream;
+};
+
+struct pool_job {
+	struct pool_job *next;
+	bool slow;
+};
+
+enum phase { PHASE_BEGIN, PHASE_BODY, PHASE_RUNNING, PHASE_DONE };
+
+struct rest_exchange {
+	struct pool_job job;
+	struct rest *rest;
+	struct MHD_Connection *connection;
+	struct rest_request request;
+	struct rest_reply reply;
+	const struct rest_method *method;
+	enum phase phase;
+	bool refused; /* the reply is known already, the body is only drained */
+	size_t discarded;
+	char *path, *query_text; /* as sent */
+	char *decoded;           /* segments, each ended by NUL */
+	char *segments[REST_SEGMENTS];
+	const char *raw[REST_SEGMENTS]; /* where each begins in path */
+	unsigned segment_count, tail_at;
+	struct param params[REST_PARAMS];
+	unsigned param_count;
+	struct param query[REST_QUERY]; /* names malloc'd too */
+	unsigned query_count;
+	char *body;
+	size_t body_length, body_room;
+	json_t *json;
+};
+
+struct pool;
+struct listener;
+
+struct rest {
+	struct rest_options options;
+	struct pattern *patterns;
+	size_t pattern_count;
+	struct listener *listeners;
+	struct pool *pool;
+	atomic_uint exchanges;
+	atomic_bool stopping;
+	/* Streams: the list, its ticker thread; guarded by stream_lock. */
+	pthread_mutex_t stream_lock;
+	pthread_cond_t stream_change;
+	pthread_t ticker;
+	struct rest_stream *streams;
+	unsigned stream_count;
+};
+
+/* route.c */
+bool pattern_parse(struct pattern *pattern, const struct rest_route *route, struct errors *errors);
+void pattern_free(struct pattern *pattern);
+/* Finds the best route for the exchange's segments and fills its parameters; NULL: none. */
+const struct rest_route *route_find(struct rest_exchange *exchange);
+const struct rest_method *route_method(const struct rest_route *route, const char *method);
+/* "GET, HEAD, OPTIONS" into text. */
+void route_allow(const struct rest_route *route, char *text, size_t size);
+/* Decodes %xx in place (and + if plus); false: a bad escape or a NUL. */
+bool url_decode(char *text, bool plus);
+/* Splits and decodes path and query; false: what is wrong in why. */
+bool url_split(struct rest_exchange *exchange, const char **why);
+
+/* pool.c */
+struct pool *pool_new(unsigned threads, unsigned queue, void (*run)(struct pool_job *));
+bool pool_submit(struct pool *pool, struct pool_job *job); /* false: full, or stopping */
+void pool_drain(struct pool *pool); /* runs what is queued, ends the threads, takes no more */
+void pool_free(struct pool *pool);  /* drains, then frees */
+/* A thread with a small stack and all signals blocked. */
+bool thread_start(pthread_t *thread, void *(*run)(void *), void *argument);
+
+/* exchange.c: the callbacks of the HTTP library */
+void *exchange_new(void *rest, const char *uri, struct MHD_Connection *connection);
+enum MHD_Result exchange_step(void *listener, struct MHD_Connection *connection, const char *url,
+                              const char *method, const char *version, const char *data, size_t *size,
+                              void **context);
+void exchange_over(void *rest, struct MHD_Connection *connection, void **context,
+                   enum MHD_RequestTerminationCode code);
+void exchange_run(struct pool_job *job);
+
+/* body.c */
+unsigned body_type(const char *content_type);
+bool body_parse(struct rest_exchange *exchange);
+
+/* reply.c */
+enum MHD_Result reply_send(struct rest_reply *reply);
+void reply_clear(struct rest_reply *reply);
+void reply_not_modified(struct rest_exchange *exchange);
+
+/* listen.c */
+struct rest_peer_check {
+	struct rest_peer peer;
+	bool allowed;
+};
+void listeners_close(struct rest *rest);
+void listeners_free(struct rest *rest);
+
+/* stream.c */
+void *stream_ticker(void *rest);
+void streams_end(struct rest *rest);
+struct MHD_Response *stream_response(struct rest_stream *stream);
+void stream_discard(struct rest_stream *stream);
+
+uint64_t monotonic_us(void);
+
+#endif
