@@ -32,23 +32,27 @@ enum edge_mode {
  * routes (prefix, via, port, or action = blackhole|reject), unmatched. Ports' `device` and `netns` are the runtime's business. */
 extern const struct schema edge_schema[];
 
-/* Counters of the edge per worker; names and help in edge_counters[] (drop: a reason for a drop). */
+/* Counters of the edge per worker; names and help in edge_counters[] (drop: a reason for a drop). Every mbuf that the edge
+ * takes is transmitted, held, delivered or dropped with one of them: taken + originated = transmitted + turned + delivered
+ * + dropped + held. An answer made in the mbuf of its question counts as delivered and as originated. */
 enum edge_counter {
-	EDGE_C_TTL_EXCEEDED,  /* drop; ICMP time exceeded was sent if the rate allowed */
-	EDGE_C_NO_ROUTE,      /* drop */
-	EDGE_C_BLACKHOLE,     /* drop */
-	EDGE_C_HOLD_FULL,     /* drop: too many packets wait for one neighbour, or in all */
-	EDGE_C_HOLD_TIMEOUT,  /* drop: the neighbour did not answer (ICMP host unreachable sent) */
-	EDGE_C_TOO_BIG,       /* drop: larger than the MTU and DF set, or IPv6 */
-	EDGE_C_NOT_FOR_ME,    /* drop: unicast frame with another destination MAC */
-	EDGE_C_LOCAL_UNKNOWN, /* drop: for an address of ours, but nobody listens */
-	EDGE_C_MULTICAST,     /* drop: multicast or broadcast that nobody wants */
-	EDGE_C_BAD_ARP,       /* drop: malformed or spoofed ARP or ND */
-	EDGE_C_NOT_IP,        /* drop: another ethertype */
-	EDGE_C_DELIVERED,     /* taken in by the edge itself: ARP, ND, echo requests and the like */
-	EDGE_C_ORIGINATED,    /* packets made by the edge: ARP, ND, ICMP */
-	EDGE_C_HELD,          /* gauge: waiting in hold queues now */
-	EDGE_C_REDIRECTED,
+	EDGE_C_TTL_EXCEEDED,   /* drop; ICMP time exceeded was sent if the rate allowed */
+	EDGE_C_NO_ROUTE,       /* drop; ICMP network unreachable likewise */
+	EDGE_C_BLACKHOLE,      /* drop */
+	EDGE_C_REJECTED,       /* drop: a reject route; ICMP network unreachable */
+	EDGE_C_HOLD_FULL,      /* drop: too many packets wait for one neighbour, or in all, or no room for a neighbour */
+	EDGE_C_HOLD_TIMEOUT,   /* drop: the neighbour did not answer (ICMP host unreachable sent) */
+	EDGE_C_TOO_BIG,        /* drop: larger than the MTU and DF set, or IPv6; ICMP with the MTU */
+	EDGE_C_NOT_FOR_ME,     /* drop: unicast frame with another destination MAC */
+	EDGE_C_LOCAL_UNKNOWN,  /* drop: for an address of ours, but nobody listens */
+	EDGE_C_LOCAL_FRAGMENT, /* drop: a fragment for an address of ours */
+	EDGE_C_MULTICAST,      /* drop: multicast or broadcast that nobody wants */
+	EDGE_C_BAD_ARP,        /* drop: malformed or spoofed ARP or ND */
+	EDGE_C_NOT_IP,         /* drop: another ethertype */
+	EDGE_C_NO_BUFFER,      /* drop: no mbuf for the fragments of a packet */
+	EDGE_C_DELIVERED,      /* taken in by the edge itself: ARP, ND, echo requests and the like */
+	EDGE_C_ORIGINATED,     /* packets made by the edge: ARP, ND, ICMP, further fragments */
+	EDGE_C_HELD,           /* gauge: waiting in hold queues now */
 	EDGE_COUNTERS
 };
 struct edge_counter_info {
@@ -72,11 +76,11 @@ struct edge;
 struct edge_table;
 struct edge_worker;
 
-/* Live state; `ports` is the number of port slots. NULL with errors. */
+/* Live state, for as many workers (0 .. workers - 1). NULL with errors. Control thread; free it after its workers' parts. */
 struct edge *edge_new(unsigned workers, struct errors *errors);
 void edge_free(struct edge *edge);
 
-/* One worker's part. `now` in ns. */
+/* One worker's part; made and freed by the control thread while that worker does not turn. Every `now` below is in ns. */
 struct edge_worker *edge_worker_new(struct edge *edge, unsigned worker_id, const struct edge_ops *ops,
                                     void *context, struct errors *errors);
 void edge_worker_free(struct edge_worker *ew); /* frees what is held */
