@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <rte_icmp.h>
 #include <rte_ip.h>
@@ -46,15 +47,16 @@ struct pkt {
 	uint8_t proto; /* transport protocol, behind any extension headers; of an ICMP error: of the inner packet */
 	uint8_t tcp_flags;
 	uint8_t icmp_type, icmp_code; /* of the packet itself, also for an ICMP error */
-	uint16_t inner_l3, inner_l4;  /* ICMP error: offsets of the inner headers */
-	uint16_t zone;                /* zone of the key */
-	uint16_t in_port;             /* engine's number of the port it came by */
-	uint32_t hash;                /* of the tuple, see flow/table.h */
-	uint8_t bucket;               /* owner bucket */
-	uint8_t dir;                  /* 0: the way the session's originator sends, 1: back */
-	uint8_t walk;                 /* 0: along the path, 1: against it */
-	uint8_t turns;                /* how often it turned round (at most two) */
-	uint16_t path; /* path and position where it is to go on, for emitted and handed-off packets */
+	/* ICMP error: offsets of the inner headers; inner_l4 is 0 where the quoted packet has no transport header. */
+	uint16_t inner_l3, inner_l4;
+	uint16_t zone;    /* zone of the key */
+	uint16_t in_port; /* engine's number of the port it came by */
+	uint32_t hash;    /* of the tuple, see flow/table.h */
+	uint8_t bucket;   /* owner bucket */
+	uint8_t dir;      /* 0: the way the session's originator sends, 1: back */
+	uint8_t walk;     /* 0: along the path, 1: against it */
+	uint8_t turns;    /* how often it turned round (at most two) */
+	uint16_t path;    /* path and position where it is to go on, for emitted and handed-off packets */
 	uint16_t position;
 	struct session *session; /* NULL: not looked up or not found */
 	uint32_t adjacency;      /* next hop, when PKT_ROUTED */
@@ -96,13 +98,21 @@ enum pkt_malformed {
 	PKT_BAD_VERSION,
 	PKT_BAD_HEADER_LENGTH,
 	PKT_BAD_CHECKSUM, /* IPv4 header checksum, when verification is asked for */
-	PKT_BAD_ADDRESS, /* source multicast, broadcast, loopback or unspecified; destination loopback or unspecified */
-	PKT_BAD_EXTENSION, /* IPv6 extension chain too long (bound: 8 headers, 256 bytes), out of order or cut short */
+	/* Source multicast, broadcast, loopback or unspecified (but 0.0.0.0 may send to 255.255.255.255, as DHCP does, and :: to
+	 * ff02::/16, as duplicate address detection does); destination loopback or unspecified. */
+	PKT_BAD_ADDRESS,
+	/* IPv6 extension chain too long (bound: 8 headers, 256 bytes), out of order (RFC 8200 4.1: hop-by-hop first, none
+	 * twice but destination options), cut short, or a type 0 routing header (RFC 5095). */
+	PKT_BAD_EXTENSION,
 	PKT_SHORT_TRANSPORT,
 	PKT_BAD_TRANSPORT, /* TCP data offset, UDP length, port 0 of TCP */
-	PKT_BAD_FLAGS, /* TCP flag combinations that no host sends (SYN+FIN, SYN+RST, none, FIN without ACK ...) */
-	PKT_BAD_ICMP, /* unknown length, or an error whose inner header cannot be read */
-	PKT_BAD_FRAGMENT, /* length not a multiple of 8, beyond 65535, a first one too short for its transport header */
+	/* TCP flag combinations that no host sends: two of SYN, FIN, RST; none of SYN, RST, ACK. */
+	PKT_BAD_FLAGS,
+	/* An error whose inner header cannot be read or is an error itself, or a fragment of an error (those are never long enough). */
+	PKT_BAD_ICMP,
+	/* Empty, length not a multiple of 8, beyond 65535, a first one too short for its transport header, a later one inside the
+	 * TCP header (RFC 3128). */
+	PKT_BAD_FRAGMENT,
 	PKT_MALFORMED_KINDS
 };
 
@@ -113,9 +123,11 @@ extern const char *const pkt_malformed_names[PKT_MALFORMED_KINDS];
 enum { PARSE_VERIFY_IP_CHECKSUM = 1 };
 
 /* Fills pkt_of(m) from the frame (Ethernet, up to two VLAN tags, IPv4, IPv6 with extension headers, TCP, UDP, ICMP,
- * ICMPv6, others by protocol number alone). Only the first segment is looked at; headers that are not in it are
- * linearised beforehand by the port. Does not touch session, path, in_port, bucket, zone. RFC 791, 8200, 7112, 9293, 768,
- * 792, 4443, 5722 (overlapping fragments are dealt with in frag.h). */
+ * ICMPv6, others, AH among them, by protocol number alone). Sets flags, l3, l4, end, sport, dport, proto, tcp_flags, icmp_*,
+ * inner_* (ICMP errors only) and vlan; touches nothing else of struct pkt. Only the first segment is looked at; headers
+ * that are not in it are linearised beforehand by the port. Frames beyond 65535 bytes are refused as PKT_SHORT_IP. After a
+ * refusal struct pkt holds what was found until then and must not be used. RFC 791, 8200, 7112, 9293, 768, 792, 4443, 5722
+ * (overlapping fragments are dealt with in frag.h). */
 enum pkt_malformed pkt_parse(struct rte_mbuf *m, unsigned verify);
 
 /* The same for a vector; kinds[i] is set for each. Prefetches. n <= 64. */
@@ -125,8 +137,8 @@ void pkt_parse_burst(struct rte_mbuf **m, enum pkt_malformed *kinds, unsigned n,
  * tuple of a packet that would travel in the direction of the error. */
 void pkt_tuple(struct rte_mbuf *m, struct tuple *t);
 
-/* Rewrites. Each keeps struct pkt and all checksums true by incremental update (RFC 1624; a UDP checksum of 0 stays 0 for
- * IPv4), leaves transport bytes of later fragments alone (but sets sport/dport in struct pkt), and drops PKT_HASHED.
+/* Rewrites. Each keeps struct pkt and all checksums true by incremental update (RFC 1624; a UDP checksum of 0, none, stays
+ * 0), leaves transport bytes of later fragments alone (but sets sport/dport in struct pkt), and drops PKT_HASHED.
  * For an ICMP query, the port is the identifier (both ports of struct pkt change). For an ICMP error these act on the OUTER
  * address only; the inner header has helpers of its own below. Addresses and ports in network order. */
 void pkt_set_src4(struct rte_mbuf *m, uint32_t address);

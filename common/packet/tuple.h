@@ -24,7 +24,8 @@ union ipaddr {
 struct tuple {
 	union ipaddr src, dst;
 	uint16_t sport, dport;
-	uint16_t zone; /* address realm of the key: VRF, tunnel, the far side of a NAT, the segment behind a hop */
+	/* Address realm of the key: VRF, tunnel, the far side of a NAT, the segment behind a hop. */
+	uint16_t zone;
 	uint8_t proto; /* IANA number of the transport protocol */
 	uint8_t family;
 };
