@@ -5,6 +5,7 @@
  */
 #include <libconfig.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config/conf.h"
@@ -12,10 +13,8 @@
 #include "config/source.h"
 #include "util/memory.h"
 
-#include <stdlib.h>
-
 struct reading {
-	const struct source *source;
+	struct source *source;
 	struct errors *errors;
 };
 
@@ -112,6 +111,7 @@ static struct conf *parse(const struct reading *r)
 	config_t config;
 	struct conf *root = NULL;
 
+	source_end_line(r->source);
 	config_init(&config);
 	if (config_read_string(&config, r->source->text)) {
 		root = conf_new(NULL, CONF_GROUP, NULL);

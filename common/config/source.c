@@ -63,6 +63,14 @@ static void append(struct source *source, const char *text, size_t length)
 	whole[source->length] = '\0';
 }
 
+void source_end_line(struct source *source)
+{
+	if (source->length == 0 || source->text[source->length - 1] == '\n')
+		return;
+	append(source, "\n", 1);
+	source->lines++;
+}
+
 /* Puts what was scanned since the last time into the whole text. */
 static void flush(struct scan *s)
 {
@@ -240,10 +248,7 @@ static void include_directive(struct scan *s)
 	else
 		complain(s, s->line, "syntax", "the name of the included file does not end: expected \"");
 	free(path);
-	if (s->source->length && s->source->text[s->source->length - 1] != '\n') {
-		append(s->source, "\n", 1);
-		s->source->lines++;
-	}
+	source_end_line(s->source);
 	s->from = s->p;
 	add_stretch(s);
 }

@@ -40,6 +40,9 @@ bool source_read_file(struct source *source, const char *file, struct errors *er
 /* A text that comes from no file: an @include in it is an error, because nobody far away shall open files here. */
 bool source_read_text(struct source *source, const char *text, const char *name, struct errors *errors);
 
+/* Ends the last line if it lacks its newline: libconfig takes no // comment without one. */
+void source_end_line(struct source *source);
+
 /* File and line of a line of the whole text. */
 void source_place(const struct source *source, unsigned whole, const char **file, unsigned *line);
 /* The text of a line, for error messages; malloc'd, at most 60 bytes, without white space around it. */
