@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <netinet/in.h>
+
 #include <rte_icmp.h>
 #include <rte_ip.h>
 #include <rte_mbuf.h>
@@ -72,6 +74,14 @@ static_assert(sizeof(struct pkt) <= 64, "struct pkt must stay within one cache l
 static inline struct pkt *pkt_of(struct rte_mbuf *m)
 {
 	return (struct pkt *)(m + 1);
+}
+
+/* Protocol of the packet itself, which of an ICMP error is not p->proto: that is the quoted packet's. */
+static inline uint8_t pkt_own_proto(const struct pkt *p)
+{
+	if (p->flags & PKT_ICMP_ERROR)
+		return p->flags & PKT_V4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+	return p->proto;
 }
 
 static inline void *pkt_at(struct rte_mbuf *m, uint16_t offset)
