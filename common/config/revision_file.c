@@ -63,13 +63,19 @@ bool revision_file_write(const char *file, const struct revision *revision, cons
                          struct errors *errors)
 {
 	char *text = whole_text(revision, conf);
-	int error = text ? atomic_file_write(file, text, strlen(text), 0640) : EILSEQ;
+	size_t before = errors->count;
+	int error;
 
-	free(text);
-	if (error)
+	if (!text)
+		errors_add(errors, NULL, "not-utf8", file, 0, "author or comment is not UTF-8");
+	else if (strcspn(text, "\n") >= HEAD_BYTES - 2)
+		errors_add(errors, NULL, "too-large", file, 0, "author and comment exceed %d bytes",
+		           HEAD_BYTES);
+	else if ((error = atomic_file_write(file, text, strlen(text), 0640)))
 		errors_add(errors, NULL, "cannot-write", file, 0, "cannot write the revision: %s",
-		           error == EILSEQ ? "author or comment is not UTF-8" : strerror(error));
-	return !error;
+		           strerror(error));
+	free(text);
+	return errors->count == before;
 }
 
 static void damaged(const char *file, unsigned line, const char *what, struct errors *errors)

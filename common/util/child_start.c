@@ -173,12 +173,17 @@ static bool follow(const struct launch *launch, int report, struct child *child,
 	struct failure failure;
 	int status;
 
-	if (started(report, &failure)) {
+	if (!started(report, &failure)) {
+		errors_add(errors, NULL, "cannot-start", NULL, 0, "%s %s: %s", step_text(failure.step),
+		           step_subject(failure.step, launch), strerror(failure.error));
+	} else if (child->pidfd < 0) {
+		errors_add(errors, NULL, "cannot-start", NULL, 0, "cannot watch %s: no descriptor left",
+		           launch->spec->argv[0]);
+		kill(child->pid, SIGKILL);
+	} else {
 		child->start_time = child_start_time(child->pid);
 		return true;
 	}
-	errors_add(errors, NULL, "cannot-start", NULL, 0, "%s %s: %s", step_text(failure.step),
-	           step_subject(failure.step, launch), strerror(failure.error));
 	waitpid(child->pid, &status, 0);
 	child_forget(child);
 	return false;

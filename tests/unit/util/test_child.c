@@ -146,6 +146,24 @@ static void test_signals_are_default(void **state)
 	free(text);
 }
 
+/* The namespace has lo alone, and a name that nobody else uses. */
+static void test_network_namespace(void **state)
+{
+	char *name = text_format("sluice-test-%d", (int)getpid());
+	char *add = text_format("ip netns add %s", name), *remove = text_format("ip netns del %s", name);
+
+	(void)state;
+	assert_int_equal(system(add), 0);
+	char *text = output_of((struct child_spec){ .netns = name },
+	                       "tail -n +3 /proc/self/net/dev | cut -d: -f1");
+	assert_int_equal(system(remove), 0);
+	assert_string_equal(text, "    lo\n");
+	free(text);
+	free(name);
+	free(add);
+	free(remove);
+}
+
 static void expect_failure(const struct child_spec *spec, const char *detail)
 {
 	struct errors errors = ERRORS_NONE;
@@ -296,6 +314,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_cpus, make_output, remove_output),
 		cmocka_unit_test_setup_teardown(test_descriptors, make_output, remove_output),
 		cmocka_unit_test_setup_teardown(test_signals_are_default, make_output, remove_output),
+		cmocka_unit_test_setup_teardown(test_network_namespace, make_output, remove_output),
 		cmocka_unit_test(test_failures_say_the_step),
 		cmocka_unit_test(test_exit_status),
 		cmocka_unit_test(test_killed_is_seen),
