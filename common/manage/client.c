@@ -127,7 +127,8 @@ static int tick(void *argument, curl_off_t a, curl_off_t b, curl_off_t c, curl_o
 {
 	struct exchange *exchange = argument;
 	(void)a, (void)b, (void)c, (void)d;
-	if (exchange->handler)
+	/* The library ticks once more after the end: a handler that has stopped is not called again. */
+	if (exchange->handler && !exchange->stopped)
 		exchange->stopped = !exchange->handler(exchange->user, exchange->reply, NULL, 0);
 	return exchange->stopped;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Replies that go on. A stream that has nothing to send suspends its connection; a wake resumes it. `lock` closes the gap
- * between "nothing to read" and the suspension, so that no wake is lost. One ticker thread wakes silent streams for their heartbeat,
- * which is also how a client that went away is noticed.
+ * between "nothing to read" and the suspension, so that no wake is lost. One ticker thread looks once a second: it wakes silent streams
+ * for their heartbeat, and ends those whose client went away, which the HTTP library does not notice while they sleep.
  * Lock order: whoever wakes holds its own lock (the event log's), then stream.lock; the list's lock comes before stream.lock.
  * A class's read and close are called with none of them held.
  */
@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <poll.h>
 #include <time.h>
 
 #include "manage/problem.h"
@@ -18,6 +19,7 @@ struct rest_stream {
 	struct rest_stream *next, **link; /* the server's list; guarded by stream_lock */
 	struct rest *rest;
 	struct MHD_Connection *connection;
+	int fd; /* of the connection; open as long as the stream is in the list */
 	const struct rest_stream_class *class;
 	void *state;
 	pthread_mutex_t lock; /* guards what follows */
@@ -60,6 +62,13 @@ static void list_remove(struct rest_stream *stream)
 	pthread_mutex_unlock(&rest->stream_lock);
 }
 
+static int connection_fd(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+	        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	return info ? info->connect_fd : -1;
+}
+
 struct rest_stream *rest_reply_stream(struct rest_reply *reply, unsigned status, const char *type,
                                       const struct rest_stream_class *class, void *state)
 {
@@ -69,6 +78,7 @@ struct rest_stream *rest_reply_stream(struct rest_reply *reply, unsigned status,
 			                        .connection = reply->connection,
 			                        .class = class,
 			                        .state = state,
+			                        .fd = connection_fd(reply->connection),
 			                        .last_us = monotonic_us() };
 		pthread_mutex_init(&stream->lock, NULL);
 	}
@@ -165,11 +175,19 @@ struct MHD_Response *stream_response(struct rest_stream *stream)
 	return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, read_stream, stream, free_stream);
 }
 
-static void wake_if_idle(struct rest_stream *stream, uint64_t now)
+static bool hung_up(const struct rest_stream *stream)
+{
+	struct pollfd client = { .fd = stream->fd, .events = POLLRDHUP };
+	return poll(&client, 1, 0) > 0;
+}
+
+static void look_after(struct rest_stream *stream, uint64_t now)
 {
 	uint64_t beat_us = stream->class->beat_s * UINT64_C(1000000);
+	bool gone = hung_up(stream);
 	pthread_mutex_lock(&stream->lock);
-	bool due = beat_us && now - stream->last_us >= beat_us;
+	stream->ending |= gone;
+	bool due = gone || (beat_us && now - stream->last_us >= beat_us);
 	pthread_mutex_unlock(&stream->lock);
 	if (due)
 		rest_stream_wake(stream);
@@ -189,7 +207,7 @@ void *stream_ticker(void *argument)
 			pthread_cond_wait(&rest->stream_change, &rest->stream_lock);
 		uint64_t now = monotonic_us();
 		for (struct rest_stream *stream = rest->streams; stream; stream = stream->next)
-			wake_if_idle(stream, now);
+			look_after(stream, now);
 	}
 	pthread_mutex_unlock(&rest->stream_lock);
 	return NULL;

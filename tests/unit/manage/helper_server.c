@@ -85,7 +85,11 @@ size_t raw_exchange(const struct fixture *f, const char *bytes, size_t length, c
 	size_t got = 0;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	snprintf(address.sun_path, sizeof address.sun_path, "%s", f->socket);
-	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+	answer[0] = 0;
+	if (connect(fd, (struct sockaddr *)&address, sizeof address)) {
+		close(fd);
+		return 0;
+	}
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 	if (send(fd, bytes, length, MSG_NOSIGNAL) > 0) {
