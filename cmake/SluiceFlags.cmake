@@ -13,3 +13,8 @@ if(SLUICE_SANITIZE)
 	add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-sanitize=alignment)
 	add_link_options(-fsanitize=address,undefined)
 endif()
+if(SLUICE_FUZZ)
+	# The fuzzers see which way an input takes through the libraries only if those are instrumented too.
+	add_compile_options(-fsanitize=fuzzer-no-link)
+	add_link_options(-fsanitize=fuzzer-no-link)
+endif()

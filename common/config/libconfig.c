@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The reader of libconfig's notation. source.c has made one checked text of all files; libconfig parses it; this file
- * makes our tree of libconfig's, each node with its file and line. One thread, nothing kept.
+ * makes our tree of libconfig's, each node with its file and line. One thread, nothing kept; but libconfig 1.5 leaks the
+ * string that it has just read when a syntax error follows it.
  */
 #include <libconfig.h>
 #include <math.h>
