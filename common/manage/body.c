@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Bodies of requests: their types, JSON and NDJSON. Runs on the pool. Depth is checked before parsing, because the parser
- * recurses and the pool's stacks are small.
+ * Bodies of requests: their types, JSON and NDJSON. Runs on the pool. Depth is checked before parsing,
+ * because the parser recurses and the pool's stacks are small.
  */
 #include "manage/rest_private.h"
 

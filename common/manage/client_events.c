@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Server-sent events at the client (the WHATWG HTML standard, 9.2): lines into fields, fields into events. Data belongs to the
- * call of http_events.
+ * Server-sent events at the client (the WHATWG HTML standard, 9.2): lines into fields, fields into events.
+ * Data belongs to the call of http_events.
  */
 #include "manage/client.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The event log: a ring of JSON objects under one lock, and the subscribers that are woken when it grows. Events are
- * immutable once added; readers hold references, so that no text is made under the lock.
+ * The event log: a ring of JSON objects under one lock, and the subscribers that are woken when it grows.
+ * Events are immutable once added; readers hold references, so that no text is made under the lock.
  */
 #include "manage/events_private.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the event log and its route share. All of struct events is guarded by `lock`, except the observer, which is set once.
+ * What the event log and its route share. All of struct events is guarded by `lock`, except the observer,
+ * which is set once.
  */
 #ifndef SLUICE_MANAGE_EVENTS_PRIVATE_H
 #define SLUICE_MANAGE_EVENTS_PRIVATE_H
@@ -25,7 +26,8 @@ struct events {
 };
 
 bool event_selected(const json_t *event, const char *kind, const char *subject);
-/* The event after an id (new reference), or the oldest if that one is lost (*lost: how many are); NULL: none yet. */
+/* The event after an id (new reference), or the oldest if that one is lost (*lost: how many are); NULL: none
+ * yet. */
 json_t *event_after(struct events *events, uint64_t after, uint64_t *lost);
 void subscriber_add(struct events *events, struct subscriber *subscriber);
 void subscriber_remove(struct events *events, struct subscriber *subscriber);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The event log over HTTP: a JSON list, or server-sent events. A follower belongs to the HTTP thread from its first read
- * to its close; it keeps the text of one event that did not fit into what the connection could take.
+ * The event log over HTTP: a JSON list, or server-sent events. A follower belongs to the HTTP thread from its
+ * first read to its close; it keeps the text of one event that did not fit into what the connection could
+ * take.
  */
 #include "manage/events_private.h"
 
@@ -125,8 +126,8 @@ static void stream_events(const struct rest_request *request, struct rest_reply 
 	subscriber_add(follower->events, &follower->subscriber);
 }
 
-/* Where to begin: Last-Event-ID, else ?last=, else `otherwise`. An id above the newest is from an earlier life of this process: then
- * all that is there is new to the client. */
+/* Where to begin: Last-Event-ID, else ?last=, else `otherwise`. An id above the newest is from an earlier
+ * life of this process: then all that is there is new to the client. */
 static bool begin_after(const struct rest_request *request, struct rest_reply *reply, uint64_t otherwise,
                         uint64_t *after)
 {

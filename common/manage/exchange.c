@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One request from its first byte to its last: begun on the HTTP thread, run on the pool while its connection is
- * suspended, answered on the HTTP thread again.
+ * One request from its first byte to its last: begun on the HTTP thread, run on the pool while its connection
+ * is suspended, answered on the HTTP thread again.
  */
 #include "manage/rest_private.h"
 
@@ -153,8 +153,8 @@ static enum MHD_Result begin(struct rest_exchange *exchange, const char *method)
 	exchange->phase = PHASE_BODY;
 	exchange->refused = !peer_allowed(exchange) || !target_known(exchange) || !find_method(exchange) ||
 	                    !announced_body_fits(exchange);
-	/* A client that waits for our word learns of the refusal before it sends; for others the body is drained first,
-	 * because closing on unread bytes would cost them the reply. */
+	/* A client that waits for our word learns of the refusal before it sends; for others the body is
+	 * drained first, because closing on unread bytes would cost them the reply. */
 	return exchange->refused && header(exchange, "Expect") ? reply_send(&exchange->reply) : MHD_YES;
 }
 
@@ -200,7 +200,8 @@ static enum MHD_Result upload(struct rest_exchange *exchange, const char *data, 
 	return exchange->discarded > REST_DISCARD ? MHD_NO : MHD_YES;
 }
 
-/* Hands the exchange to the pool. The connection is suspended first: the job may be over before the submit returns. */
+/* Hands the exchange to the pool. The connection is suspended first: the job may be over before the submit
+ * returns. */
 static enum MHD_Result run(struct rest_exchange *exchange)
 {
 	exchange->phase = PHASE_RUNNING;

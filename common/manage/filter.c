@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Attribute filters (ETSI GS NFV-SOL 013, 5.2): parsed once, then held against objects. A filter is immutable once parsed.
+ * Attribute filters (ETSI GS NFV-SOL 013, 5.2): parsed once, then held against objects. A filter is immutable
+ * once parsed.
  */
 #include "manage/pages.h"
 
@@ -64,7 +65,8 @@ static bool parse_op(struct parser *parser, struct term *term)
 	return fail(parser, "expected one of eq neq gt gte lt lte cont ncont in nin");
 }
 
-/* a/b/c becomes a NUL b NUL c NUL NUL; "~1" is a slash and "~0" a tilde in a name, as in a JSON pointer (RFC 6901). */
+/* a/b/c becomes a NUL b NUL c NUL NUL; "~1" is a slash and "~0" a tilde in a name, as in a JSON pointer (RFC
+ * 6901). */
 static bool parse_attribute(struct parser *parser, struct term *term)
 {
 	size_t length = strcspn(parser->at, ",()';");
@@ -193,7 +195,8 @@ static const char *scalar_text(const json_t *json, char *text, size_t size)
 	return text;
 }
 
-/* Negative, 0, positive; numbers by value if both are numbers, else by bytes (which orders RFC 3339 times too). */
+/* Negative, 0, positive; numbers by value if both are numbers, else by bytes (which orders RFC 3339 times
+ * too). */
 static int compare(const json_t *json, const char *text, const char *value)
 {
 	char *end;
@@ -246,7 +249,8 @@ static bool negative(enum op op)
 	return op == OP_NEQ || op == OP_NIN || op == OP_NCONT;
 }
 
-/* Walks the rest of the attribute's names from `json` on; through an array, one element that matches is enough. */
+/* Walks the rest of the attribute's names from `json` on; through an array, one element that matches is
+ * enough. */
 static bool walk(const struct term *term, const json_t *json, const char *name)
 {
 	size_t i;

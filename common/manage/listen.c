@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Where the server listens, and who may talk to it. One listener is one daemon of the HTTP library with its thread; all
- * share the pool. A socket path is probed, bound and listened on under a lock of its folder, so that of two processes that start at
- * the same time one is refused.
+ * Where the server listens, and who may talk to it. One listener is one daemon of the HTTP library with its
+ * thread; all share the pool. A socket path is probed, bound and listened on under a lock of its folder, so
+ * that of two processes that start at the same time one is refused.
  */
 #include "manage/rest_private.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The log's sink and its lines. The state is the process's own, guarded by one lock that is held for one write.
+ * The log's sink and its lines. The state is the process's own, guarded by one lock that is held for one
+ * write.
  */
 #include "manage/log.h"
 
@@ -65,8 +66,8 @@ bool log_level_parse(const char *text, enum log_level *level)
 	return false;
 }
 
-/* Writes a line if the sink takes it in time. A pipe that says it is writable takes PIPE_BUF bytes without blocking, and no
- * line is longer. */
+/* Writes a line if the sink takes it in time. A pipe that says it is writable takes PIPE_BUF bytes without
+ * blocking, and no line is longer. */
 static bool put_line(const char *line, size_t length)
 {
 	struct pollfd writable = { .fd = sink.fd, .events = POLLOUT };
@@ -131,7 +132,8 @@ void log_write(enum log_level level, const char *event, const char *format, ...)
 	va_end(args);
 }
 
-/* Takes a token if there is one; false, and counted, otherwise. *suppressed: how many lines were kept back before this one. */
+/* Takes a token if there is one; false, and counted, otherwise. *suppressed: how many lines were kept back
+ * before this one. */
 static bool take_token(struct log_limit *limit, uint64_t *suppressed)
 {
 	struct timespec now;

@@ -6,10 +6,10 @@
  *	time=2026-01-02T03:04:05.678901Z level=info event=hop-up hop=fw peer="unix:/run/a b"
  *
  * The format is a list of key=value, separated by spaces; each value is quoted if it needs to be, whatever it
- *holds. The conversions are those of printf for integers, floats, %c, %s, %.*s and %p. Any thread; a line is
- *written by one write(2). Never blocks for ever: a sink that takes nothing for 100 ms loses lines, and the
- *next that gets through says how many. The sink belongs to the process (as stderr does), so this module holds
- *state of its own.
+ * holds. The conversions are those of printf for integers, floats, %c, %s, %.*s and %p. Any thread; a line is
+ * written by one write(2). Never blocks for ever: a sink that takes nothing for 100 ms loses lines, and the
+ * next that gets through says how many. The sink belongs to the process (as stderr does), so this module
+ * holds state of its own.
  */
 #ifndef SLUICE_MANAGE_LOG_H
 #define SLUICE_MANAGE_LOG_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Log lines. The format is walked by hand, conversion by conversion, because only so is it known where a value begins and
- * ends, whatever it contains.
+ * Log lines. The format is walked by hand, conversion by conversion, because only so is it known where a
+ * value begins and ends, whatever it contains.
  */
 #include "manage/log_format.h"
 
@@ -41,16 +41,50 @@ static size_t escape(unsigned char c, char text[8])
 	return 0;
 }
 
-static void put_quoted(struct log_line *line, const char *value)
+/* Length of the UTF-8 sequence at text; 0: none begins here (RFC 3629: no overlong forms, surrogates, or
+ * above U+10FFFF). */
+static size_t utf8_length(const unsigned char *text)
+{
+	static const unsigned smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t length = *text < 0x80   ? 1
+	                : *text < 0xc0 ? 0
+	                : *text < 0xe0 ? 2
+	                : *text < 0xf0 ? 3
+	                : *text < 0xf8 ? 4
+	                               : 0;
+	if (length < 2)
+		return length;
+	unsigned code = *text & (0x7fu >> length);
+	for (size_t i = 1; i < length; i++) {
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+		code = code << 6 | (text[i] & 0x3f);
+	}
+	return code < smallest[length] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ? 0 : length;
+}
+
+/* Writes one character, escaped if it needs to be; returns how many bytes of value it was, 0 if there is no
+ * room for it. */
+static size_t put_character(struct log_line *line, const char *value)
 {
 	char escaped[8];
+	size_t bytes = utf8_length((const unsigned char *)value);
+	size_t length = bytes ? escape((unsigned char)*value, escaped) : 0;
+	if (!room(line, (length ? length : bytes) + 1))
+		return 0;
+	if (!bytes)
+		put(line, "?", 1);
+	else
+		put(line, length ? escaped : value, length ? length : bytes);
+	return bytes ? bytes : 1;
+}
+
+static void put_quoted(struct log_line *line, const char *value)
+{
+	size_t bytes;
 	put(line, "\"", 1);
-	for (; *value; value++) {
-		size_t length = escape((unsigned char)*value, escaped);
-		if (!room(line, (length ? length : 1) + 1))
-			break;
-		put(line, length ? escaped : value, length ? length : 1);
-	}
+	while (*value && (bytes = put_character(line, value)))
+		value += bytes;
 	put(line, "\"", 1);
 }
 
@@ -203,7 +237,8 @@ static int print_conversion(char *to, size_t size, struct conversion *c, va_list
 	}
 }
 
-/* Formats one value, up to a space of the format. *number: it is a single plain integer or decimal. NULL: the format is broken. */
+/* Formats one value, up to a space of the format. *number: it is a single plain integer or decimal. NULL: the
+ * format is broken. */
 static const char *format_value(const char *at, char *value, va_list *args, bool *number)
 {
 	size_t length = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One log line being made: keys and values with quoting. Pure; the line belongs to the caller. A line that grows too long is cut
- * at a value and still ends as it should.
+ * One log line being made: keys and values with quoting. Pure; the line belongs to the caller. A line that
+ * grows too long is cut at a value and still ends as it should.
  */
 #ifndef SLUICE_MANAGE_LOG_FORMAT_H
 #define SLUICE_MANAGE_LOG_FORMAT_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Metrics as text. Each family collects its samples in a text of its own; metrics_finish puts them together under their heads.
- * Made, filled and finished by one thread.
+ * Metrics as text. Each family collects its samples in a text of its own; metrics_finish puts them together
+ * under their heads. Made, filled and finished by one thread.
  */
 #include "manage/metrics.h"
 

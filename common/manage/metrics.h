@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Writes metrics as text, in the Prometheus format 0.0.4 or as OpenMetrics 1.0.0. Families are collected, so
- *that several writers may add samples to one family in any order. Used by one thread; made for one scrape and
- *thrown away.
+ * that several writers may add samples to one family in any order. Used by one thread; made for one scrape
+ * and thrown away.
  *
  *	struct metrics *m = metrics_new(metrics_negotiate(accept));
- *	struct metrics_family *f = metrics_family(m, METRICS_COUNTER, "sluice_port_received", "bytes", "Bytes
- *received."); metrics_count(f, port->bytes, "port", port->name, NULL); metrics_reply(m, reply);
+ *	struct metrics_family *f = metrics_family(m, METRICS_COUNTER, "sluice_received", "bytes", "Bytes in.");
+ *	metrics_count(f, port->bytes, "port", port->name, NULL);
+ *	metrics_reply(m, reply);
  *
  * Names: the writer puts the unit (base units: seconds, bytes, ratio) and `_total` of a counter at the end of
- *a name.
+ * a name.
  */
 #ifndef SLUICE_MANAGE_METRICS_H
 #define SLUICE_MANAGE_METRICS_H

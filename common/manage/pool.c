@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The bounded pool of threads that handlers run on. Two queues: quick jobs go first, and slow ones never occupy the last
- * thread, so that a quick request is served while every slow one waits. Jobs are intrusive; all data is guarded by `lock`.
+ * The bounded pool of threads that handlers run on. Two queues: quick jobs go first, and slow ones never
+ * occupy the last thread, so that a quick request is served while every slow one waits. Jobs are intrusive;
+ * all data is guarded by `lock`.
  */
 #include "manage/rest_private.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Replies: filled on the handler's thread, sent on the HTTP thread. JSON is written out on the handler's thread, so that a
- * large document does not hold up other connections.
+ * Replies: filled on the handler's thread, sent on the HTTP thread. JSON is written out on the handler's
+ * thread, so that a large document does not hold up other connections.
  */
 #include "manage/rest_private.h"
 

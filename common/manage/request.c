@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a handler asks of its request: parameters, headers, preconditions. Reads the exchange; its thread is the handler's.
+ * What a handler asks of its request: parameters, headers, preconditions. Reads the exchange; its thread is
+ * the handler's.
  */
 #include "manage/rest_private.h"
 
@@ -66,7 +67,8 @@ const char *rest_header(const struct rest_request *request, const char *name)
 	return MHD_lookup_connection_value(request->exchange->connection, MHD_HEADER_KIND, name);
 }
 
-/* Whether a list of entity tags (`"a", W/"b"` or `*`) names this one. Weak tags count only if `weak` (RFC 9110 8.8.3.2). */
+/* Whether a list of entity tags (`"a", W/"b"` or `*`) names this one. Weak tags count only if `weak` (RFC
+ * 9110 8.8.3.2). */
 static bool tag_listed(const char *list, const char *tag, bool weak)
 {
 	size_t length = tag ? strlen(tag) : 0;

@@ -2,9 +2,10 @@
 /*
  * The REST server's life: made, given routes, started by its first listener, stopped in order.
  *
- * Handlers run on a pool of our own, with the connection suspended meanwhile, rather than on the HTTP library's thread pool:
- * the library ties each connection to one of its threads, so that a handler which waits would hold up every connection
- * that happens to share its thread. The price is two thread switches a request, some tens of microseconds.
+ * Handlers run on a pool of our own, with the connection suspended meanwhile, rather than on the HTTP
+ * library's thread pool: the library ties each connection to one of its threads, so that a handler which
+ * waits would hold up every connection that happens to share its thread. The price is two thread switches a
+ * request, some tens of microseconds.
  */
 #include "manage/rest_private.h"
 

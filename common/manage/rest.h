@@ -55,10 +55,11 @@ struct rest_method {
 
 /*
  * One path. A segment is a literal ("config", "config:diff"), a parameter ("{vnf}"), a parameter with an
- * action
- * ("{vnf}:restart"), or at the end a tail ("{rest*}": one or more segments). Literals win over parameters,
- * parameters with an action over those without, and all over a tail. A table ends with pattern == NULL and
- * must outlive the server.
+ * action ("{vnf}:restart"), or at the end a tail ("{rest*}": one or more segments). Literals win over
+ * parameters, parameters with an action over those without, and all over a tail. A table ends with pattern
+ * == NULL and must outlive the server.
+ *
+ *	{ "/v1/services/{service}", "A service", .get = { .handle = show, .summary = "Its state" } },
  */
 struct rest_route {
 	const char *pattern;

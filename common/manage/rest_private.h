@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the parts of the REST server share: server, listener, exchange (one request and its reply), pool, stream.
- * An exchange belongs to the HTTP thread while its body arrives and while its reply leaves, and to one thread of the
- * pool in between; suspending and resuming its connection hands it over, so it needs no lock.
+ * What the parts of the REST server share: server, listener, exchange (one request and its reply), pool,
+ * stream. An exchange belongs to the HTTP thread while its body arrives and while its reply leaves, and to
+ * one thread of the pool in between; suspending and resuming its connection hands it over, so it needs no
+ * lock.
  */
 #ifndef SLUICE_MANAGE_REST_PRIVATE_H
 #define SLUICE_MANAGE_REST_PRIVATE_H

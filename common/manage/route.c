@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Patterns of paths, and which one a path belongs to. Patterns are made before the server listens and only read afterwards;
- * what a match finds belongs to the exchange.
+ * Patterns of paths, and which one a path belongs to. Patterns are made before the server listens and only
+ * read afterwards; what a match finds belongs to the exchange.
  */
 #include "manage/rest_private.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A text that grows. Owned by one thread; zero-initialised is empty; freed by strbuf_free or handed on by strbuf_take. When
- * memory runs out it stops growing and strbuf_take returns NULL, so that one check at the end is enough.
+ * A text that grows. Owned by one thread; zero-initialised is empty; freed by strbuf_free or handed on by
+ * strbuf_take. When memory runs out it stops growing and strbuf_take returns NULL, so that one check at the
+ * end is enough.
  */
 #ifndef SLUICE_MANAGE_STRBUF_H
 #define SLUICE_MANAGE_STRBUF_H

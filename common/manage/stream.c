@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Replies that go on. A stream that has nothing to send suspends its connection; a wake resumes it. `lock` closes the gap
- * between "nothing to read" and the suspension, so that no wake is lost. One ticker thread looks once a second: it wakes silent streams
- * for their heartbeat, and ends those whose client went away, which the HTTP library does not notice while they sleep.
- * Lock order: whoever wakes holds its own lock (the event log's), then stream.lock; the list's lock comes before stream.lock.
- * A class's read and close are called with none of them held.
+ * Replies that go on. A stream that has nothing to send suspends its connection; a wake resumes it. `lock`
+ * closes the gap between "nothing to read" and the suspension, so that no wake is lost. One ticker thread
+ * looks once a second: it wakes silent streams for their heartbeat, and ends those whose client went away,
+ * which the HTTP library does not notice while they sleep. Lock order: whoever wakes holds its own lock (the
+ * event log's), then stream.lock; the list's lock comes before stream.lock. A class's read and close are
+ * called with none of them held.
  */
 #include "manage/rest_private.h"
 

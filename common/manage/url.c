@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Takes a request target apart: segments of the path, parameters of the query, both decoded (RFC 3986). The HTTP library's
- * own decoding is not used because it turns %2F into a separator. Data belongs to the exchange.
+ * Takes a request target apart: segments of the path, parameters of the query, both decoded (RFC 3986). The
+ * HTTP library's own decoding is not used because it turns %2F into a separator. Data belongs to the
+ * exchange.
  */
 #include "manage/rest_private.h"
 

@@ -27,8 +27,8 @@ unsigned ask_typed(struct fixture *f, const char *method, const char *path, cons
                    const char *body);
 /* The last reply as JSON, checked to be an object or array; new reference. */
 json_t *reply_json(struct fixture *f);
-/* Sends bytes as they are on a new connection, and reads until the server closes it or 2 s have passed. 0: it could not
- * connect, or nothing came. */
+/* Sends bytes as they are on a new connection, and reads until the server closes it or 2 s have passed. 0: it
+ * could not connect, or nothing came. */
 size_t raw_exchange(const struct fixture *f, const char *bytes, size_t length, char *answer, size_t size);
 
 #endif

@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 #include <pthread.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "helper_server.h"
 #include "manage/events.h"
@@ -217,10 +219,30 @@ static unsigned until_status(unsigned wanted)
 	return status;
 }
 
+/* A stream that is open: its first bytes have come. */
+static int open_stream(void)
+{
+	static const char request[] = "GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n";
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	char answer[1024];
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	snprintf(address.sun_path, sizeof address.sun_path, "%s", f.socket);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+	assert_int_equal(send(fd, request, strlen(request), 0), strlen(request));
+	assert_true(recv(fd, answer, sizeof answer, 0) > 0);
+	assert_int_equal(strncmp(answer, "HTTP/1.1 200", 12), 0);
+	return fd;
+}
+
 static void streams_of_clients_that_left_are_given_back(void **state)
 {
+	int fds[3];
 	(void)state;
+	for (int i = 0; i < 3; i++)
+		fds[i] = open_stream();
 	assert_int_equal(until_status(503), 503);
+	for (int i = 0; i < 3; i++)
+		close(fds[i]);
 	assert_int_equal(until_status(200), 200);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The life of a REST server: sockets that are taken or stale, slow handlers beside quick ones, overload, stopping, streams,
- * and bytes that are no HTTP.
+ * The life of a REST server: sockets that are taken or stale, slow handlers beside quick ones, overload,
+ * stopping, streams, and bytes that are no HTTP.
  */
 #include <stdarg.h>
 #include <setjmp.h>
@@ -45,8 +45,8 @@ static void quick(const struct rest_request *request, struct rest_reply *reply)
 }
 
 static const struct rest_route routes[] = {
-	{ "/slow", "slow", .get = { slow }, .flags = REST_SLOW },
-	{ "/quick", "quick", .get = { quick }, .put = { quick } },
+	{ "/slow", "slow", .get = { .handle = slow }, .flags = REST_SLOW },
+	{ "/quick", "quick", .get = { .handle = quick }, .put = { .handle = quick } },
 	{ 0 },
 };
 
@@ -256,7 +256,8 @@ static void bad_and_double_routes_are_refused(void **state)
 	rest_stop(rest);
 }
 
-/* In a child: as another user, with or without a group. Returns the status of a request, or 1 if it did not get through. */
+/* In a child: as another user, with or without a group. Returns the status of a request, or 1 if it did not
+ * get through. */
 static int ask_as(const struct fixture *f, uid_t uid, gid_t gid, gid_t extra)
 {
 	pid_t child = fork();
@@ -330,7 +331,8 @@ static void hooks_see_requests_and_replies(void **state)
 	fixture_stop(&f);
 }
 
-/* Sends bytes and half-closes. The server must answer or close: a body that never ends is cut after the idle time. */
+/* Sends bytes and half-closes. The server must answer or close: a body that never ends is cut after the idle
+ * time. */
 static void send_rubbish(const struct fixture *f, const char *bytes, size_t length)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
