@@ -36,16 +36,17 @@ extern const struct schema edge_schema[];
  * takes is transmitted, held, delivered or dropped with one of them: taken + originated = transmitted + turned + delivered
  * + dropped + held. An answer made in the mbuf of its question counts as delivered and as originated. */
 enum edge_counter {
-	EDGE_C_TTL_EXCEEDED,   /* drop; ICMP time exceeded was sent if the rate allowed */
-	EDGE_C_NO_ROUTE,       /* drop; ICMP network unreachable likewise */
-	EDGE_C_BLACKHOLE,      /* drop */
-	EDGE_C_REJECTED,       /* drop: a reject route; ICMP network unreachable */
-	EDGE_C_HOLD_FULL,      /* drop: too many packets wait for one neighbour, or in all, or no room for a neighbour */
+	EDGE_C_TTL_EXCEEDED, /* drop; ICMP time exceeded was sent if the rate allowed */
+	EDGE_C_NO_ROUTE,     /* drop; ICMP network unreachable likewise */
+	EDGE_C_BLACKHOLE,    /* drop */
+	EDGE_C_REJECTED,     /* drop: a reject route; ICMP network unreachable */
+	EDGE_C_HOLD_FULL, /* drop: too many packets wait for one neighbour, or in all, or no room for a neighbour */
 	EDGE_C_HOLD_TIMEOUT,   /* drop: the neighbour did not answer (ICMP host unreachable sent) */
 	EDGE_C_TOO_BIG,        /* drop: larger than the MTU and DF set, or IPv6; ICMP with the MTU */
 	EDGE_C_NOT_FOR_ME,     /* drop: unicast frame with another destination MAC */
 	EDGE_C_LOCAL_UNKNOWN,  /* drop: for an address of ours, but nobody listens */
 	EDGE_C_LOCAL_FRAGMENT, /* drop: a fragment for an address of ours */
+	EDGE_C_SPOOFED,        /* drop: comes from outside with an address of ours as its source */
 	EDGE_C_MULTICAST,      /* drop: multicast or broadcast that nobody wants */
 	EDGE_C_BAD_ARP,        /* drop: malformed or spoofed ARP or ND */
 	EDGE_C_NOT_IP,         /* drop: another ethertype */

@@ -40,7 +40,8 @@ bool neighbours_new(struct edge *edge)
 	edge->live = calloc(ADJACENCIES, sizeof(*edge->live));
 	edge->spare = calloc(ADJACENCIES, sizeof(*edge->spare));
 	edge->limbo = calloc(ADJACENCIES, sizeof(*edge->limbo));
-	if (!edge->slots || !edge->neighbours || !edge->live || !edge->spare || !edge->limbo || !ring_new(edge))
+	if (!edge->slots || !edge->neighbours || !edge->live || !edge->spare || !edge->limbo ||
+	    !ring_new(edge))
 		return false;
 	/* Id 0 means "none": its entry can never be usable. */
 	edge->adjacencies[0].usable = UINT32_MAX;
@@ -140,7 +141,8 @@ uint32_t neighbour_add(struct edge *edge, const struct neighbour_key *key)
 	id = new_id(edge, edge->spare[--edge->spare_count]);
 	a = adjacency_of(edge, id);
 	*a = (struct adjacency){ .address = key->address, .port = key->port, .family = key->family };
-	*neighbour_of(edge, id) = (struct neighbour){ .place = edge->live_count, .state = NEIGHBOUR_INCOMPLETE };
+	*neighbour_of(edge, id) =
+	        (struct neighbour){ .place = edge->live_count, .state = NEIGHBOUR_INCOMPLETE };
 	edge->live[edge->live_count++] = id;
 	edge->incomplete++;
 	__atomic_store_n(&a->id, id, __ATOMIC_RELEASE);

@@ -6,16 +6,19 @@
 #ifndef SLUICE_EDGE_PRIVATE_H
 #define SLUICE_EDGE_PRIVATE_H
 
+#include <rte_ether.h>
 #include <rte_ring.h>
 
 #include "edge/edge.h"
+#include "flow/session.h"
 #include "match/fib.h"
+#include "packet/icmp_error.h"
 #include "packet/rate.h"
 #include "util/net.h"
 
 enum { EDGE_NO_OWNER = 0xffff, NANOSECONDS = 1000000000 };
-#define SECONDS(n)      ((uint64_t)(n) * NANOSECONDS)
-#define MILLISECONDS(n) ((uint64_t)(n) * 1000000)
+#define SECONDS(n)      ((uint64_t)(n)*NANOSECONDS)
+#define MILLISECONDS(n) ((uint64_t)(n)*1000000)
 
 /* ---- the snapshot: written by the builder thread before it is published, then const ---- */
 
@@ -42,13 +45,13 @@ struct edge_hop {
 struct edge_route {
 	struct ip_prefix prefix;
 	uint32_t hop;
-	const char *origin; /* "local", "claim", "connected", "static", "gateway", "broadcast" */
+	const char *origin;      /* "local", "claim", "connected", "static", "gateway", "broadcast" */
 	const struct conf *conf; /* while compiling: where an error belongs */
 };
 
 struct edge_port {
 	bool present;
-	bool routed6;          /* has an IPv6 address, hence a link-local one */
+	bool routed6; /* has an IPv6 address, hence a link-local one */
 	uint16_t mtu;
 	uint8_t mac[6];
 	char *name;
@@ -71,11 +74,14 @@ struct edge_table {
 };
 
 /* The hop of an address; never NULL. Any thread. */
-const struct edge_hop *table_route(const struct edge_table *table, uint8_t family, const union ipaddr *address);
+const struct edge_hop *table_route(const struct edge_table *table, uint8_t family,
+                                   const union ipaddr *address);
 /* Whether neighbours of this port may ask for the address: an own address of it, or a claim on it. */
-bool table_answers(const struct edge_table *table, uint16_t port, uint8_t family, const union ipaddr *address);
+bool table_answers(const struct edge_table *table, uint16_t port, uint8_t family,
+                   const union ipaddr *address);
 /* Whether an address may be a neighbour on this port: in one of its subnets, routed onto its link or a gateway, or link-local. */
-bool table_on_link(const struct edge_table *table, uint16_t port, uint8_t family, const union ipaddr *address);
+bool table_on_link(const struct edge_table *table, uint16_t port, uint8_t family,
+                   const union ipaddr *address);
 /* Our address on a port for talking to a neighbour: of the neighbour's subnet if there is one. */
 bool table_source_toward(const struct edge_table *table, uint16_t port, uint8_t family,
                          const union ipaddr *neighbour, union ipaddr *address);
@@ -173,7 +179,7 @@ struct limbo {
 struct edge {
 	/* read by all */
 	struct adjacency *adjacencies;
-	uint32_t *slots; /* open addressing, linear probes: ids; 0 ends a probe */
+	uint32_t *slots;           /* open addressing, linear probes: ids; 0 ends a probe */
 	struct rte_ring *requests; /* struct neighbour_key, from the other workers to worker 0 */
 	struct edge_worker **workers;
 	unsigned worker_count;
@@ -260,7 +266,6 @@ struct hold {
 
 struct edge_worker {
 	struct edge *edge;
-	const struct edge_table *table; /* of the last switch */
 	const struct edge_ops *ops;
 	void *context;
 	unsigned id;
@@ -293,29 +298,31 @@ void holds_free(struct edge_worker *ew);
 void hold_packet(struct edge_worker *ew, const struct edge_table *table, const struct neighbour_key *key,
                  struct rte_mbuf *m, uint64_t now);
 /* Sends what waits for a neighbour that is usable now, in order. */
-void hold_flush(struct edge_worker *ew, const struct edge_table *table, uint32_t id, uint64_t now);
+void hold_flush(struct edge_worker *ew, uint32_t id);
 uint64_t holds_tick(struct edge_worker *ew, const struct edge_table *table, uint64_t now);
 /* Sends everything that waits through the routes of a new table. */
 void holds_reroute(struct edge_worker *ew, const struct edge_table *table, uint64_t now);
 
 /* output.c */
 
-/* Sends a packet that has passed TTL and MTU to a next hop, or holds it; *id: the adjacency it went by, or 0. */
-uint32_t output_to(struct edge_worker *ew, const struct edge_table *table, const struct neighbour_key *key,
-                   struct rte_mbuf *m, uint64_t now);
-/* Looks up the route of a packet and sends it; `checked`: it has passed the TTL. end_port: where link-local destinations are. */
+/* Sends a packet that has passed TTL and MTU to a next hop, holds it, or drops it where the neighbour has failed. */
+void output_to(struct edge_worker *ew, const struct edge_table *table, const struct neighbour_key *key,
+               struct rte_mbuf *m, uint64_t now);
+/* Looks up the route of a packet and sends it; `checked`: it has passed the TTL. end_port: where a link-local destination
+ * is, EDGE_NO_PORT: on the port that the packet came by. */
 void output_route(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *m,
                   uint16_t end_port, bool checked, uint64_t now);
 /* Writes the MAC header of an adjacency (VLAN tags go) and transmits. */
 void output_frame(struct edge_worker *ew, const struct adjacency *a, struct rte_mbuf *m);
+/* Source and destination address of a parsed packet. */
+uint8_t packet_addresses(struct rte_mbuf *m, union ipaddr *source, union ipaddr *destination);
 
-/* error.c: ICMP errors and resets for a packet that the caller drops. type and code as in the packet's own family. */
-void edge_error(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *offending, uint8_t type,
-                uint8_t code, uint32_t value, uint64_t now);
-void edge_reset(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *offending, uint64_t now);
-enum edge_unreachable { UNREACHABLE_NET, UNREACHABLE_HOST, UNREACHABLE_PROTOCOL, UNREACHABLE_PORT };
-void edge_unreachable(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *offending,
-                      enum edge_unreachable what, uint64_t now);
+/* error.c: answers to the sender of a packet that the caller keeps: an ICMP error (value: see packet/icmp_error.h), a reset. Nothing is
+ * sent where the rate is used up, none is due, or the edge has no address that the sender's port would know. */
+void edge_error(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *offending,
+                enum icmp_reason reason, uint32_t value, uint64_t now);
+void edge_reset(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *offending,
+                uint64_t now);
 
 /* local.c: a packet for an address of ours; takes it over. */
 void local_input(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *m, uint64_t now);
@@ -329,9 +336,12 @@ void arp_request(struct edge_worker *ew, const struct edge_table *table, const s
 void nd_solicit(struct edge_worker *ew, const struct edge_table *table, const struct neighbour_key *key,
                 const uint8_t *to);
 void arp_announce(struct edge_worker *ew, const struct edge_table *table, uint16_t port, uint32_t address);
-void nd_announce(struct edge_worker *ew, const struct edge_table *table, uint16_t port, const union ipaddr *address);
+void nd_announce(struct edge_worker *ew, const struct edge_table *table, uint16_t port,
+                 const union ipaddr *address);
 
-/* A fresh mbuf with `length` bytes of frame, and their start; NULL: none to be had. */
-struct rte_mbuf *originate(struct edge_worker *ew, uint16_t port, uint16_t length, uint8_t **frame);
+/* A fresh mbuf with `length` zero bytes of frame, marked as ours; NULL: none to be had. */
+struct rte_mbuf *edge_originate(struct edge_worker *ew, uint16_t port, uint16_t length);
+/* Counts it and sends it as it is. */
+void edge_transmit_own(struct edge_worker *ew, uint16_t port, struct rte_mbuf *m);
 
 #endif

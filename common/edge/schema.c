@@ -87,6 +87,7 @@ const struct edge_counter_info edge_counters[EDGE_COUNTERS] = {
 	[EDGE_C_NOT_FOR_ME] = { "not-for-me", "Unicast frame to the MAC of somebody else", true },
 	[EDGE_C_LOCAL_UNKNOWN] = { "local-unknown", "For an own address, but nobody listens there", true },
 	[EDGE_C_LOCAL_FRAGMENT] = { "local-fragment", "A fragment for an own address", true },
+	[EDGE_C_SPOOFED] = { "spoofed", "From outside, with an own address as source", true },
 	[EDGE_C_MULTICAST] = { "multicast", "Multicast or broadcast that nobody wants", true },
 	[EDGE_C_BAD_ARP] = { "bad-neighbour", "Malformed or spoofed ARP or neighbour discovery", true },
 	[EDGE_C_NOT_IP] = { "not-ip", "Neither IP nor ARP", true },
