@@ -5,6 +5,7 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(DPDK REQUIRED libdpdk>=22.11)
 pkg_check_modules(NUMA REQUIRED numa)
 pkg_check_modules(PCAP REQUIRED libpcap)
+pkg_check_modules(BSD REQUIRED libbsd)
 pkg_get_variable(DPDK_LIBDIR libdpdk libdir)
 
 set(dpdk_drivers bus_vdev bus_pci mempool_ring net_virtio net_vhost net_tap net_af_packet net_pcap net_null net_ring
@@ -15,13 +16,14 @@ set(dpdk_libs vhost cryptodev dmadev security ip_frag fib rib acl hash rcu gso n
 add_library(sluice_dpdk INTERFACE)
 target_compile_options(sluice_dpdk INTERFACE "SHELL:-include rte_config.h" -mssse3 -march=${SLUICE_MARCH})
 target_include_directories(sluice_dpdk SYSTEM INTERFACE ${DPDK_INCLUDE_DIRS})
-set(archives "-Wl,--whole-archive")
+set(archives)
 foreach(lib ${dpdk_drivers} ${dpdk_libs})
 	set(archive ${DPDK_LIBDIR}/librte_${lib}.a)
 	if(EXISTS ${archive})
 		list(APPEND archives ${archive})
 	endif()
 endforeach()
-list(APPEND archives "-Wl,--no-whole-archive")
-list(JOIN archives " " archives)
-target_link_libraries(sluice_dpdk INTERFACE "SHELL:${archives}" ${NUMA_LIBRARIES} ${PCAP_LIBRARIES} pthread dl m)
+# Whole archives: drivers announce themselves by constructors, which nothing refers to.
+list(JOIN archives "," archives)
+target_link_libraries(sluice_dpdk INTERFACE "$<LINK_LIBRARY:WHOLE_ARCHIVE,${archives}>" ${NUMA_LIBRARIES}
+	${PCAP_LIBRARIES} ${BSD_LIBRARIES} pthread dl m)
