@@ -11,25 +11,24 @@
 
 #include <rte_cycles.h>
 
-#define NS_PER_S  UINT64_C(1000000000)
-#define NS_PER_MS UINT64_C(1000000)
+enum { NS_PER_MS = 1000000 };
 
-struct clock {
+struct engine_clock {
 	uint64_t base_ns, base_tsc;
 	uint64_t multiplier; /* ns per cycle, 32.32 fixed point */
 };
 
-static inline void clock_start(struct clock *clock)
+static inline void clock_start(struct engine_clock *clock)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	clock->base_tsc = rte_rdtsc();
-	clock->base_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-	clock->multiplier = (NS_PER_S << 32) / rte_get_tsc_hz();
+	clock->base_ns = (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+	clock->multiplier = (UINT64_C(1000000000) << 32) / rte_get_tsc_hz();
 }
 
-static inline uint64_t clock_now(const struct clock *clock)
+static inline uint64_t clock_now(const struct engine_clock *clock)
 {
 	uint64_t cycles = rte_rdtsc() - clock->base_tsc;
 

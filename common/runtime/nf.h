@@ -62,6 +62,8 @@ struct opening {
 	uint8_t walk;    /* 0: the originator walks along the path */
 	uint8_t attempt; /* > 0: the keys clashed on the last attempt; a NAT takes another port */
 	uint8_t verdict; /* enum verdict; set by opening_refuse() or opening_take() */
+	uint8_t ended; /* set by opening_end() */
+	uint16_t answer_zone; /* zone in which answers come in; set by the engine, changed by opening_end() */
 };
 
 /* The openings of one vector that are still alive at this position. */

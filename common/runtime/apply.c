@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Applying a document: check, make room for new ports and functions, compile off to the side, open ports, publish, wait a grace period, clear
+ * away what is gone. All or nothing: what fails before publication leaves no trace. Control side, under the engine's lock.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_malloc.h>
+
+#include "manage/log.h"
+#include "runtime/engine_private.h"
+#include "runtime/snapshot_build.h"
+#include "runtime/worker.h"
+
+enum { SLOT_UNIT = 16, GRACE_ALARM_MS = 1000 };
+
+/* What one application adds; taken back if it fails. */
+struct change {
+	struct engine *engine;
+	struct conf *document;
+	bool dry;
+	struct errors *errors;
+	uint64_t new_ports, new_nfs; /* bit i: slot i is new */
+};
+
+/* --- checks --- */
+
+static void check_function(struct engine *engine, struct conf *item, struct errors *errors)
+{
+	const char *kind = conf_string(item, "kind", "");
+	const struct nf_class *class = class_find(engine->options.classes, kind);
+	struct conf *config = (struct conf *)(uintptr_t)conf_get(item, "config");
+
+	if (!class) {
+		conf_error(errors, conf_get(item, "kind"), "unknown-kind", "this process has no function of kind \"%s\"", kind);
+		return;
+	}
+	if (!config)
+		config = conf_new(item, CONF_GROUP, "config");
+	if (config->type != CONF_GROUP) {
+		conf_error(errors, config, "wrong-type", "not a group { }");
+		return;
+	}
+	if (class->schema && schema_check(class->schema, config, errors))
+		schema_defaults(class->schema, config);
+}
+
+static void check_functions(struct engine *engine, struct conf *document, const char *list, struct errors *errors)
+{
+	const struct conf *items = conf_get(document, list);
+
+	for (size_t i = 0; i < conf_count(items); i++)
+		check_function(engine, items->children[i], errors);
+}
+
+static void check_sizes(struct engine *engine, const struct conf *document, struct errors *errors)
+{
+	const struct conf *c = conf_get(document, "engine");
+	struct engine_sizes wanted;
+
+	engine_read_sizes(document, &wanted);
+	if (engine->options.check)
+		return;
+	if (wanted.workers != engine->sizes.workers)
+		conf_error(errors, conf_get(c, "workers"), "needs-restart", "the number of workers is for the life of the process (now %u)",
+			   engine->sizes.workers);
+	if (wanted.sessions != engine->sizes.sessions || wanted.sessions6 != engine->sizes.sessions6)
+		conf_error(errors, c, "needs-restart", "the size of the session table is for the life of the process (now %u and %u)",
+			   engine->sizes.sessions, engine->sizes.sessions6);
+	if (wanted.mbufs != engine->sizes.mbufs)
+		conf_error(errors, conf_get(c, "mbufs"), "needs-restart", "the number of packet buffers is for the life of the process (now %u)",
+			   engine->sizes.mbufs);
+}
+
+static bool check(struct change *c)
+{
+	size_t before = c->errors->count;
+	static const char *const groups[] = { "engine", "edge" };
+
+	for (unsigned i = 0; i < 2; i++)
+		if (!conf_get(c->document, groups[i]))
+			conf_new(c->document, CONF_GROUP, groups[i]);
+	if (!schema_check(engine_schema, c->document, c->errors))
+		return false;
+	schema_defaults(engine_schema, c->document);
+	check_functions(c->engine, c->document, "functions", c->errors);
+	check_functions(c->engine, c->document, "hops", c->errors);
+	check_sizes(c->engine, c->document, c->errors);
+	return c->errors->count == before;
+}
+
+/* --- room for ports --- */
+
+static bool reserve_port(struct change *c, const struct conf *where, const char *name, const char *as, const char *device, const char *netns)
+{
+	struct engine_port *free_slot = NULL;
+
+	if (!port_url_check(device, where, c->errors))
+		return false;
+	for (unsigned i = 0; i < ENGINE_PORTS_MAX; i++) {
+		struct engine_port *p = &c->engine->ports[i];
+
+		if (strcmp(p->name, name) == 0) {
+			if (strcmp(p->device, device) == 0 && strcmp(p->as, as) == 0 && strcmp(p->netns, netns) == 0)
+				return true;
+			conf_error(c->errors, where, "needs-restart", "port \"%s\" is %s; its device cannot change while it is in use", name,
+				   p->device);
+			return false;
+		}
+		if (!p->name[0] && !free_slot)
+			free_slot = p;
+	}
+	if (!free_slot) {
+		conf_error(c->errors, where, "too-many-ports", "more than %d ports and links", ENGINE_PORTS_MAX);
+		return false;
+	}
+	snprintf(free_slot->name, sizeof(free_slot->name), "%s", name);
+	snprintf(free_slot->as, sizeof(free_slot->as), "%s", as);
+	snprintf(free_slot->device, sizeof(free_slot->device), "%s", device);
+	snprintf(free_slot->netns, sizeof(free_slot->netns), "%s", netns);
+	c->new_ports |= UINT64_C(1) << (free_slot - c->engine->ports);
+	return true;
+}
+
+static void reserve_hop(struct change *c, const struct conf *hop)
+{
+	for (char side = 'a'; side <= 'b'; side++) {
+		char name[3 * NF_NAME_MAX];
+		const char member[] = { side, '\0' };
+
+		int length = snprintf(name, sizeof(name), "%s@%s.%c", conf_string(hop, "name", ""), conf_string(hop, "path", ""), side);
+
+		if (length >= NF_NAME_MAX)
+			conf_error(c->errors, hop, "name-too-long", "the names of function and path together exceed %d characters", NF_NAME_MAX - 4);
+		else
+			reserve_port(c, conf_get(hop, member), name, name, conf_string(hop, member, ""), "");
+	}
+}
+
+static void reserve_ports(struct change *c)
+{
+	const struct conf *ports = conf_get(conf_get(c->document, "edge"), "ports"), *hops = conf_get(c->document, "hops");
+
+	for (size_t i = 0; i < conf_count(ports); i++) {
+		const struct conf *p = conf_at(ports, i);
+		const char *name = conf_string(p, "name", "");
+
+		reserve_port(c, p, name, conf_string(p, "as", name), conf_string(p, "device", ""), conf_string(p, "netns", ""));
+	}
+	for (size_t i = 0; i < conf_count(hops); i++)
+		reserve_hop(c, conf_at(hops, i));
+}
+
+/* --- room for functions --- */
+
+static bool take_slot(struct engine *engine, struct nf *nf)
+{
+	unsigned units = (nf->klass->slot.size + SLOT_UNIT - 1) / SLOT_UNIT;
+	uint32_t mask = (1u << units) - 1;
+
+	nf->slot_offset = NF_SLOT_NONE;
+	if (!units)
+		return true;
+	for (unsigned at = 0; at + units <= ENGINE_SLOT_BYTES / SLOT_UNIT; at++) {
+		if (engine->slot_units & mask << at)
+			continue;
+		engine->slot_units |= mask << at;
+		nf->slot_offset = at * SLOT_UNIT;
+		return true;
+	}
+	return false;
+}
+
+static void give_slot_back(struct engine *engine, const struct nf *nf)
+{
+	unsigned units = (nf->klass->slot.size + SLOT_UNIT - 1) / SLOT_UNIT;
+
+	if (nf->slot_offset != NF_SLOT_NONE)
+		engine->slot_units &= ~(((1u << units) - 1) << (nf->slot_offset / SLOT_UNIT));
+}
+
+static bool give_counters(struct engine *engine, const struct nf *nf)
+{
+	unsigned n = 1;
+
+	for (const struct nf_counter *c = nf->klass->counters; c && c->name; c++)
+		n++;
+	for (unsigned i = 0; i < engine->sizes.workers; i++) {
+		uint64_t *counters = rte_zmalloc("counters", n * sizeof(*counters), RTE_CACHE_LINE_SIZE);
+
+		if (!counters)
+			return false;
+		rte_free(engine->workers[i]->nf_counters[nf->id]);
+		engine->workers[i]->nf_counters[nf->id] = counters;
+		memset(&engine->workers[i]->traffic[nf->id], 0, sizeof(struct nf_traffic));
+	}
+	return true;
+}
+
+/* The same name gives the same seed, wherever the function is placed. */
+static uint32_t seed_of(const struct engine *engine, const char *name)
+{
+	uint32_t seed = engine->sizes.seed ? engine->sizes.seed : (uint32_t)rte_rdtsc();
+
+	for (; *name; name++)
+		seed = (seed ^ (uint8_t)*name) * 16777619u;
+	return seed;
+}
+
+static void free_nf(struct engine *engine, unsigned id)
+{
+	struct nf *nf = engine->nfs[id];
+
+	engine->nfs[id] = NULL;
+	give_slot_back(engine, nf);
+	if (nf->klass->stop)
+		nf->klass->stop(nf);
+	free(nf);
+}
+
+static struct nf *new_nf(struct engine *engine, unsigned id, const struct conf *item, struct errors *errors)
+{
+	struct nf *nf = calloc(1, sizeof(*nf));
+
+	if (!nf)
+		return NULL;
+	nf->klass = class_find(engine->options.classes, conf_string(item, "kind", ""));
+	snprintf(nf->name, sizeof(nf->name), "%s", conf_string(item, "name", ""));
+	nf->id = (uint16_t)id;
+	nf->workers = (uint16_t)engine->sizes.workers;
+	nf->seed = seed_of(engine, nf->name);
+	nf->engine = engine;
+	if (!take_slot(engine, nf)) {
+		conf_error(errors, item, "no-slot", "the functions of this process need more than %d bytes a session", ENGINE_SLOT_BYTES);
+		free(nf);
+		return NULL;
+	}
+	if (!give_counters(engine, nf) || (nf->klass->start && nf->klass->start(nf, errors) != 0)) {
+		if (!errors_any(errors))
+			conf_error(errors, item, "no-memory", "not enough memory to start \"%s\"", nf->name);
+		give_slot_back(engine, nf);
+		free(nf);
+		return NULL;
+	}
+	return nf;
+}
+
+static void reserve_function(struct change *c, const struct conf *item)
+{
+	struct engine *engine = c->engine;
+	const char *name = conf_string(item, "name", "");
+	int free_id = -1;
+
+	for (unsigned i = 0; i < ENGINE_NFS_MAX; i++) {
+		struct nf *nf = engine->nfs[i];
+
+		if (!nf && free_id < 0)
+			free_id = (int)i;
+		if (!nf || strcmp(nf->name, name) != 0)
+			continue;
+		if (strcmp(nf->klass->name, conf_string(item, "kind", "")) != 0)
+			conf_error(c->errors, conf_get(item, "kind"), "kind-changed", "\"%s\" is a %s; give the new function another name", name,
+				   nf->klass->name);
+		return;
+	}
+	if (free_id < 0) {
+		conf_error(c->errors, item, "too-many-functions", "more than %d functions", ENGINE_NFS_MAX);
+		return;
+	}
+	engine->nfs[free_id] = new_nf(engine, (unsigned)free_id, item, c->errors);
+	if (engine->nfs[free_id])
+		c->new_nfs |= UINT64_C(1) << free_id;
+}
+
+static void reserve_functions(struct change *c)
+{
+	static const char *const lists[] = { "functions", "hops" };
+
+	for (unsigned l = 0; l < 2; l++) {
+		const struct conf *list = conf_get(c->document, lists[l]);
+
+		for (size_t i = 0; i < conf_count(list); i++)
+			reserve_function(c, conf_at(list, i));
+	}
+}
+
+/* --- ports --- */
+
+static bool open_port(struct change *c, unsigned number)
+{
+	struct engine *engine = c->engine;
+	struct engine_port *slot = &engine->ports[number];
+	struct port_options options = {
+		.name = slot->name,
+		.url = slot->device,
+		.netns = slot->netns[0] ? slot->netns : NULL,
+		.number = (uint16_t)number,
+		.queues = (uint16_t)engine->sizes.workers,
+		.pool = engine->pool,
+	};
+
+	slot->port = port_open(&options, c->errors);
+	return slot->port != NULL;
+}
+
+static bool open_ports(struct change *c)
+{
+	for (unsigned i = 0; i < ENGINE_PORTS_MAX; i++)
+		if (c->new_ports >> i & 1 && !open_port(c, i))
+			return false;
+	return true;
+}
+
+static void clear_port(struct engine *engine, unsigned number)
+{
+	struct engine_port *slot = &engine->ports[number];
+
+	if (slot->port)
+		port_close(slot->port);
+	memset(slot, 0, sizeof(*slot));
+}
+
+static void take_back(struct change *c)
+{
+	for (unsigned i = 0; i < ENGINE_PORTS_MAX; i++)
+		if (c->new_ports >> i & 1)
+			clear_port(c->engine, i);
+	for (unsigned i = 0; i < ENGINE_NFS_MAX; i++)
+		if (c->new_nfs >> i & 1)
+			free_nf(c->engine, i);
+}
+
+/* --- the edge --- */
+
+static unsigned port_infos(struct change *c, struct snapshot *s, struct edge_port_info *infos)
+{
+	const struct conf *ports = conf_get(conf_get(c->document, "edge"), "ports");
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < ENGINE_PORTS_MAX; i++) {
+		struct engine_port *slot = &c->engine->ports[i];
+		const struct conf *item = conf_item(ports, "name", slot->name);
+		struct mac_addr mac;
+
+		if (s->ports[i].role != PORT_OUTSIDE)
+			continue;
+		if (slot->port)
+			memcpy(s->ports[i].mac, slot->port->mac, 6);
+		if (conf_get(item, "mac") && mac_parse(conf_string(item, "mac", ""), &mac))
+			memcpy(s->ports[i].mac, mac.bytes, 6);
+		infos[n] = (struct edge_port_info){ .name = slot->name, .number = (uint16_t)i, .mtu = (uint16_t)conf_int(item, "mtu", 1500) };
+		memcpy(infos[n++].mac, s->ports[i].mac, 6);
+	}
+	return n;
+}
+
+static bool compile_edge(struct change *c, struct snapshot *s, const struct snapshot *previous)
+{
+	struct edge_port_info infos[ENGINE_PORTS_MAX];
+	unsigned ports = port_infos(c, s, infos), claims;
+	struct edge_claim *list;
+
+	claims = snapshot_claims(s, &list);
+	s->edge = edge_compile(c->engine->edge, conf_get(c->document, "edge"), infos, ports, list, claims, previous ? previous->edge : NULL,
+			       c->errors);
+	free(list);
+	return s->edge != NULL;
+}
+
+/* --- publication --- */
+
+/* Waits until every worker has left the old snapshot; says so if one takes longer than a second. */
+static void wait_grace(struct engine *engine)
+{
+	uint64_t token = rte_rcu_qsbr_start(engine->rcu);
+	unsigned waited = 0;
+
+	while (rte_rcu_qsbr_check(engine->rcu, token, false) != 1) {
+		usleep(1000);
+		if (++waited == GRACE_ALARM_MS)
+			log_warn("grace-period-long", "waited=%ums", waited);
+	}
+}
+
+/* Ports and functions that the document does not name any more. */
+static void clear_gone(struct engine *engine, const struct snapshot *s)
+{
+	for (unsigned i = 0; i < ENGINE_PORTS_MAX; i++)
+		if (engine->ports[i].name[0] && s->ports[i].role == PORT_UNUSED)
+			clear_port(engine, i);
+	for (unsigned i = 0; i < ENGINE_NFS_MAX; i++)
+		if (engine->nfs[i] && !s->nfs[i])
+			free_nf(engine, i);
+	for (unsigned i = 0; i < ENGINE_PATHS_MAX; i++)
+		if (!s->paths[i])
+			engine->path_names[i][0] = '\0';
+}
+
+static void publish(struct engine *engine, struct snapshot *next)
+{
+	struct snapshot *previous = atomic_load(&engine->snapshot);
+
+	atomic_store_explicit(&engine->snapshot, next, memory_order_release);
+	engine->revision = next->revision;
+	wait_grace(engine);
+	snapshot_carry(previous, next);
+	snapshot_free(previous);
+	memset(next->nf_carried, 0, sizeof(next->nf_carried));
+	clear_gone(engine, next);
+	if (engine->heartbeat)
+		engine->heartbeat->generation = next->revision;
+}
+
+static struct snapshot *prepare(struct change *c)
+{
+	struct engine *engine = c->engine;
+	const struct snapshot *previous = atomic_load(&engine->snapshot);
+	size_t before = c->errors->count;
+	struct snapshot *next;
+
+	if (!check(c))
+		return NULL;
+	reserve_ports(c);
+	reserve_functions(c);
+	if (c->errors->count != before)
+		return NULL;
+	next = snapshot_build(engine, c->document, previous, engine->document, c->errors);
+	if (!next)
+		return NULL;
+	if ((c->dry || open_ports(c)) && compile_edge(c, next, previous))
+		return next;
+	snapshot_free(next);
+	return NULL;
+}
+
+/* What workers read directly and may change while they run: times (word by word). */
+static void take_times(struct engine *engine)
+{
+	struct engine_sizes sizes;
+
+	engine_read_sizes(engine->document, &sizes);
+	engine->sizes.timeouts = sizes.timeouts;
+	engine->sizes.poll = sizes.poll;
+}
+
+bool engine_apply(struct engine *engine, struct conf *document, bool dry, struct errors *errors)
+{
+	struct change c = { .engine = engine, .document = document, .dry = dry, .errors = errors };
+	struct snapshot *next;
+
+	pthread_mutex_lock(&engine->lock);
+	next = prepare(&c);
+	if (!next || dry) {
+		snapshot_free(next);
+		take_back(&c);
+	} else {
+		publish(engine, next);
+		conf_free(engine->document);
+		engine->document = document;
+		take_times(engine);
+	}
+	pthread_mutex_unlock(&engine->lock);
+	return next != NULL;
+}
+
+void engine_clear(struct engine *engine)
+{
+	snapshot_free(atomic_exchange(&engine->snapshot, NULL));
+	for (unsigned i = 0; i < ENGINE_NFS_MAX; i++)
+		if (engine->nfs[i])
+			free_nf(engine, i);
+	for (unsigned i = 0; i < ENGINE_PORTS_MAX; i++)
+		clear_port(engine, i);
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What functions send by themselves: packets that turn round with their session, and new packets that are looked up anew. They wait in
+ * a bounded FIFO of the worker until the batch at hand is done, so that functions never nest. Worker thread.
+ */
+#include <stdarg.h>
+
+#include "packet/icmp_error.h"
+#include "packet/reset.h"
+#include "runtime/worker.h"
+
+enum { TURNS_MAX = 2 };
+
+static void enqueue(struct worker *w, struct rte_mbuf *m, enum stage stage)
+{
+	if (w->emit_tail - w->emit_head == EMIT_MAX) {
+		worker_drop(w, m, C_EMIT_FULL);
+		return;
+	}
+	pkt_of(m)->stage = (uint8_t)stage;
+	w->counters[C_EMITTED]++;
+	w->emitted[w->emit_tail++ % EMIT_MAX] = m;
+}
+
+void nf_emit(struct worker *w, const struct path *path, int position, int walk, struct rte_mbuf *m, struct session *session)
+{
+	struct pkt *p = pkt_of(m);
+
+	if (p->turns++ >= TURNS_MAX) {
+		worker_drop(w, m, C_TURNED_TOO_OFTEN);
+		return;
+	}
+	p->path = path->id;
+	p->position = (uint16_t)position;
+	p->walk = (uint8_t)walk;
+	p->session = session;
+	enqueue(w, m, session ? STAGE_TURNED : STAGE_EMITTED);
+}
+
+/* An answer to a packet that opened no session: nothing has rewritten it yet, so the answer leaves straight by the port it came from. */
+static void emit_home(struct worker *w, const struct path *path, int walk, struct rte_mbuf *m)
+{
+	struct pkt *p = pkt_of(m);
+
+	p->path = path->id;
+	p->position = (uint16_t)(walk ? path->count : -1);
+	p->walk = (uint8_t)!walk;
+	p->session = NULL;
+	enqueue(w, m, STAGE_TURNED);
+}
+
+unsigned emit_drain(struct worker *w)
+{
+	unsigned n = w->emit_tail - w->emit_head;
+
+	for (unsigned i = 0; i < n; i++)
+		ingress_staged(w, w->emitted[w->emit_head++ % EMIT_MAX]);
+	return n;
+}
+
+/* A fresh mbuf, cleared; not yet counted as a packet of ours. */
+struct rte_mbuf *worker_mbuf(void *worker)
+{
+	struct worker *w = worker;
+	struct rte_mbuf *m = rte_pktmbuf_alloc(w->engine->pool);
+
+	if (unlikely(!m)) {
+		w->counters[C_NO_MBUF]++;
+		return NULL;
+	}
+	memset(pkt_of(m), 0, sizeof(struct pkt));
+	return m;
+}
+
+struct rte_mbuf *nf_mbuf(struct worker *w)
+{
+	struct rte_mbuf *m = worker_mbuf(w);
+
+	if (m)
+		w->counters[C_ORIGINATED]++;
+	return m;
+}
+
+/* Which way a packet with a session walks. */
+static int walk_of(const struct pkt *p)
+{
+	return (p->session->flags & SESSION_WALK ? 1 : 0) ^ p->dir;
+}
+
+/* The edge could not send a packet that had come through its path: the error goes back through all of it. */
+void worker_turn_error(void *worker, struct rte_mbuf *offending, struct rte_mbuf *error)
+{
+	struct worker *w = worker;
+	struct pkt *p = pkt_of(offending), *e = pkt_of(error);
+	const struct path *path = w->snapshot->paths[p->session->path];
+	int walk = walk_of(p);
+
+	if (!path) {
+		worker_drop(w, error, C_STRAY);
+		return;
+	}
+	e->dir = !p->dir;
+	e->in_port = path->ends[!walk];
+	nf_emit(w, path, walk ? 0 : path->count - 1, !walk, error, p->session);
+}
+
+static struct rte_mbuf *make_reset(struct worker *w, struct rte_mbuf *offending)
+{
+	struct rte_mbuf *m = nf_mbuf(w);
+
+	if (m && !reset_build(m, offending)) {
+		w->counters[C_ORIGINATED]--;
+		rte_pktmbuf_free(m);
+		return NULL;
+	}
+	return m;
+}
+
+static struct rte_mbuf *make_unreachable(struct worker *w, struct rte_mbuf *offending, enum nf_reject how)
+{
+	static const enum icmp_reason reasons[] = {
+		[NF_REJECT_ADMIN] = ICMP_ADMIN_PROHIBITED,
+		[NF_REJECT_PORT] = ICMP_PORT_UNREACHABLE,
+		[NF_REJECT_HOST] = ICMP_HOST_UNREACHABLE,
+	};
+	uint8_t family = pkt_of(offending)->flags & PKT_V4 ? FAMILY_V4 : FAMILY_V6;
+	union ipaddr source;
+	struct rte_mbuf *m;
+
+	if (!edge_source(w->snapshot->edge, pkt_of(offending)->in_port, family, &source))
+		return NULL;
+	if (!token_bucket_take(&w->reject_rate, w->now))
+		return NULL;
+	m = nf_mbuf(w);
+	if (m && !icmp_error_build(m, offending, reasons[how], 0, &source)) {
+		w->counters[C_ORIGINATED]--;
+		rte_pktmbuf_free(m);
+		return NULL;
+	}
+	return m;
+}
+
+void nf_reject(struct worker *w, const struct path *path, unsigned position, int walk, struct rte_mbuf *offending, enum nf_reject how)
+{
+	bool tcp = pkt_of(offending)->proto == IPPROTO_TCP && !(pkt_of(offending)->flags & PKT_ICMP_ERROR);
+	struct rte_mbuf *m;
+
+	if (how == NF_REJECT_RESET && tcp)
+		m = make_reset(w, offending);
+	else
+		m = make_unreachable(w, offending, how == NF_REJECT_RESET ? NF_REJECT_PORT : how);
+	if (!m)
+		return;
+	pkt_of(m)->in_port = path->ends[!walk];
+	pkt_of(m)->turns = pkt_of(offending)->turns;
+	pkt_of(m)->dir = !pkt_of(offending)->dir;
+	if (pkt_of(offending)->session)
+		nf_emit(w, path, walk ? (int)position + 1 : (int)position - 1, !walk, m, pkt_of(offending)->session);
+	else
+		emit_home(w, path, walk, m);
+}
+
+void nf_log(struct worker *w, const struct nf *nf, const char *event, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	log_ring_put(&w->log, nf->id, event, format, args);
+	va_end(args);
+}

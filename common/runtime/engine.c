@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The engine's life: sizes, memory, workers and their threads. Control side; configurations are applied in apply.c. */
+#include "runtime/engine.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_errno.h>
+#include <rte_malloc.h>
+
+#include "runtime/engine_private.h"
+#include "runtime/worker.h"
+
+enum { MBUF_CACHE = 256, CHECK_SESSIONS = 1024, CHECK_MBUFS = 1024 };
+
+static void read_timeouts(const struct conf *timeouts, struct flow_timeouts *into)
+{
+	static const char *const names[SESSION_CLASSES] = { "tcpOpening", "tcpEstablished", "tcpClosing", "udp", "udpOpening", "icmp", "other" };
+
+	*into = flow_default_timeouts;
+	for (unsigned i = 0; i < SESSION_CLASSES; i++)
+		into->seconds[i] = (uint32_t)conf_int(timeouts, names[i], into->seconds[i]);
+}
+
+void engine_read_sizes(const struct conf *document, struct engine_sizes *sizes)
+{
+	const struct conf *c = conf_get(document, "engine");
+
+	memset(sizes, 0, sizeof(*sizes));
+	snprintf(sizes->name, sizeof(sizes->name), "%s", conf_string(c, "name", "engine"));
+	sizes->workers = (uint32_t)conf_int(c, "workers", 1);
+	sizes->sessions = (uint32_t)conf_int(c, "sessions", 65536);
+	sizes->sessions6 = (uint32_t)conf_int(c, "sessions6", 16384);
+	sizes->mbufs = (uint32_t)conf_int(c, "mbufs", 8192);
+	sizes->seed = (uint32_t)conf_int(c, "seed", 0);
+	sizes->poll = strcmp(conf_string(c, "idle", "adaptive"), "poll") == 0;
+	read_timeouts(conf_get(c, "timeouts"), &sizes->timeouts);
+}
+
+const struct nf_class *class_find(const struct nf_class *const *classes, const char *name)
+{
+	for (; *classes; classes++)
+		if (strcmp((*classes)->name, name) == 0)
+			return *classes;
+	return NULL;
+}
+
+static struct rte_rcu_qsbr *new_rcu(unsigned workers)
+{
+	size_t size = rte_rcu_qsbr_get_memsize(workers);
+	struct rte_rcu_qsbr *rcu = rte_zmalloc("rcu", size, RTE_CACHE_LINE_SIZE);
+
+	if (rcu && rte_rcu_qsbr_init(rcu, workers) != 0) {
+		rte_free(rcu);
+		return NULL;
+	}
+	return rcu;
+}
+
+/* What workers run before a document is applied: no port, no path. */
+static struct snapshot *empty_snapshot(struct engine *engine, struct errors *errors)
+{
+	struct snapshot *s = calloc(1, sizeof(*s));
+	struct conf *edge = conf_new(NULL, CONF_GROUP, NULL);
+
+	if (s && edge) {
+		schema_defaults(edge_schema, edge);
+		s->edge = edge_compile(engine->edge, edge, NULL, 0, NULL, 0, NULL, errors);
+	}
+	conf_free(edge);
+	if (s && !s->edge) {
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+static bool parts(struct engine *engine, struct errors *errors)
+{
+	char name[RTE_MEMPOOL_NAMESIZE];
+
+	snprintf(name, sizeof(name), "packets-%p", (void *)engine);
+	engine->pool = rte_pktmbuf_pool_create(name, engine->sizes.mbufs, engine->sizes.mbufs > 2048 ? MBUF_CACHE : 32,
+					       PKT_PRIVATE_SIZE, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	if (!engine->pool)
+		errors_add(errors, "engine.mbufs", "no-memory", NULL, 0, "not enough memory for %u packet buffers (%s): give the process more with --memory, or set engine.mbufs lower",
+			   engine->sizes.mbufs, rte_strerror(rte_errno));
+	engine->rcu = new_rcu(engine->sizes.workers);
+	engine->edge = edge_new(engine->sizes.workers, errors);
+	if (!engine->pool || !engine->rcu || !engine->edge)
+		return false;
+	atomic_store(&engine->snapshot, empty_snapshot(engine, errors));
+	return atomic_load(&engine->snapshot) != NULL;
+}
+
+static bool new_heartbeat(struct engine *engine, struct errors *errors)
+{
+	char path[512];
+
+	if (!engine->options.directory || engine->options.check)
+		return true;
+	snprintf(path, sizeof(path), "%s/heartbeat", engine->options.directory);
+	engine->heartbeat = heartbeat_create(path, engine->sizes.workers);
+	if (!engine->heartbeat)
+		errors_add(errors, NULL, "no-heartbeat", NULL, 0, "cannot make %s: %m", path);
+	return engine->heartbeat != NULL;
+}
+
+static bool new_workers(struct engine *engine, struct errors *errors)
+{
+	for (unsigned i = 0; i < engine->sizes.workers; i++) {
+		engine->workers[i] = worker_new(engine, i, errors);
+		if (!engine->workers[i])
+			return false;
+	}
+	for (unsigned i = 0; i < 256; i++)
+		engine->bucket_worker[i] = (uint8_t)(i % engine->sizes.workers);
+	return true;
+}
+
+/* The n-th cpu of a list such as "2-3,6", or -1. */
+static int cpu_of(const char *list, unsigned n)
+{
+	while (list && *list) {
+		char *end;
+		long first = strtol(list, &end, 10), last = first;
+
+		if (*end == '-')
+			last = strtol(end + 1, &end, 10);
+		if ((long)n <= last - first)
+			return (int)(first + (long)n);
+		n -= (unsigned)(last - first + 1);
+		list = *end == ',' ? end + 1 : NULL;
+	}
+	return -1;
+}
+
+static bool start_thread(struct engine *engine, unsigned i, struct errors *errors)
+{
+	int cpu = cpu_of(engine->options.cores, i);
+	pthread_attr_t attributes;
+	cpu_set_t cpus;
+	int failed;
+
+	pthread_attr_init(&attributes);
+	if (cpu >= 0) {
+		CPU_ZERO(&cpus);
+		CPU_SET((unsigned)cpu, &cpus);
+		pthread_attr_setaffinity_np(&attributes, sizeof(cpus), &cpus);
+	}
+	failed = pthread_create(&engine->threads[i], &attributes, worker_main, engine->workers[i]);
+	pthread_attr_destroy(&attributes);
+	if (failed)
+		errors_add(errors, NULL, "no-worker", NULL, 0, "cannot start worker %u on cpu %d: %s (does the machine have it?)", i, cpu,
+			   strerror(failed));
+	return !failed;
+}
+
+struct engine *engine_new(const struct conf *document, const struct engine_options *options, struct errors *errors)
+{
+	struct engine *engine = calloc(1, sizeof(*engine));
+
+	if (!engine) {
+		errors_add(errors, NULL, "no-memory", NULL, 0, "not enough memory");
+		return NULL;
+	}
+	engine->options = *options;
+	engine_read_sizes(document, &engine->sizes);
+	if (options->check)
+		engine->sizes.sessions = engine->sizes.sessions6 = CHECK_SESSIONS * engine->sizes.workers;
+	if (options->check)
+		engine->sizes.mbufs = CHECK_MBUFS;
+	pthread_mutex_init(&engine->lock, NULL);
+	clock_start(&engine->clock);
+	if (!parts(engine, errors) || !new_workers(engine, errors) || !new_heartbeat(engine, errors)) {
+		engine_free(engine);
+		return NULL;
+	}
+	for (unsigned i = 0; i < engine->sizes.workers && !options->check; i++) {
+		if (!start_thread(engine, i, errors)) {
+			engine_free(engine);
+			return NULL;
+		}
+	}
+	return engine;
+}
+
+static void stop_workers(struct engine *engine)
+{
+	atomic_store(&engine->stopping, true);
+	for (unsigned i = 0; i < ENGINE_WORKERS_MAX; i++)
+		if (engine->threads[i])
+			pthread_join(engine->threads[i], NULL);
+}
+
+void engine_call(struct engine *engine, unsigned worker, engine_call_fn *fn, void *argument)
+{
+	struct worker *w = engine->workers[worker];
+	struct call call = { fn, argument, false };
+
+	if (!engine->threads[worker]) {
+		fn(w, argument);
+		return;
+	}
+	atomic_store_explicit(&w->call, &call, memory_order_release);
+	while (!atomic_load_explicit(&call.done, memory_order_acquire))
+		usleep(20);
+}
+
+struct nf_call {
+	const struct nf *nf;
+	nf_worker_fn *fn;
+	void *argument;
+};
+
+static void call_nf(struct worker *w, void *argument)
+{
+	struct nf_call *call = argument;
+
+	call->fn(call->nf, w->id, w->now, call->argument);
+}
+
+void nf_on_workers(const struct nf *nf, nf_worker_fn *fn, void *argument)
+{
+	struct nf_call call = { nf, fn, argument };
+
+	for (unsigned i = 0; i < nf->engine->sizes.workers; i++)
+		engine_call(nf->engine, i, call_nf, &call);
+}
+
+int engine_port_number(const struct engine *engine, const char *name)
+{
+	for (int i = 0; i < ENGINE_PORTS_MAX; i++)
+		if (engine->ports[i].name[0] && strcmp(engine->ports[i].as, name) == 0)
+			return i;
+	return -1;
+}
+
+const char *engine_port_name(const struct engine *engine, unsigned port)
+{
+	return port < ENGINE_PORTS_MAX && engine->ports[port].name[0] ? engine->ports[port].as : "?";
+}
+
+struct nf *engine_nf(struct engine *engine, const char *name, const void **snapshot)
+{
+	for (unsigned i = 0; i < ENGINE_NFS_MAX; i++) {
+		if (!engine->nfs[i] || strcmp(engine->nfs[i]->name, name) != 0)
+			continue;
+		if (snapshot)
+			*snapshot = atomic_load(&engine->snapshot)->nf_snapshots[i];
+		return engine->nfs[i];
+	}
+	return NULL;
+}
+
+void engine_poll_links(struct engine *engine)
+{
+	pthread_mutex_lock(&engine->lock);
+	for (unsigned i = 0; i < ENGINE_PATHS_MAX; i++) {
+		const struct path *path = atomic_load(&engine->snapshot)->paths[i];
+
+		for (unsigned k = 0; path && k < path->count; k++) {
+			const struct position *p = &path->positions[k];
+			struct port *a, *b;
+
+			if (p->nf)
+				continue;
+			a = engine->ports[p->link[0]].port;
+			b = engine->ports[p->link[1]].port;
+			atomic_store(&engine->hop_up[p->hop], port_up(a) && port_up(b));
+		}
+	}
+	pthread_mutex_unlock(&engine->lock);
+}
+
+void engine_free(struct engine *engine)
+{
+	if (!engine)
+		return;
+	stop_workers(engine);
+	engine_clear(engine);
+	for (unsigned i = 0; i < ENGINE_WORKERS_MAX; i++)
+		worker_free(engine->workers[i]);
+	edge_free(engine->edge);
+	rte_free(engine->rcu);
+	rte_mempool_free(engine->pool);
+	heartbeat_close(engine->heartbeat);
+	conf_free(engine->document);
+	pthread_mutex_destroy(&engine->lock);
+	free(engine);
+}

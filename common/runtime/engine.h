@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The engine: everything that moves packets in one process. Made once by the main thread; its document is applied by whichever
+ * control thread holds `lock`; workers see only snapshots. Life: engine_new, engine_apply (many times), engine_free.
+ */
+#ifndef SLUICE_RUNTIME_ENGINE_H
+#define SLUICE_RUNTIME_ENGINE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <rte_mempool.h>
+#include <rte_rcu_qsbr.h>
+
+#include "flow/table.h"
+#include "manage/events.h"
+#include "runtime/clock.h"
+#include "runtime/port.h"
+#include "runtime/snapshot.h"
+#include "util/heartbeat.h"
+
+enum { ENGINE_WORKERS_MAX = 32, ENGINE_LAYOUTS_MAX = 4096, ENGINE_SLOT_BYTES = 128, ENGINE_HOPS_MAX = 64 };
+
+/* Sizes: for the life of the process. */
+struct engine_sizes {
+	char name[NF_NAME_MAX];
+	uint32_t workers;
+	uint32_t sessions, sessions6; /* over all workers */
+	uint32_t mbufs;
+	uint32_t seed;                /* 0: random */
+	bool poll;                    /* never sleep */
+	struct flow_timeouts timeouts;
+};
+
+/* A port as the engine keeps it; slots are reused only after a grace period. */
+struct engine_port {
+	struct port *port;          /* NULL: free slot */
+	char name[NF_NAME_MAX];
+	char as[NF_NAME_MAX];       /* outside port that a link stands for; else its own name */
+	char device[256];
+	char netns[64];
+};
+
+/* What the process was started with. */
+struct engine_options {
+	const char *directory;      /* of memory files and the heartbeat; NULL: anonymous memory, no heartbeat (tests) */
+	const char *cores;          /* cpu list for workers, "2-3"; NULL: not pinned */
+	const struct nf_class *const *classes; /* NULL-terminated */
+	struct events *events;      /* may be NULL */
+	bool check;                 /* for dry runs only: small memory, no worker threads */
+};
+
+struct worker;
+
+struct engine {
+	struct engine_sizes sizes;
+	struct engine_options options;
+	struct engine_clock clock;
+	struct rte_mempool *pool;
+	struct rte_rcu_qsbr *rcu;
+	struct edge *edge;
+	struct heartbeat *heartbeat;
+	_Atomic(struct snapshot *) snapshot; /* what workers run */
+	struct worker *workers[ENGINE_WORKERS_MAX];
+	pthread_t threads[ENGINE_WORKERS_MAX];
+	uint8_t bucket_worker[256];          /* owner of each bucket */
+	_Atomic bool stopping;
+
+	/* control side, under lock */
+	pthread_mutex_t lock;
+	struct conf *document;               /* running, with defaults */
+	uint64_t revision;
+	struct engine_port ports[ENGINE_PORTS_MAX];
+	struct nf *nfs[ENGINE_NFS_MAX];
+	uint32_t slot_units;                 /* bit i: bytes 16 i .. 16 i + 15 of the slot area are given out */
+	char path_names[ENGINE_PATHS_MAX][NF_NAME_MAX]; /* ids of paths by name */
+	uint64_t layouts[ENGINE_LAYOUTS_MAX]; /* sets of function ids; written before the snapshot that uses them is published */
+	uint16_t layout_count;
+	_Atomic uint8_t hop_up[ENGINE_HOPS_MAX]; /* state words of hops: workers read them, whoever sees a link change writes them */
+	char hop_names[ENGINE_HOPS_MAX][NF_NAME_MAX];
+};
+
+/* The schema of the whole document; functions' `config` is SCHEMA_ANY in it and checked by its class. */
+extern const struct schema engine_schema[];
+
+/* Reads the sizes from a document (or takes defaults), starts memory, edge, workers (which idle until a document is applied). Needs EAL. */
+struct engine *engine_new(const struct conf *document, const struct engine_options *options, struct errors *errors);
+/* Stops workers, functions and ports, and frees all. No control thread may use it any more. */
+void engine_free(struct engine *engine);
+
+/* Checks and compiles a document and, unless dry, makes it the running one: all or nothing. Takes the document over when it answers true and
+ * was not dry; the caller's otherwise. Blocks for as long as compiles, port probes and grace periods take. Control thread; takes the lock. */
+bool engine_apply(struct engine *engine, struct conf *document, bool dry, struct errors *errors);
+
+/* Watches links of hops and wakes ports' interrupts: to be called a few times a second by the control thread. */
+void engine_poll_links(struct engine *engine);
+
+/* Runs fn on one worker between two turns and waits for it. Control thread. */
+typedef void engine_call_fn(struct worker *worker, void *argument);
+void engine_call(struct engine *engine, unsigned worker, engine_call_fn *fn, void *argument);
+
+/* The function of that name and its present snapshot, under engine->lock; NULL if there is none. */
+struct nf *engine_nf(struct engine *engine, const char *name, const void **snapshot);
+
+/* The class of that name among the engine's (or NULL-terminated list). */
+const struct nf_class *class_find(const struct nf_class *const *classes, const char *name);
+
+#endif

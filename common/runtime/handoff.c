@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Ownership: 256 buckets belong to workers, and the owner of a packet is known before its session is. A packet at the wrong worker goes
+ * through that worker's inbox (a ring with many writers and one reader), carrying where it goes on. Worker thread.
+ */
+#include <rte_hash_crc.h>
+
+#include "runtime/worker.h"
+
+/* The same for both directions of a flow, and for its ICMP errors and fragments: addresses only, in no order. */
+unsigned owner_default(struct rte_mbuf *m)
+{
+	struct tuple t;
+	uint64_t low, high;
+
+	pkt_tuple(m, &t);
+	low = t.src.halves[0] ^ t.dst.halves[0];
+	high = t.src.halves[1] ^ t.dst.halves[1];
+	return rte_hash_crc_8byte(low, rte_hash_crc_8byte(high, 0)) & 0xff;
+}
+
+unsigned owner_bucket(struct worker *w, const struct snapshot_port *port, struct rte_mbuf *m)
+{
+	unsigned bucket = NF_NO_OWNER;
+
+	(void)w;
+	if (port->owner)
+		bucket = port->owner->klass->owner(port->owner, port->owner_snapshot, m, port->owner_walk);
+	return bucket == NF_NO_OWNER ? owner_default(m) : bucket;
+}
+
+void handoff(struct worker *w, unsigned to, struct rte_mbuf *m, enum stage stage)
+{
+	pkt_of(m)->stage = (uint8_t)stage;
+	w->counters[C_HANDED_OFF]++;
+	if (rte_ring_mp_enqueue(w->engine->workers[to]->inbox, m) != 0)
+		worker_drop(w, m, C_HANDOFF_FULL);
+}
+
+unsigned handoff_drain(struct worker *w)
+{
+	struct rte_mbuf *m[BATCH_MAX];
+	unsigned n = rte_ring_sc_dequeue_burst(w->inbox, (void **)m, BATCH_MAX, NULL);
+
+	for (unsigned i = 0; i < n; i++)
+		ingress_staged(w, m[i]);
+	return n;
+}

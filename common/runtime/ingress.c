@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* From a port to a session: parse, fragments, owner, lookup; hits run along their paths, misses are classified. Worker thread. */
+#include "flow/touch.h"
+#include "runtime/worker.h"
+
+enum { GROUPS_MAX = 8 };
+
+/* Hits of one burst, sorted by where they go on; packets of one flow always fall into the same group, in order. */
+struct group {
+	const struct path *path;
+	int16_t position;
+	uint8_t walk;
+	uint8_t count;
+	struct rte_mbuf *m[BATCH_MAX];
+};
+
+struct groups {
+	unsigned count;
+	struct group list[GROUPS_MAX];
+};
+
+static void groups_run(struct worker *w, struct groups *groups)
+{
+	for (unsigned i = 0; i < groups->count; i++) {
+		struct group *g = &groups->list[i];
+
+		path_run(w, g->path, g->walk, g->position, g->m, g->count);
+	}
+	groups->count = 0;
+}
+
+static void groups_add(struct worker *w, struct groups *groups, const struct path *path, int walk, int position, struct rte_mbuf *m)
+{
+	struct group *g;
+
+	for (unsigned i = 0; i < groups->count; i++) {
+		g = &groups->list[i];
+		if (likely(g->path == path && g->walk == walk && g->position == position)) {
+			g->m[g->count++] = m;
+			return;
+		}
+	}
+	if (groups->count == GROUPS_MAX)
+		groups_run(w, groups);
+	g = &groups->list[groups->count++];
+	g->path = path;
+	g->walk = (uint8_t)walk;
+	g->position = (int16_t)position;
+	g->count = 1;
+	g->m[0] = m;
+}
+
+/* The session of a hit is brought up to date; NULL: the packet was dropped. */
+static const struct path *hit_path(struct worker *w, struct rte_mbuf *m)
+{
+	struct session *s = pkt_of(m)->session;
+	const struct path *path = w->snapshot->paths[s->path];
+	unsigned counter;
+
+	if (likely(path && s->generation == path->generation && s->layout == path->layout))
+		return path;
+	if (session_refresh(w, s, path, &counter))
+		return path;
+	worker_drop(w, m, counter);
+	return NULL;
+}
+
+static const unsigned invalid_counter[FLOW_INVALIDS] = {
+	[FLOW_TCP_WINDOW] = C_TCP_WINDOW,
+	[FLOW_TCP_STATE] = C_TCP_STATE,
+};
+
+/* A hit, as far as its group. False: a new SYN asks for the session to be opened again; it was closed and the packet is a miss now. */
+static bool run_hit(struct worker *w, const struct entry *entry, struct groups *groups, struct rte_mbuf *m)
+{
+	struct pkt *p = pkt_of(m);
+	const struct path *path = hit_path(w, m);
+	enum flow_invalid invalid;
+	int walk;
+
+	if (unlikely(!path))
+		return true;
+	invalid = flow_touch(w->table, p->session, m, w->now_ms);
+	if (unlikely(invalid == FLOW_TCP_REOPEN)) {
+		session_close(w, p->session);
+		p->session = NULL;
+		return false;
+	}
+	if (unlikely(invalid != FLOW_VALID)) {
+		worker_drop(w, m, invalid_counter[invalid]);
+		return true;
+	}
+	walk = (p->session->flags & SESSION_WALK ? 1 : 0) ^ p->dir;
+	if (!entry->path)
+		groups_add(w, groups, path, walk, walk ? path->count - 1 : 0, m);
+	else if (likely(entry->path == path && entry->walk == walk))
+		groups_add(w, groups, path, walk, entry->position, m);
+	else
+		worker_drop(w, m, C_STRAY);
+	return true;
+}
+
+/* Whether a path may take a packet from this end: the far end is where the destination is, or a function on it claims it. */
+static bool path_leads(const struct path *path, int walk, const struct edge_decision *decision)
+{
+	if (walk && !path->symmetric)
+		return false;
+	if (decision->claim_owner != 0xffff)
+		return path->nf_set >> decision->claim_owner & 1;
+	return decision->egress == EDGE_NO_PORT || decision->egress == path->ends[!walk];
+}
+
+static const struct candidate *find_candidate(struct worker *w, struct rte_mbuf *m, const struct edge_decision *decision)
+{
+	const struct snapshot_port *port = &w->snapshot->ports[pkt_of(m)->in_port];
+	struct tuple t;
+
+	pkt_tuple(m, &t);
+	for (unsigned i = 0; i < port->candidates; i++) {
+		const struct candidate *c = &w->snapshot->candidates[port->first_candidate + i];
+
+		if (path_leads(c->path, c->walk, decision) && nfp_match(&c->path->match, m, &t, c->walk))
+			return c;
+	}
+	return NULL;
+}
+
+/* A miss from an outside port: the edge says whether it is for us; if not, which path takes it. */
+static void classify_miss(struct worker *w, struct groups *groups, struct rte_mbuf *m)
+{
+	struct edge_decision decision = { EDGE_NO_PORT, 0xffff };
+	const struct candidate *c;
+
+	if (edge_input(w->edge, w->snapshot->edge, m, w->now, &decision) == EDGE_DONE)
+		return;
+	c = find_candidate(w, m, &decision);
+	if (c)
+		groups_add(w, groups, c->path, c->walk, c->walk ? c->path->count - 1 : 0, m);
+	else if (w->snapshot->route_unmatched && w->snapshot->edge_mode == EDGE_ROUTED)
+		edge_output(w->edge, w->snapshot->edge, &m, 1, EDGE_NO_PORT, w->now);
+	else
+		worker_drop(w, m, C_NO_PATH);
+}
+
+static void run_misses(struct worker *w, const struct entry *entry, struct groups *groups, struct rte_mbuf **m, unsigned n)
+{
+	if (entry->path) {
+		open_misses(w, entry, m, n);
+		return;
+	}
+	for (unsigned i = 0; i < n; i++)
+		classify_miss(w, groups, m[i]);
+	for (unsigned i = 0; i < groups->count; i++) {
+		struct group *g = &groups->list[i];
+		struct entry at = { g->path, g->position, g->walk };
+
+		open_misses(w, &at, g->m, g->count);
+	}
+	groups->count = 0;
+}
+
+void ingress_lookup(struct worker *w, const struct entry *entry, struct rte_mbuf **m, unsigned n)
+{
+	uint64_t all = n == 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1;
+	uint64_t hits = flow_lookup(w->table, m, n, all);
+	struct rte_mbuf *missed[BATCH_MAX];
+	unsigned misses = 0;
+	struct groups groups;
+
+	groups.count = 0;
+	for (unsigned i = 0; i < n; i++)
+		if (unlikely(!(hits >> i & 1)) || unlikely(!run_hit(w, entry, &groups, m[i])))
+			missed[misses++] = m[i];
+	groups_run(w, &groups);
+	if (misses)
+		run_misses(w, entry, &groups, missed, misses);
+}
+
+/* Packets whose headers are known, from one port: to their owners, and those of this worker on to the lookup. */
+static void ingress_owned(struct worker *w, const struct snapshot_port *port, struct rte_mbuf **m, unsigned n)
+{
+	struct entry entry = { port->role == PORT_LINK ? port->path : NULL, port->position, port->walk };
+	unsigned kept = 0;
+
+	if (w->workers > 1) {
+		for (unsigned i = 0; i < n; i++) {
+			struct pkt *p = pkt_of(m[i]);
+			unsigned owner;
+
+			p->bucket = (uint8_t)owner_bucket(w, port, m[i]);
+			owner = w->engine->bucket_worker[p->bucket];
+			if (owner == w->id)
+				m[kept++] = m[i];
+			else
+				handoff(w, owner, m[i], STAGE_LOOKUP);
+		}
+		n = kept;
+	}
+	if (!n)
+		return;
+	if (port->role == PORT_LINK && !port->look_up)
+		path_run(w, port->path, port->walk, port->position, m, n);
+	else
+		ingress_lookup(w, &entry, m, n);
+}
+
+/* A fragment at the worker that gathers its datagram: what may go on now goes on. */
+static void ingress_fragment(struct worker *w, struct rte_mbuf *m)
+{
+	const struct snapshot_port *port = &w->snapshot->ports[pkt_of(m)->in_port];
+	struct rte_mbuf *out[FRAG_OUT];
+	unsigned n = 0;
+	enum frag_result result = frag_input(w->frags, m, w->now, out, &n);
+
+	if (result == FRAG_HOLD)
+		return;
+	if (result != FRAG_PASS) {
+		for (unsigned i = 0; i < n; i++)
+			worker_drop(w, out[i], C_FRAGMENT + result);
+		return;
+	}
+	for (unsigned i = 0; i < n; i += BATCH_MAX)
+		ingress_owned(w, port, out + i, n - i < BATCH_MAX ? n - i : BATCH_MAX);
+}
+
+static void ingress_first(struct worker *w, struct rte_mbuf *m)
+{
+	unsigned owner = w->workers > 1 ? w->engine->bucket_worker[owner_default(m)] : w->id;
+
+	if (owner == w->id)
+		ingress_fragment(w, m);
+	else
+		handoff(w, owner, m, STAGE_INGRESS);
+}
+
+static void ingress_control(struct worker *w, struct rte_mbuf *m)
+{
+	if (w->snapshot->edge_mode == EDGE_LINK)
+		worker_drop(w, m, C_MALFORMED + PKT_NOT_IP);
+	else if (w->id == 0)
+		edge_control(w->edge, w->snapshot->edge, m, w->now);
+	else
+		handoff(w, 0, m, STAGE_CONTROL);
+}
+
+static bool mac_is(struct rte_mbuf *m, const uint8_t mac[6])
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint32_t a, b;
+	uint16_t c, d;
+
+	memcpy(&a, frame, 4);
+	memcpy(&b, mac, 4);
+	memcpy(&c, frame + 4, 2);
+	memcpy(&d, mac + 4, 2);
+	return a == b && c == d;
+}
+
+/* What is not a plain packet for a session: refused, control, of another's MAC, or at the end of its TTL. True: it was dealt with. */
+static bool ingress_special(struct worker *w, const struct snapshot_port *port, struct rte_mbuf *m, enum pkt_malformed kind)
+{
+	struct edge_decision decision;
+	struct pkt *p = pkt_of(m);
+
+	if (kind != PKT_OK && kind != PKT_NOT_IP) {
+		worker_drop(w, m, C_MALFORMED + kind);
+		return true;
+	}
+	if (port->role == PORT_OUTSIDE && edge_is_control(m)) {
+		ingress_control(w, m);
+		return true;
+	}
+	if (kind == PKT_NOT_IP) {
+		worker_drop(w, m, C_MALFORMED + PKT_NOT_IP);
+		return true;
+	}
+	if (port->check_mac && !(p->flags & PKT_MULTICAST) && !mac_is(m, port->mac)) {
+		worker_drop(w, m, C_NOT_FOR_ME);
+		return true;
+	}
+	if (port->check_mac && pkt_ttl(m) <= 1 && !(p->flags & PKT_FRAGMENT) &&
+	    edge_input(w->edge, w->snapshot->edge, m, w->now, &decision) == EDGE_DONE)
+		return true;
+	if (p->flags & PKT_FRAGMENT) {
+		ingress_first(w, m);
+		return true;
+	}
+	return false;
+}
+
+static void prepare(struct pkt *p, uint16_t in_port, uint16_t zone)
+{
+	p->in_port = in_port;
+	p->zone = zone;
+	p->session = NULL;
+	p->turns = 0;
+	p->mark = 0;
+	p->walk = 0;
+	p->path = 0;
+	p->position = 0;
+}
+
+void ingress_burst(struct worker *w, uint16_t number, struct rte_mbuf **m, unsigned n)
+{
+	const struct snapshot_port *port = &w->snapshot->ports[number];
+	enum pkt_malformed kinds[BATCH_MAX];
+	struct rte_mbuf *plain[BATCH_MAX];
+	unsigned kept = 0;
+
+	pkt_parse_burst(m, kinds, n, port->role == PORT_OUTSIDE ? PARSE_VERIFY_IP_CHECKSUM : 0);
+	for (unsigned i = 0; i < n; i++) {
+		struct pkt *p = pkt_of(m[i]);
+
+		prepare(p, number, port->zone);
+		if (likely(kinds[i] == PKT_OK && !(p->flags & (PKT_FRAGMENT | PKT_MULTICAST)) && p->proto != IPPROTO_ICMPV6 &&
+			   (!port->check_mac || (mac_is(m[i], port->mac) && pkt_ttl(m[i]) > 1))))
+			plain[kept++] = m[i];
+		else if (!ingress_special(w, port, m[i], kinds[i]))
+			plain[kept++] = m[i];
+	}
+	if (kept)
+		ingress_owned(w, port, plain, kept);
+}
+
+/* An emitted packet is a new one: its headers are read again, its owner may be another worker. */
+static void ingress_emitted(struct worker *w, struct rte_mbuf *m, const struct path *path)
+{
+	struct pkt *p = pkt_of(m);
+	struct entry entry = { path, (int16_t)p->position, p->walk };
+	struct snapshot_port from = w->snapshot->ports[path->ends[p->walk]];
+	enum pkt_malformed kind;
+	unsigned owner;
+
+	p->flags = 0;
+	kind = pkt_parse(m, 0);
+	if (kind != PKT_OK) {
+		worker_drop(w, m, C_MALFORMED + kind);
+		return;
+	}
+	from.owner_walk = p->walk;
+	p->bucket = (uint8_t)owner_bucket(w, &from, m);
+	owner = w->engine->bucket_worker[p->bucket];
+	if (owner != w->id)
+		handoff(w, owner, m, STAGE_EMITTED);
+	else
+		ingress_lookup(w, &entry, &m, 1);
+}
+
+void ingress_staged(struct worker *w, struct rte_mbuf *m)
+{
+	struct pkt *p = pkt_of(m);
+	const struct snapshot_port *port = &w->snapshot->ports[p->in_port];
+	const struct path *path = w->snapshot->paths[p->path];
+	struct entry entry = { NULL, 0, 0 };
+
+	switch ((enum stage)p->stage) {
+	case STAGE_CONTROL:
+		ingress_control(w, m);
+		return;
+	case STAGE_TRANSMIT:
+		transmit(w, (uint16_t)p->adjacency, m);
+		return;
+	case STAGE_INGRESS:
+		ingress_fragment(w, m);
+		return;
+	case STAGE_LOOKUP:
+		if (port->role == PORT_LINK)
+			entry = (struct entry){ port->path, port->position, port->walk };
+		if (port->role == PORT_UNUSED)
+			worker_drop(w, m, C_STRAY);
+		else if (port->role == PORT_LINK && !port->look_up)
+			path_run(w, port->path, port->walk, port->position, &m, 1);
+		else
+			ingress_lookup(w, &entry, &m, 1);
+		return;
+	case STAGE_EMITTED:
+		if (path)
+			ingress_emitted(w, m, path);
+		else
+			worker_drop(w, m, C_STRAY);
+		return;
+	case STAGE_TURNED:
+		if (path)
+			path_run(w, path, p->walk, (int16_t)p->position, &m, 1);
+		else
+			worker_drop(w, m, C_STRAY);
+		return;
+	}
+}

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * First packets: sessions are opened as a vector, position by position, each function seeing the tuple as it is there; then committed
+ * under both keys. A refusal closes what was opened, in reverse order. Packets of one flow that came together wait for the first of them.
+ * Worker thread.
+ */
+#include "flow/touch.h"
+#include "runtime/worker.h"
+
+enum { ATTEMPTS_MAX = 4 };
+
+/* One vector on its way. */
+struct round {
+	struct opening openings[BATCH_MAX];
+	struct opening *alive[BATCH_MAX];
+	unsigned count;
+	const struct entry *entry;
+};
+
+static const unsigned refusal_counter[] = {
+	[FLOW_FULL] = C_SESSIONS_FULL,
+	[FLOW_CLASH] = C_KEY_CLASH,
+	[FLOW_HALF_OPEN] = C_HALF_OPEN_FULL,
+};
+
+static int step(int walk)
+{
+	return walk ? -1 : 1;
+}
+
+static bool inside(const struct path *path, int position)
+{
+	return position >= 0 && position < path->count;
+}
+
+/* Zone in which answers come in: that of the link of the next hop, or of the path's far end. */
+static uint16_t answer_zone(struct worker *w, const struct entry *entry)
+{
+	const struct path *path = entry->path;
+
+	for (int i = entry->position; inside(path, i); i += step(entry->walk))
+		if (!path->positions[i].nf)
+			return w->snapshot->ports[path->positions[i].link[entry->walk]].zone;
+	return w->snapshot->ports[path->ends[!entry->walk]].zone;
+}
+
+static bool is_midstream(struct rte_mbuf *m)
+{
+	struct pkt *p = pkt_of(m);
+
+	return p->proto == IPPROTO_TCP && !(p->flags & PKT_LATER) &&
+	       (p->tcp_flags & (RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG)) != RTE_TCP_SYN_FLAG;
+}
+
+static void session_begin(struct worker *w, const struct entry *entry, struct rte_mbuf *m, struct session *s)
+{
+	struct snapshot_port from = w->snapshot->ports[pkt_of(m)->in_port];
+
+	if (w->workers == 1) {
+		if (from.role != PORT_OUTSIDE)
+			from = w->snapshot->ports[entry->path->ends[entry->walk]];
+		from.owner_walk = entry->walk;
+		pkt_of(m)->bucket = (uint8_t)owner_bucket(w, &from, m);
+	}
+	s->path = entry->path->id;
+	s->layout = entry->path->layout;
+	s->generation = entry->path->generation;
+	s->bucket = pkt_of(m)->bucket;
+	s->entry_ports = pkt_of(m)->in_port | 0xffff0000u;
+	if (entry->walk)
+		s->flags |= SESSION_WALK;
+	if (is_midstream(m))
+		s->flags |= SESSION_MIDSTREAM;
+}
+
+/* Starts one opening; false: the packet was dropped. */
+static bool begin(struct worker *w, struct round *round, struct rte_mbuf *m, unsigned attempt)
+{
+	struct opening *o = &round->openings[round->count];
+	const struct path *path = round->entry->path;
+	int walk = round->entry->walk;
+	enum flow_result result;
+
+	memset(o, 0, sizeof(*o));
+	pkt_tuple(m, &o->tuple);
+	result = flow_reserve(w->table, &o->tuple, w->now_ms, &o->session);
+	if (result != FLOW_OK) {
+		worker_drop(w, m, refusal_counter[result]);
+		return false;
+	}
+	session_begin(w, round->entry, m, o->session);
+	o->m = m;
+	o->walk = (uint8_t)walk;
+	o->attempt = (uint8_t)attempt;
+	o->in_port = path->ends[walk];
+	o->out_port = path->ends[!walk];
+	o->flags = o->session->flags & SESSION_MIDSTREAM ? OPEN_MIDSTREAM : 0;
+	o->answer_zone = answer_zone(w, round->entry);
+	o->verdict = VERDICT_PASS;
+	round->count++;
+	return true;
+}
+
+/* Closes, in reverse, what the functions before `position` have opened for a session that will not be. */
+static void undo(struct worker *w, const struct entry *entry, struct session *s, int position)
+{
+	for (int i = position; i != entry->position;) {
+		const struct position *p;
+
+		i -= step(entry->walk);
+		p = &entry->path->positions[i];
+		if (p->nf && p->nf->klass->close)
+			p->nf->klass->close(p->nf, p->snapshot, s, w->id);
+	}
+}
+
+/* The openings that a function refused or took leave the vector. */
+static void sift(struct worker *w, struct round *round, struct openings *os, int position)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < os->count; i++) {
+		struct opening *o = os->list[i];
+
+		if (o->verdict == VERDICT_PASS && !o->ended) {
+			os->list[kept++] = o;
+		} else if (o->verdict != VERDICT_PASS) {
+			undo(w, round->entry, o->session, position);
+			flow_abandon(w->table, o->session);
+			o->session = NULL;
+			if (o->verdict == VERDICT_DROP)
+				rte_pktmbuf_free(o->m);
+		}
+	}
+	os->count = kept;
+}
+
+/* Asks the functions, from the entry on, until a hop or the end. */
+static void ask(struct worker *w, struct round *round, unsigned first)
+{
+	const struct path *path = round->entry->path;
+	struct openings os = { .now = w->now, .worker = w, .path = path, .worker_id = w->id };
+
+	for (unsigned i = first; i < round->count; i++)
+		os.list[os.count++] = &round->openings[i];
+	for (int i = round->entry->position; inside(path, i) && os.count; i += step(round->entry->walk)) {
+		const struct position *p = &path->positions[i];
+
+		if (!p->nf)
+			break;
+		if (!p->nf->klass->open)
+			continue;
+		os.counters = w->nf_counters[p->nf->id];
+		os.position = (uint16_t)i;
+		w->traffic[p->nf->id].opened += os.count;
+		p->nf->klass->open(p->nf, p->snapshot, &os);
+		sift(w, round, &os, i);
+	}
+}
+
+/* Where the functions that were asked end, for undo(). */
+static int asked_until(const struct entry *entry)
+{
+	int i = entry->position;
+
+	while (inside(entry->path, i) && entry->path->positions[i].nf)
+		i += step(entry->walk);
+	return i;
+}
+
+static enum flow_result commit_one(struct worker *w, struct round *round, struct opening *o)
+{
+	struct tuple answer = tuple_reverse(&o->tuple), first;
+	enum flow_result result;
+
+	pkt_tuple(o->m, &first);
+	if (!tuple_equal(&first, &o->tuple))
+		o->session->flags |= SESSION_REWRITTEN;
+	answer.zone = o->answer_zone;
+	result = flow_commit(w->table, o->session, o->session->flags & SESSION_ONEWAY ? NULL : &answer);
+	if (result == FLOW_OK) {
+		w->counters[C_OPENED]++;
+		w->opened_this_turn++;
+		pkt_of(o->m)->session = o->session;
+		pkt_of(o->m)->dir = 0;
+		return FLOW_OK;
+	}
+	undo(w, round->entry, o->session, asked_until(round->entry));
+	flow_abandon(w->table, o->session);
+	o->session = NULL;
+	return result;
+}
+
+/* The keys clash: a path that rewrites tries again, which lets a NAT take another port; others refuse. */
+static bool commit(struct worker *w, struct round *round, struct opening *o)
+{
+	enum flow_result result = commit_one(w, round, o);
+
+	for (unsigned attempt = 1; result == FLOW_CLASH && round->entry->path->rewrites && attempt < ATTEMPTS_MAX; attempt++) {
+		struct round again = { .entry = round->entry };
+
+		if (!begin(w, &again, o->m, attempt))
+			return false;
+		ask(w, &again, 0);
+		if (!again.openings[0].session)
+			return false;
+		result = commit_one(w, &again, &again.openings[0]);
+	}
+	if (result != FLOW_OK)
+		worker_drop(w, o->m, refusal_counter[result]);
+	return result == FLOW_OK;
+}
+
+static void touch_first(struct worker *w, struct rte_mbuf **run, unsigned *n, struct rte_mbuf *m)
+{
+	struct session *s = pkt_of(m)->session;
+	enum flow_invalid invalid = flow_touch(w->table, s, m, w->now_ms);
+
+	if (likely(invalid == FLOW_VALID)) {
+		run[(*n)++] = m;
+		return;
+	}
+	session_close(w, s);
+	worker_drop(w, m, invalid == FLOW_TCP_WINDOW ? C_TCP_WINDOW : C_TCP_STATE);
+}
+
+/* Whether another packet of this vector already opens what looks like the same flow. */
+static bool being_opened(const struct round *round, struct rte_mbuf *m)
+{
+	for (unsigned i = 0; i < round->count; i++)
+		if (pkt_of(round->openings[i].m)->hash == pkt_of(m)->hash)
+			return true;
+	return false;
+}
+
+/* One round over the packets; those that must wait for another of their flow are left in `m`, their number is the answer. */
+static unsigned open_round(struct worker *w, const struct entry *entry, struct rte_mbuf **m, unsigned n)
+{
+	struct rte_mbuf *run[BATCH_MAX];
+	unsigned wait = 0, ready = 0;
+	struct round round;
+
+	round.count = 0;
+	round.entry = entry;
+	for (unsigned i = 0; i < n; i++) {
+		if (unlikely(pkt_of(m[i])->flags & PKT_ICMP_ERROR))
+			worker_drop(w, m[i], C_NO_SESSION);
+		else if (unlikely(being_opened(&round, m[i])))
+			m[wait++] = m[i];
+		else
+			begin(w, &round, m[i], 0);
+	}
+	ask(w, &round, 0);
+	for (unsigned i = 0; i < round.count; i++)
+		if (round.openings[i].session && commit(w, &round, &round.openings[i]))
+			touch_first(w, run, &ready, round.openings[i].m);
+	if (ready)
+		path_run(w, entry->path, entry->walk, entry->position, run, ready);
+	return wait;
+}
+
+/* Packets that waited for the first of their flow: now they mostly hit. Those that still miss are left in `m`. */
+static unsigned retry_lookup(struct worker *w, const struct entry *entry, struct rte_mbuf **m, unsigned n)
+{
+	uint64_t hits = flow_lookup(w->table, m, n, (UINT64_C(1) << n) - 1 /* n < 64: one of them went ahead */);
+	struct rte_mbuf *run[BATCH_MAX];
+	unsigned ready = 0, left = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		enum flow_invalid invalid;
+
+		if (!(hits >> i & 1)) {
+			m[left++] = m[i];
+			continue;
+		}
+		invalid = flow_touch(w->table, pkt_of(m[i])->session, m[i], w->now_ms);
+		if (invalid == FLOW_VALID)
+			run[ready++] = m[i];
+		else
+			worker_drop(w, m[i], invalid == FLOW_TCP_WINDOW ? C_TCP_WINDOW : C_TCP_STATE);
+	}
+	if (ready)
+		path_run(w, entry->path, entry->walk, entry->position, run, ready);
+	return left;
+}
+
+void open_misses(struct worker *w, const struct entry *entry, struct rte_mbuf **m, unsigned n)
+{
+	while (n) {
+		n = open_round(w, entry, m, n);
+		if (n)
+			n = retry_lookup(w, entry, m, n);
+	}
+}
+
+bool session_closing(void *worker, struct session *s)
+{
+	struct worker *w = worker;
+	uint64_t set = w->engine->layouts[s->layout];
+
+	while (set) {
+		unsigned id = (unsigned)__builtin_ctzll(set);
+		const struct nf *nf = w->snapshot->nfs[id];
+
+		set &= set - 1;
+		if (nf && nf->klass->close)
+			nf->klass->close(nf, w->snapshot->nf_snapshots[id], s, w->id);
+	}
+	w->counters[C_CLOSED]++;
+	return true;
+}
+
+void session_close(struct worker *w, struct session *s)
+{
+	session_closing(w, s);
+	flow_remove(w->table, s);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Along a path: function after function, until a hop or the edge takes what is left. Worker thread. */
+#include "runtime/worker.h"
+
+static uint64_t batch_bytes(const struct batch *b)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < b->count; i++)
+		bytes += rte_pktmbuf_pkt_len(b->m[i]);
+	return bytes;
+}
+
+/* Frees what was dropped, forgets what was taken, keeps the rest in order. Returns the number of drops. */
+static unsigned settle(struct batch *b)
+{
+	unsigned kept = 0, drops = 0;
+
+	for (unsigned i = 0; i < b->count; i++) {
+		if (!(b->acted >> i & 1)) {
+			b->m[kept++] = b->m[i];
+		} else if (b->verdict[i] == VERDICT_DROP) {
+			rte_pktmbuf_free(b->m[i]);
+			drops++;
+		}
+	}
+	b->count = (uint16_t)kept;
+	b->acted = 0;
+	return drops;
+}
+
+static void run_function(struct worker *w, const struct position *p, struct batch *b, uint64_t *bytes)
+{
+	struct nf_traffic *traffic = &w->traffic[p->nf->id];
+
+	traffic->packets[b->walk] += b->count;
+	traffic->bytes[b->walk] += *bytes;
+	if (!p->nf->klass->process)
+		return;
+	b->counters = w->nf_counters[p->nf->id];
+	p->nf->klass->process(p->nf, p->snapshot, b);
+	if (unlikely(b->acted)) {
+		traffic->drops += settle(b);
+		*bytes = batch_bytes(b);
+	}
+}
+
+/* True: the packets are on their way to the hop (or dropped); false: the hop is bypassed. */
+static bool run_hop(struct worker *w, const struct position *p, struct batch *b)
+{
+	bool up = atomic_load_explicit(&w->engine->hop_up[p->hop], memory_order_relaxed);
+
+	if (unlikely(!up && p->on_failure == ON_FAILURE_BYPASS))
+		return false;
+	for (unsigned i = 0; i < b->count; i++) {
+		if (likely(up))
+			transmit(w, p->link[b->walk], b->m[i]);
+		else
+			worker_drop(w, b->m[i], C_HOP_DOWN);
+	}
+	return true;
+}
+
+void path_run(struct worker *w, const struct path *path, int walk, int position, struct rte_mbuf **m, unsigned n)
+{
+	struct batch b;
+	uint64_t bytes;
+
+	b.now = w->now;
+	b.acted = 0;
+	b.worker = w;
+	b.path = path;
+	b.worker_id = w->id;
+	b.count = (uint16_t)n;
+	b.walk = (uint8_t)walk;
+	memcpy(b.m, m, n * sizeof(*m));
+	bytes = batch_bytes(&b);
+	for (; position >= 0 && position < path->count && b.count; position += walk ? -1 : 1) {
+		const struct position *p = &path->positions[position];
+
+		b.position = (uint16_t)position;
+		if (p->nf)
+			run_function(w, p, &b, &bytes);
+		else if (run_hop(w, p, &b))
+			return;
+	}
+	if (b.count)
+		edge_output(w->edge, w->snapshot->edge, b.m, b.count, path->ends[!walk], w->now);
+}

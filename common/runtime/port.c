@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The kinds of ports, their URLs, and what is common to opening them. Control side. */
+#include "runtime/port.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct port_kind port_kinds[] = {
+	{ "vhost", "vhost:PATH[?queues=N]: vhost-user back end, connects to PATH again and again; the service's side of a hop", port_open_vhost },
+	{ "virtio", "virtio:PATH[?queues=N]: virtio-user front end, listens on PATH; the function's side of a hop", port_open_virtio },
+	{ "af_packet", "af_packet:INTERFACE: a kernel interface, all of its packets", port_open_af_packet },
+	{ "tap", "tap:NAME: a TAP device that the port makes", port_open_tap },
+	{ "pci", "pci:ADDRESS: a NIC or virtual function bound to vfio-pci or uio", port_open_pci },
+	{ "pcap", "pcap:RX_FILE,TX_FILE: reads one capture once, writes another", port_open_pcap },
+	{ "null", "null:[?size=BYTES&receive=0]: sends to nowhere; receives blank frames unless receive=0", port_open_null },
+	{ "replay", "replay:FILE: plays a capture round and round, sends to nowhere", port_open_replay },
+	{ "synth", "synth:[?flows=N&size=BYTES&seed=N&learn=1&silent=1]: makes flows for benches, sends to nowhere", port_open_synth },
+	{ NULL, NULL, NULL },
+};
+
+static const struct port_kind *kind_of(const char *url, const char **rest)
+{
+	const char *colon = url ? strchr(url, ':') : NULL;
+
+	for (const struct port_kind *kind = port_kinds; colon && kind->prefix; kind++) {
+		if (strlen(kind->prefix) == (size_t)(colon - url) && strncmp(url, kind->prefix, (size_t)(colon - url)) == 0) {
+			*rest = colon + 1;
+			return kind;
+		}
+	}
+	return NULL;
+}
+
+static void kind_names(char *text, size_t size)
+{
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (const struct port_kind *kind = port_kinds; kind->prefix && used < size; kind++)
+		used += (size_t)snprintf(text + used, size - used, "%s%s:", used ? ", " : "", kind->prefix);
+}
+
+bool port_url_check(const char *url, const struct conf *where, struct errors *errors)
+{
+	const char *rest;
+	char names[256];
+
+	if (!kind_of(url, &rest)) {
+		kind_names(names, sizeof(names));
+		conf_error(errors, where, "unknown-device", "not a device: \"%s\" (expected one of %s)", url, names);
+		return false;
+	}
+	if (strlen(url) >= PORT_URL_MAX) {
+		conf_error(errors, where, "too-long", "the device's name exceeds %d characters", PORT_URL_MAX - 1);
+		return false;
+	}
+	return true;
+}
+
+void port_error(struct errors *errors, const struct port_options *options, const char *code, const char *format, ...)
+{
+	char path[PORT_NAME_MAX + 32], detail[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(detail, sizeof(detail), format, args);
+	va_end(args);
+	snprintf(path, sizeof(path), "edge.ports[%s]", options->name);
+	errors_add(errors, path, code, NULL, 0, "%s: %s", options->url, detail);
+}
+
+unsigned port_option(const char *rest, const char *name, unsigned otherwise)
+{
+	const char *at = strchr(rest, '?');
+	size_t length = strlen(name);
+
+	while (at) {
+		at++;
+		if (strncmp(at, name, length) == 0 && at[length] == '=')
+			return (unsigned)strtoul(at + length + 1, NULL, 10);
+		at = strchr(at, '&');
+	}
+	return otherwise;
+}
+
+void port_path(const char *rest, char *path, size_t size)
+{
+	snprintf(path, size, "%.*s", (int)strcspn(rest, "?"), rest);
+}
+
+struct port *port_open(const struct port_options *options, struct errors *errors)
+{
+	struct port *port = calloc(1, sizeof(*port));
+	const char *rest = NULL;
+	const struct port_kind *kind = kind_of(options->url, &rest);
+
+	if (!port || !kind) {
+		port_error(errors, options, "unknown-device", "cannot be opened");
+		free(port);
+		return NULL;
+	}
+	port->number = options->number;
+	port->pool = options->pool;
+	snprintf(port->name, sizeof(port->name), "%s", options->name);
+	snprintf(port->url, sizeof(port->url), "%s", options->url);
+	if (kind->open(port, options, rest, errors))
+		return port;
+	free(port);
+	return NULL;
+}
+
+void port_close(struct port *port)
+{
+	port->ops->close(port);
+	free(port);
+}
+
+bool port_up(struct port *port)
+{
+	return port && port->ops->up(port);
+}

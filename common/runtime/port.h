@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Ports: what the engine receives from and sends to, named by URLs (`af_packet:eth1`, `vhost:/run/x.sock?queues=2`). A kind of port is a row of a
+ * table in port.c; most are DPDK devices, attached while the process runs (port_ethdev.c). Opened and closed by the control
+ * side (opening may block: a virtio port waits for its peer); polled by workers, a queue by one worker each.
+ */
+#ifndef SLUICE_RUNTIME_PORT_H
+#define SLUICE_RUNTIME_PORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+
+#include "config/conf.h"
+
+enum { PORT_NAME_MAX = 64, PORT_URL_MAX = 256, PORT_QUEUES_MAX = 32, PORT_RING_SIZE = 512 };
+
+struct port;
+
+struct port_ops {
+	/* Receives at most n packets of a queue. */
+	uint16_t (*rx)(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n);
+	/* Sends; answers how many were taken (the caller frees the rest). */
+	uint16_t (*tx)(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n);
+	bool (*up)(struct port *port); /* whether the other end is there */
+	void (*close)(struct port *port);
+};
+
+struct port {
+	const struct port_ops *ops;
+	uint16_t number;               /* the engine's */
+	uint16_t device;               /* DPDK's, where it is one */
+	uint16_t rx_queues, tx_queues; /* as obtained: may be fewer than asked for */
+	uint8_t mac[6];
+	struct rte_mempool *pool;
+	void *private;                 /* of its kind */
+	char name[PORT_NAME_MAX];
+	char url[PORT_URL_MAX];
+	char device_name[PORT_NAME_MAX];
+};
+
+struct port_options {
+	const char *name;
+	const char *url;
+	const char *netns; /* NULL: the process's own */
+	uint16_t number;
+	uint16_t queues;   /* one for each worker, if the device has them */
+	struct rte_mempool *pool;
+};
+
+/* Opens a port; NULL with errors that name the URL and the way out. May block. */
+struct port *port_open(const struct port_options *options, struct errors *errors);
+/* No worker may poll it any more. */
+void port_close(struct port *port);
+/* Whether the port's other end is there; NULL: no. */
+bool port_up(struct port *port);
+/* Checks a URL without opening anything; `where` names the place of an error. */
+bool port_url_check(const char *url, const struct conf *where, struct errors *errors);
+
+/* One kind. */
+struct port_kind {
+	const char *prefix; /* "vhost" */
+	const char *help;
+	bool (*open)(struct port *port, const struct port_options *options, const char *rest, struct errors *errors);
+};
+extern const struct port_kind port_kinds[]; /* ends with prefix NULL */
+
+/* Opens in port_*.c. `rest` is what follows the colon. */
+bool port_open_vhost(struct port *port, const struct port_options *options, const char *rest, struct errors *errors);
+bool port_open_virtio(struct port *port, const struct port_options *options, const char *rest, struct errors *errors);
+bool port_open_af_packet(struct port *port, const struct port_options *options, const char *rest, struct errors *errors);
+bool port_open_tap(struct port *port, const struct port_options *options, const char *rest, struct errors *errors);
+bool port_open_pci(struct port *port, const struct port_options *options, const char *rest, struct errors *errors);
+bool port_open_pcap(struct port *port, const struct port_options *options, const char *rest, struct errors *errors);
+bool port_open_null(struct port *port, const struct port_options *options, const char *rest, struct errors *errors);
+bool port_open_replay(struct port *port, const struct port_options *options, const char *rest, struct errors *errors);
+bool port_open_synth(struct port *port, const struct port_options *options, const char *rest, struct errors *errors);
+
+/* port_ethdev.c: attaches a virtual device by name and arguments (NULL: it is there already, a PCI function), configures and starts it. */
+bool port_ethdev(struct port *port, const struct port_options *options, const char *device, const char *arguments, uint16_t queues,
+		 struct errors *errors);
+
+/* The value of an option in `PATH?name=value&name=value`, or otherwise; and the part before the question mark. */
+unsigned port_option(const char *rest, const char *name, unsigned otherwise);
+void port_path(const char *rest, char *path, size_t size);
+/* An error at this port. */
+void port_error(struct errors *errors, const struct port_options *options, const char *code, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Ports onto kernel interfaces: AF_PACKET on one that exists, and a TAP of our own. They belong at the outside of a chain, for they carry less than
+ * a million packets a second. The interface is prepared: up, promiscuous, offloads off at our end, no IPv6 of the kernel's own. Control
+ * side; the calling thread enters the port's network namespace while it opens.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "runtime/port.h"
+
+/* Enters a namespace; the answer is a descriptor of the old one for leave(), -1 where none was asked for, -2 on failure. */
+static int enter(const struct port_options *options, struct errors *errors)
+{
+	char path[128];
+	int old, wanted;
+
+	if (!options->netns)
+		return -1;
+	snprintf(path, sizeof(path), "/run/netns/%s", options->netns);
+	wanted = open(path, O_RDONLY | O_CLOEXEC);
+	old = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (wanted < 0 || old < 0 || setns(wanted, CLONE_NEWNET) < 0) {
+		port_error(errors, options, "no-netns", "cannot enter the network namespace \"%s\": %s (make it with: ip netns add %s)",
+			   options->netns, strerror(errno), options->netns);
+		close(wanted);
+		close(old);
+		return -2;
+	}
+	close(wanted);
+	return old;
+}
+
+static void leave(int old)
+{
+	if (old < 0)
+		return;
+	if (setns(old, CLONE_NEWNET) < 0)
+		abort(); /* a thread in the wrong namespace would open everything else there */
+	close(old);
+}
+
+static void interface_names(char *text, size_t size)
+{
+	struct if_nameindex *list = if_nameindex();
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (struct if_nameindex *i = list; i && i->if_name && used < size; i++)
+		used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", i->if_name);
+	if_freenameindex(list);
+}
+
+static void offload_off(int fd, const char *name, uint32_t command)
+{
+	struct ethtool_value value = { .cmd = command, .data = 0 };
+	struct ifreq request = { 0 };
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	request.ifr_data = (void *)&value;
+	ioctl(fd, SIOCETHTOOL, &request); /* a driver without the offload refuses: as good as off */
+}
+
+static void no_kernel_ipv6(const char *name)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6", name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		if (write(fd, "1", 1) < 0)
+			errno = 0; /* a kernel without IPv6 has nothing to turn off */
+		close(fd);
+	}
+}
+
+static bool bring_up(int fd, const char *name)
+{
+	struct ifreq request = { 0 };
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	if (ioctl(fd, SIOCGIFFLAGS, &request) < 0)
+		return false;
+	request.ifr_flags |= IFF_UP | IFF_PROMISC;
+	return ioctl(fd, SIOCSIFFLAGS, &request) == 0;
+}
+
+static bool prepare(const struct port_options *options, const char *name, struct errors *errors)
+{
+	static const uint32_t offloads[] = { ETHTOOL_STXCSUM, ETHTOOL_SRXCSUM, ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SGRO };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool up;
+
+	no_kernel_ipv6(name);
+	for (unsigned i = 0; i < sizeof(offloads) / sizeof(*offloads); i++)
+		offload_off(fd, name, offloads[i]);
+	up = bring_up(fd, name);
+	if (!up)
+		port_error(errors, options, "no-interface", "the interface cannot be brought up: %s", strerror(errno));
+	close(fd);
+	return up;
+}
+
+static bool exists(const struct port_options *options, const char *name, struct errors *errors)
+{
+	char names[384];
+
+	if (if_nametoindex(name))
+		return true;
+	interface_names(names, sizeof(names));
+	port_error(errors, options, "no-interface", "there is no interface \"%s\" in %s%s; there are: %s", name,
+		   options->netns ? "network namespace " : "this network namespace", options->netns ? options->netns : "", names);
+	return false;
+}
+
+static bool open_af_packet(struct port *port, const struct port_options *options, const char *interface, struct errors *errors)
+{
+	char device[PORT_NAME_MAX], arguments[256];
+
+	if (!exists(options, interface, errors) || !prepare(options, interface, errors))
+		return false;
+	snprintf(device, sizeof(device), "net_af_packet%u", options->number);
+	snprintf(arguments, sizeof(arguments), "iface=%s,qpairs=%u,blocksz=65536,framesz=2048,framecnt=1024,qdisc_bypass=1", interface,
+		 options->queues);
+	return port_ethdev(port, options, device, arguments, options->queues, errors);
+}
+
+bool port_open_af_packet(struct port *port, const struct port_options *options, const char *rest, struct errors *errors)
+{
+	char interface[IF_NAMESIZE];
+	int old = enter(options, errors);
+	bool opened;
+
+	if (old == -2)
+		return false;
+	port_path(rest, interface, sizeof(interface));
+	opened = open_af_packet(port, options, interface, errors);
+	leave(old);
+	return opened;
+}
+
+bool port_open_tap(struct port *port, const struct port_options *options, const char *rest, struct errors *errors)
+{
+	char name[IF_NAMESIZE], device[PORT_NAME_MAX], arguments[256];
+	int old = enter(options, errors);
+	bool opened;
+
+	if (old == -2)
+		return false;
+	port_path(rest, name, sizeof(name));
+	snprintf(device, sizeof(device), "net_tap%u", options->number);
+	snprintf(arguments, sizeof(arguments), "iface=%s", name);
+	opened = port_ethdev(port, options, device, arguments, options->queues, errors) && prepare(options, name, errors);
+	leave(old);
+	return opened;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Building snapshots: the control side's own. See snapshot.c and apply.c. */
+#ifndef SLUICE_RUNTIME_SNAPSHOT_BUILD_H
+#define SLUICE_RUNTIME_SNAPSHOT_BUILD_H
+
+#include "runtime/engine.h"
+
+/* Builds a snapshot of everything but the edge's table, from a checked document. Ports and functions that the document names must have their
+ * slots in the engine already. `previous` (may be NULL) lends what has not changed. NULL with errors. */
+struct snapshot *snapshot_build(struct engine *engine, const struct conf *document, const struct snapshot *previous,
+				const struct conf *previous_document, struct errors *errors);
+
+/* The claims of all functions and shadows, on the ports that they face outward; list is malloc'd. */
+unsigned snapshot_claims(const struct snapshot *snapshot, struct edge_claim **list);
+
+/* Frees a snapshot and the functions' snapshots that the next one has not taken over. */
+void snapshot_free(struct snapshot *snapshot);
+
+/* Marks what `next` shares with `previous`, so that snapshot_free(previous) leaves it alone. */
+void snapshot_carry(struct snapshot *previous, const struct snapshot *next);
+
+#endif

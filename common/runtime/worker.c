@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The turn of a worker: receive, run, emit, transmit, tick, expire, report quiescent, rest. Made and freed by the control side; in between
+ * everything in it is the worker thread's.
+ */
+#include "runtime/worker.h"
+
+#include <sys/prctl.h>
+#include <time.h>
+
+#include <rte_errno.h>
+#include <rte_lcore.h>
+#include <rte_malloc.h>
+#include <rte_pause.h>
+#include <rte_thread.h>
+
+#include "manage/log.h"
+
+enum {
+	TICK_NS = 1000 * 1000,
+	SPIN_TURNS = 200,       /* polls before the first nap */
+	NAP_FIRST_NS = 1000,
+	NAP_MAX_NS = 150 * 1000, /* the first packet after a silence waits at most this long */
+	REJECTS_PER_SECOND = 200,
+	FRAG_EXPIRE_BUDGET = 64, /* datagrams a tick */
+};
+
+static void switch_snapshot(struct worker *w)
+{
+	const struct snapshot *now = atomic_load_explicit(&w->engine->snapshot, memory_order_acquire);
+
+	if (likely(now == w->snapshot))
+		return;
+	transmit_flush(w);
+	w->snapshot = now;
+	edge_worker_switch(w->edge, now->edge, w->now);
+	w->tick_at = 0;
+}
+
+static void run_call(struct worker *w)
+{
+	struct call *call = atomic_load_explicit(&w->call, memory_order_acquire);
+
+	if (likely(!call))
+		return;
+	atomic_store_explicit(&w->call, NULL, memory_order_relaxed);
+	call->fn(w, call->argument);
+	atomic_store_explicit(&call->done, true, memory_order_release);
+}
+
+static unsigned receive(struct worker *w)
+{
+	struct rte_mbuf *m[BATCH_MAX];
+	unsigned total = 0;
+
+	for (uint16_t number = 0; number < w->snapshot->port_count; number++) {
+		struct port *port = w->engine->ports[number].port;
+		struct port_traffic *traffic = &w->port_traffic[number];
+
+		if (w->snapshot->ports[number].role == PORT_UNUSED)
+			continue;
+		for (unsigned queue = w->id; queue < port->rx_queues; queue += w->workers) {
+			unsigned n = port->ops->rx(port, queue, m, BATCH_MAX);
+			uint64_t bytes = 0;
+
+			if (!n)
+				continue;
+			for (unsigned i = 0; i < n; i++)
+				bytes += rte_pktmbuf_pkt_len(m[i]);
+			traffic->rx_packets += n;
+			traffic->rx_bytes += bytes;
+			w->counters[C_RECEIVED] += n;
+			w->counters[C_RECEIVED_BYTES] += bytes;
+			ingress_burst(w, number, m, n);
+			total += n;
+		}
+	}
+	return total;
+}
+
+static void tick_functions(struct worker *w)
+{
+	for (unsigned i = 0; i < ENGINE_NFS_MAX; i++) {
+		const struct nf *nf = w->snapshot->nfs[i];
+
+		if (nf && nf->klass->tick && w->now >= w->nf_tick_at[i])
+			w->nf_tick_at[i] = nf->klass->tick(nf, w->snapshot->nf_snapshots[i], w->id, w->now);
+	}
+}
+
+static void tick(struct worker *w)
+{
+	struct rte_mbuf *late[FRAG_OUT];
+	unsigned n;
+
+	if (w->now < w->tick_at)
+		return;
+	w->tick_at = w->now + TICK_NS;
+	edge_tick(w->edge, w->snapshot->edge, w->now);
+	tick_functions(w);
+	n = frag_expire(w->frags, w->now, FRAG_EXPIRE_BUDGET, late);
+	for (unsigned i = 0; i < n; i++)
+		worker_drop(w, late[i], C_FRAGMENT_TIMEOUT);
+	flow_expire(w->table, &w->engine->sizes.timeouts, w->now_ms, 64, session_closing, w);
+}
+
+unsigned worker_turn(struct worker *w, uint64_t now)
+{
+	unsigned moved;
+
+	w->now = now;
+	w->now_ms = clock_ms(now);
+	w->opened_this_turn = 0;
+	switch_snapshot(w);
+	run_call(w);
+	moved = receive(w);
+	moved += handoff_drain(w);
+	moved += emit_drain(w);
+	tick(w);
+	transmit_flush(w);
+	if (w->opened_this_turn)
+		flow_expire(w->table, &w->engine->sizes.timeouts, w->now_ms, (unsigned)w->opened_this_turn * 2, session_closing, w);
+	return moved;
+}
+
+/* Nothing to do: poll for a while, then pause, then naps that grow. Off line for grace periods before it sleeps. */
+static void rest(struct worker *w)
+{
+	struct timespec nap = { 0, (long)w->idle_ns };
+
+	if (w->engine->sizes.poll)
+		return;
+	if (w->idle_turns++ < SPIN_TURNS) {
+		rte_pause();
+		return;
+	}
+	if (rte_ring_count(w->inbox))
+		return;
+	if (!nap.tv_nsec)
+		nap.tv_nsec = NAP_FIRST_NS;
+	rte_rcu_qsbr_thread_offline(w->engine->rcu, w->id);
+	nanosleep(&nap, NULL);
+	rte_rcu_qsbr_thread_online(w->engine->rcu, w->id);
+	w->idle_ns = (uint64_t)nap.tv_nsec * 2 < NAP_MAX_NS ? (uint64_t)nap.tv_nsec * 2 : NAP_MAX_NS;
+}
+
+static void loop(struct worker *w)
+{
+	struct heartbeat_line *beat = w->engine->heartbeat ? &w->engine->heartbeat->line[w->id] : NULL;
+
+	while (!atomic_load_explicit(&w->engine->stopping, memory_order_relaxed)) {
+		uint64_t begin = rte_rdtsc();
+		unsigned moved = worker_turn(w, clock_now(&w->engine->clock));
+
+		rte_rcu_qsbr_quiescent(w->engine->rcu, w->id);
+		if (beat)
+			heartbeat_turn(beat);
+		if (moved) {
+			w->idle_turns = 0;
+			w->idle_ns = 0;
+			w->busy_tsc += rte_rdtsc() - begin;
+		} else {
+			rest(w);
+		}
+		w->total_tsc += rte_rdtsc() - begin;
+	}
+}
+
+void *worker_main(void *worker)
+{
+	struct worker *w = worker;
+
+	prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
+	if (rte_thread_register() != 0)
+		log_error("worker-unregistered", "worker=%u reason=%s", w->id, rte_strerror(rte_errno));
+	rte_rcu_qsbr_thread_register(w->engine->rcu, w->id);
+	rte_rcu_qsbr_thread_online(w->engine->rcu, w->id);
+	loop(w);
+	rte_rcu_qsbr_thread_offline(w->engine->rcu, w->id);
+	rte_rcu_qsbr_thread_unregister(w->engine->rcu, w->id);
+	rte_thread_unregister();
+	return NULL;
+}
+
+static struct flow_table *new_table(struct engine *engine, unsigned id, struct errors *errors)
+{
+	struct flow_options options = {
+		.sessions_v4 = engine->sizes.sessions / engine->sizes.workers,
+		.sessions_v6 = engine->sizes.sessions6 / engine->sizes.workers,
+		.slot_bytes = ENGINE_SLOT_BYTES,
+		.hash_seed = engine->sizes.seed ? engine->sizes.seed : (uint32_t)rte_rdtsc(),
+		.max_half_open_percent = 25,
+	};
+	char file[512];
+
+	if (engine->options.directory) {
+		snprintf(file, sizeof(file), "%s/sessions.%u", engine->options.directory, id);
+		options.file = file;
+	}
+	return flow_table_new(&options, errors);
+}
+
+struct worker *worker_new(struct engine *engine, unsigned id, struct errors *errors)
+{
+	static const struct edge_ops ops = { transmit, worker_mbuf, worker_turn_error };
+	struct worker *w = rte_zmalloc("worker", sizeof(*w), RTE_CACHE_LINE_SIZE);
+	char name[RTE_RING_NAMESIZE];
+
+	if (!w) {
+		errors_add(errors, "engine", "no-memory", NULL, 0, "not enough memory for worker %u", id);
+		return NULL;
+	}
+	w->engine = engine;
+	w->id = (uint16_t)id;
+	w->workers = (uint16_t)engine->sizes.workers;
+	w->seed = engine->sizes.seed + id;
+	snprintf(name, sizeof(name), "inbox-%u", id);
+	w->inbox = rte_ring_create(name, INBOX_SIZE, SOCKET_ID_ANY, RING_F_SC_DEQ);
+	token_bucket_init(&w->reject_rate, REJECTS_PER_SECOND, REJECTS_PER_SECOND);
+	w->frags = frag_table_new(NULL);
+	w->table = new_table(engine, id, errors);
+	w->edge = edge_worker_new(engine->edge, id, &ops, w, errors);
+	if (!w->inbox || !w->frags || !w->table || !w->edge) {
+		errors_add(errors, "engine", "no-memory", NULL, 0, "not enough memory for worker %u", id);
+		worker_free(w);
+		return NULL;
+	}
+	w->edge_counters = edge_worker_counters(w->edge);
+	flow_on_evict(w->table, session_closing, w);
+	return w;
+}
+
+static void drain_fragments(struct worker *w)
+{
+	struct rte_mbuf *held[FRAG_OUT];
+	unsigned n;
+
+	if (!w->frags)
+		return;
+	while ((n = frag_drain(w->frags, held)) > 0)
+		rte_pktmbuf_free_bulk(held, n);
+}
+
+void worker_free(struct worker *w)
+{
+	struct rte_mbuf *m;
+
+	if (!w)
+		return;
+	while (w->inbox && rte_ring_sc_dequeue(w->inbox, (void **)&m) == 0)
+		rte_pktmbuf_free(m);
+	while (w->emit_head != w->emit_tail)
+		rte_pktmbuf_free(w->emitted[w->emit_head++ % EMIT_MAX]);
+	drain_fragments(w);
+	edge_worker_free(w->edge);
+	flow_table_free(w->table);
+	frag_table_free(w->frags);
+	rte_ring_free(w->inbox);
+	for (unsigned i = 0; i < ENGINE_NFS_MAX; i++)
+		rte_free(w->nf_counters[i]);
+	rte_free(w);
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One worker: a thread that turns. Everything in here is its own; other threads only read counters (whole words) and post calls and packets
+ * by rings. Files: worker.c (the turn), ingress.c (from ports to sessions), open.c (misses), path.c (positions), emit.c, handoff.c.
+ */
+#ifndef SLUICE_RUNTIME_WORKER_H
+#define SLUICE_RUNTIME_WORKER_H
+
+#include <rte_ring.h>
+
+#include "packet/frag.h"
+#include "packet/rate.h"
+#include "runtime/engine.h"
+#include "runtime/log_ring.h"
+
+/* Counters of a worker. The names are in counters.c. */
+enum engine_counter {
+	C_RECEIVED,      /* packets taken from ports */
+	C_RECEIVED_BYTES,
+	C_SENT,          /* packets that ports took */
+	C_SENT_BYTES,
+	C_ORIGINATED,    /* made here by functions and the runtime (the edge counts its own) */
+	C_HANDED_OFF,    /* went to another worker */
+	C_EMITTED,
+	C_OPENED,        /* sessions */
+	C_CLOSED,
+	C_REVIEWED,
+	C_FIRST_DROP,    /* from here on: reasons for drops */
+	C_MALFORMED = C_FIRST_DROP, /* PKT_MALFORMED_KINDS counters */
+	C_NOT_FOR_ME = C_MALFORMED + PKT_MALFORMED_KINDS,
+	C_NO_PATH,
+	C_SESSIONS_FULL,
+	C_HALF_OPEN_FULL,
+	C_KEY_CLASH,
+	C_TCP_WINDOW,
+	C_TCP_STATE,
+	C_NO_SESSION,    /* ICMP errors and packets that may not open one */
+	C_POLICY_CHANGED,
+	C_PATH_CHANGED,  /* their session's path is gone or cannot be walked any more */
+	C_HANDOFF_FULL,
+	C_PORT_BUSY,     /* the device took no more */
+	C_EMIT_FULL,
+	C_TURNED_TOO_OFTEN,
+	C_HOP_DOWN,
+	C_FRAGMENT, /* FRAG_RESULTS counters */
+	C_FRAGMENT_LAST = C_FRAGMENT + FRAG_RESULTS - 1,
+	C_FRAGMENT_TIMEOUT,
+	C_NO_MBUF,       /* not a packet's end: one could not be made */
+	C_STRAY,         /* came by a port or link that has no use any more */
+	ENGINE_COUNTERS
+};
+struct engine_counter_info {
+	const char *name, *help;
+	bool drop;
+};
+/* Name and help of a counter. */
+struct engine_counter_info engine_counter_info(unsigned counter);
+
+/* Per function and worker. */
+struct nf_traffic {
+	uint64_t packets[2], bytes[2]; /* by walk, on entering */
+	uint64_t drops;
+	uint64_t opened;
+};
+
+/* Where packets that a ring or queue carries go on. */
+enum stage {
+	STAGE_INGRESS,  /* as if just parsed, from pkt->in_port */
+	STAGE_LOOKUP,   /* owner is known; from pkt->in_port */
+	STAGE_CONTROL,  /* ARP, ND: worker 0 */
+	STAGE_EMITTED,  /* a new packet at (path, position, walk) */
+	STAGE_TURNED,   /* with its session, at (path, position, walk) */
+	STAGE_TRANSMIT, /* complete; adjacency is the port */
+};
+
+enum { TX_BURST = 64, EMIT_MAX = 1024, INBOX_SIZE = 4096 };
+
+struct tx_buffer {
+	uint16_t count;
+	struct rte_mbuf *m[TX_BURST];
+};
+
+struct port_traffic {
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes, tx_dropped;
+};
+
+struct call {
+	engine_call_fn *fn;
+	void *argument;
+	_Atomic bool done;
+};
+
+struct worker {
+	struct engine *engine;
+	const struct snapshot *snapshot;
+	struct flow_table *table;
+	struct edge_worker *edge;
+	uint64_t *edge_counters;
+	uint64_t now;      /* ns */
+	uint32_t now_ms;
+	uint16_t id;
+	uint16_t workers;
+	uint32_t seed;     /* of its random choices */
+	uint64_t tick_at;
+	uint64_t nf_tick_at[ENGINE_NFS_MAX];
+	uint64_t opened_this_turn;
+	struct rte_ring *inbox; /* many writers, one reader */
+	struct frag_table *frags;
+	_Atomic(struct call *) call;
+	struct token_bucket reject_rate;
+	struct log_ring log;
+	struct rte_mbuf *emitted[EMIT_MAX]; /* FIFO */
+	uint32_t emit_head, emit_tail;
+	uint64_t idle_ns;  /* present nap; 0: polling */
+	uint32_t idle_turns;
+	uint64_t busy_tsc, total_tsc; /* cycles in turns that moved packets, and all */
+	uint64_t counters[ENGINE_COUNTERS];
+	struct nf_traffic traffic[ENGINE_NFS_MAX];
+	uint64_t *nf_counters[ENGINE_NFS_MAX]; /* allocated by the control side before the function's first snapshot */
+	struct port_traffic port_traffic[ENGINE_PORTS_MAX];
+	uint64_t tx_dirty; /* bit i: tx[i] holds packets */
+	struct tx_buffer tx[ENGINE_PORTS_MAX];
+};
+
+/* worker.c */
+void *worker_main(void *worker);
+struct worker *worker_new(struct engine *engine, unsigned id, struct errors *errors);
+void worker_free(struct worker *w);
+/* One turn; answers the number of packets moved. For tests, too: with its own clock. */
+unsigned worker_turn(struct worker *w, uint64_t now);
+
+static inline void worker_drop(struct worker *w, struct rte_mbuf *m, unsigned counter)
+{
+	w->counters[counter]++;
+	rte_pktmbuf_free(m);
+}
+
+/* ingress.c: what came from a port, n <= 64; takes the mbufs over. */
+void ingress_burst(struct worker *w, uint16_t port, struct rte_mbuf **m, unsigned n);
+/* Parsed packets at their owner: look up, open, run. `entry` of NULL: from the edge. */
+struct entry {
+	const struct path *path; /* NULL: by session, or by the edge's classification */
+	int16_t position;
+	uint8_t walk;
+};
+void ingress_lookup(struct worker *w, const struct entry *entry, struct rte_mbuf **m, unsigned n);
+void ingress_staged(struct worker *w, struct rte_mbuf *m);
+
+/* open.c: packets without a session, all of one path, walk and position; opens what may be opened and runs it. */
+void open_misses(struct worker *w, const struct entry *entry, struct rte_mbuf **m, unsigned n);
+/* Closes a session: tells its functions, frees it. */
+void session_close(struct worker *w, struct session *s);
+/* The same as a callback of the session table: tells the functions; the table frees. */
+bool session_closing(void *worker, struct session *s);
+
+/* refresh.c: brings a session whose path or policy moved on up to date; false: it was closed and *counter says why. */
+bool session_refresh(struct worker *w, struct session *s, const struct path *path, unsigned *counter);
+
+/* path.c: packets of one path and walk from a position on; takes the mbufs over. */
+void path_run(struct worker *w, const struct path *path, int walk, int position, struct rte_mbuf **m, unsigned n);
+
+/* emit.c */
+unsigned emit_drain(struct worker *w);
+struct rte_mbuf *worker_mbuf(void *worker);
+void worker_turn_error(void *worker, struct rte_mbuf *offending, struct rte_mbuf *error);
+
+/* transmit.c */
+void transmit(void *worker, uint16_t port, struct rte_mbuf *m);
+void transmit_flush(struct worker *w);
+
+/* handoff.c */
+/* Owner bucket of a packet that enters by an outside port. */
+unsigned owner_bucket(struct worker *w, const struct snapshot_port *port, struct rte_mbuf *m);
+unsigned owner_default(struct rte_mbuf *m);
+void handoff(struct worker *w, unsigned to, struct rte_mbuf *m, enum stage stage);
+unsigned handoff_drain(struct worker *w);
+
+#endif
