@@ -147,13 +147,19 @@ void frag_remove(struct frag_table *t, struct datagram *d)
 	t->count--;
 }
 
-/* Those that await their first hold a packet each, and there are more datagrams than packets can be held: so one of the others exists, or a
- * free one. The list whose head has less time left gives its oldest. */
+/* When it joined its list. */
+static uint64_t joined(const struct frag_table *t, uint32_t i)
+{
+	return t->datagrams[i].deadline - t->live[t->datagrams[i].list];
+}
+
+/* Those that await their first hold a packet each, and there are more datagrams than packets can be held: so when all are
+ * taken, one of the others exists. The oldest of them goes. */
 static void evict(struct frag_table *t)
 {
 	uint32_t a = t->oldest[FRAG_SEEN4], b = t->oldest[FRAG_SEEN6];
 
-	if (a == FRAG_NONE || (b != FRAG_NONE && t->datagrams[b].deadline < t->datagrams[a].deadline))
+	if (a == FRAG_NONE || (b != FRAG_NONE && joined(t, b) < joined(t, a)))
 		a = b;
 	frag_remove(t, &t->datagrams[a]);
 	t->evicted++;
