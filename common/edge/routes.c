@@ -56,13 +56,13 @@ static void add_host(struct edge_table *table, const struct ip_addr *address, en
 static void add_broadcasts(struct edge_table *table, const struct ip_prefix *net, uint16_t port)
 {
 	struct ip_addr address = net->address;
-	uint32_t host = UINT32_MAX >> net->length, word;
+	uint32_t word;
 
 	if (address.family != FAMILY_V4 || net->length > 30)
 		return;
 	add_host(table, &address, HOP_BROADCAST, port, "broadcast");
 	memcpy(&word, address.bytes, sizeof(word));
-	word |= rte_cpu_to_be_32(host);
+	word |= rte_cpu_to_be_32(UINT32_MAX >> net->length);
 	memcpy(address.bytes, &word, sizeof(word));
 	add_host(table, &address, HOP_BROADCAST, port, "broadcast");
 }
@@ -290,7 +290,8 @@ static void sort_routes(struct edge_table *table, struct errors *errors)
 {
 	unsigned count = 0;
 
-	qsort(table->routes, table->route_count, sizeof(*table->routes), compare);
+	if (table->route_count > 0)
+		qsort(table->routes, table->route_count, sizeof(*table->routes), compare);
 	for (unsigned i = 0; i < table->route_count; i++) {
 		if (count > 0 && compare(&table->routes[count - 1], &table->routes[i]) == 0)
 			settle(table, &table->routes[count - 1], &table->routes[i], errors);

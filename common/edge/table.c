@@ -85,6 +85,7 @@ static void add_address(struct edge_table *table, unsigned number, const struct 
 {
 	struct edge_port *port = &table->ports[number];
 	struct ip_prefix address;
+	size_t before = errors->count;
 
 	if (!conf_as_interface(c, &address))
 		return;
@@ -92,6 +93,8 @@ static void add_address(struct edge_table *table, unsigned number, const struct 
 		conf_error(errors, c, "bad-address", "not an address that a port can have: \"%s\"",
 		           c->string);
 	check_apart(table, number, &address, c, errors);
+	if (errors->count > before)
+		return;
 	port->addresses = memory_grow(port->addresses, port->address_count, sizeof(*port->addresses));
 	port->addresses[port->address_count++] = address;
 	port->routed6 |= address.address.family == FAMILY_V6;
@@ -159,8 +162,8 @@ struct edge_table *edge_compile(struct edge *edge, const struct conf *config,
 	table->generation = next_generation(edge, previous);
 	table->mode = strcmp(conf_string(config, "mode", "routed"), "link") == 0 ? EDGE_LINK : EDGE_ROUTED;
 	table->claims = memory_new(claim_count + 1, sizeof(*table->claims));
-	memcpy(table->claims, claims, claim_count * sizeof(*claims));
-	table->claim_count = claim_count;
+	for (unsigned i = 0; i < claim_count; i++)
+		table->claims[table->claim_count++] = claims[i];
 	add_ports(table, config, ports, port_count, errors);
 	table_build_routes(table, config, errors);
 	if (errors->count == before)
