@@ -104,7 +104,9 @@ struct edge_claim {
 	uint16_t owner; /* the function's id: the claim leads to a path that holds it */
 };
 
-/* Compiles the `edge` group (checked against edge_schema) with the ports that exist and the claims of all functions. */
+/* Compiles the `edge` group (checked against edge_schema) with the ports that exist and the claims of all functions. NULL with
+ * errors. A claim on an own address shares it: echo requests stay the edge's, everything else is the claim's. `previous`: the current
+ * table or NULL; the new one's generation differs from it. Builder thread. */
 struct edge_table *edge_compile(struct edge *edge, const struct conf *config,
                                 const struct edge_port_info *ports, unsigned port_count,
                                 const struct edge_claim *claims, unsigned claim_count,

@@ -173,7 +173,7 @@ static void send_fragments(struct edge_worker *ew, const struct edge_table *tabl
 {
 	struct rte_mbuf *out[FRAGMENTS_MAX];
 	unsigned n = 0;
-	uint16_t mtu = table->ports[key->port].mtu;
+	uint16_t mtu = table->mtu[key->port];
 	enum fragment_result result = fragment_ip4(m, mtu, take_mbuf, ew, out, FRAGMENTS_MAX, &n);
 
 	if (result == FRAGMENT_TOO_BIG)
@@ -216,7 +216,7 @@ void output_route(struct edge_worker *ew, const struct edge_table *table, struct
 	}
 	if (!chosen(ew, p, &key) && !next_hop(ew, table, m, end_port, &key, now))
 		return;
-	if (ip_length(p) > table->ports[key.port].mtu) {
+	if (ip_length(p) > table->mtu[key.port]) {
 		bool whole = p->flags & PKT_V6 ||
 		             pkt_ip4(m)->fragment_offset & rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG);
 
@@ -245,8 +245,7 @@ static inline bool output_quick(struct edge_worker *ew, const struct edge_table 
 	const struct pkt *p = pkt_of(m);
 
 	if (unlikely(!adjacency_usable(a, id) || (p->flags & (PKT_ORIGINATED | PKT_ROUTED)) ||
-	             p->l3 != RTE_ETHER_HDR_LEN || ip_length(p) > table->ports[a->port].mtu ||
-	             pkt_ttl(m) <= 1))
+	             p->l3 != RTE_ETHER_HDR_LEN || ip_length(p) > table->mtu[a->port] || pkt_ttl(m) <= 1))
 		return false;
 	pkt_decrement_ttl(m);
 	mark_used(ew, a);

@@ -52,7 +52,6 @@ struct edge_route {
 struct edge_port {
 	bool present;
 	bool routed6; /* has an IPv6 address, hence a link-local one */
-	uint16_t mtu;
 	uint8_t mac[6];
 	char *name;
 	struct ip_prefix *addresses;
@@ -61,9 +60,10 @@ struct edge_port {
 };
 
 struct edge_table {
-	struct edge_port ports[EDGE_PORTS_MAX];
+	uint16_t mtu[EDGE_PORTS_MAX]; /* by port; together, because the way out reads them for every packet */
+	uint8_t generation;           /* never 0 */
 	enum edge_mode mode;
-	uint8_t generation; /* never 0 */
+	struct edge_port ports[EDGE_PORTS_MAX];
 	struct fib *fib;
 	struct edge_hop *hops;
 	unsigned hop_count;

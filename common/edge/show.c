@@ -138,7 +138,7 @@ static json_t *show_ports(const struct edge_table *table)
 		json_object_set_new(item, "name", json_string(port->name));
 		json_object_set_new(item, "number", json_integer(i));
 		json_object_set_new(item, "mac", mac_text(port->mac));
-		json_object_set_new(item, "mtu", json_integer(port->mtu));
+		json_object_set_new(item, "mtu", json_integer(table->mtu[i]));
 		json_object_set_new(item, "addresses", show_addresses(port));
 		json_array_append_new(list, item);
 	}

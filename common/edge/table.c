@@ -98,9 +98,9 @@ static void add_address(struct edge_table *table, unsigned number, const struct 
 	port->addresses = memory_grow(port->addresses, port->address_count, sizeof(*port->addresses));
 	port->addresses[port->address_count++] = address;
 	port->routed6 |= address.address.family == FAMILY_V6;
-	if (address.address.family == FAMILY_V6 && port->mtu < IPV6_MTU_MIN)
+	if (address.address.family == FAMILY_V6 && table->mtu[number] < IPV6_MTU_MIN)
 		conf_error(errors, c, "mtu-too-small", "IPv6 needs an MTU of at least %d, this port has %u",
-		           IPV6_MTU_MIN, port->mtu);
+		           IPV6_MTU_MIN, table->mtu[number]);
 }
 
 static const struct edge_port_info *find_info(const struct edge_port_info *ports, unsigned count,
@@ -120,7 +120,7 @@ static void add_port(struct edge_table *table, const struct conf *c, const struc
 
 	port->present = true;
 	port->name = text_copy(info->name);
-	port->mtu = info->mtu;
+	table->mtu[info->number] = info->mtu;
 	memcpy(port->mac, info->mac, sizeof(port->mac));
 	make_link_local(port);
 	for (size_t i = 0; i < conf_count(addresses); i++)
