@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Whole checksums of a parsed packet, computed anew or verified, over all its segments. For packets that this process makes, for
- * verification on request and for tests; rewrites update theirs instead. Works on one packet, on the thread that holds it.
+ * Whole checksums of a parsed packet, computed anew or verified, over all its segments. For packets that this
+ * process makes, for verification on request and for tests; rewrites update theirs instead. Works on one
+ * packet, on the thread that holds it.
  */
 #include <netinet/in.h>
 
@@ -26,7 +27,8 @@ static uint16_t sum_of(const struct rte_mbuf *m, uint32_t offset, uint32_t lengt
 	return checksum_fold(sum);
 }
 
-/* Bytes that the transport checksum covers: by UDP's own length, which may be less than what the IP packet carries. */
+/* Bytes that the transport checksum covers: by UDP's own length, which may be less than what the IP packet
+ * carries. */
 static uint16_t covered(struct rte_mbuf *m)
 {
 	const struct pkt *p = pkt_of(m);
@@ -47,7 +49,8 @@ static uint16_t pseudo_header(struct rte_mbuf *m, uint16_t length)
 	return checksum_fold(sum);
 }
 
-/* Offset of the checksum in the transport header; false: no checksum that we know, or not all of what it covers is here. */
+/* Offset of the checksum in the transport header; false: no checksum that we know, or not all of what it
+ * covers is here. */
 static bool find_checksum(const struct pkt *p, uint16_t *offset)
 {
 	if (p->flags & PKT_FRAGMENT)

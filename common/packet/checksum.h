@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Arithmetic of the Internet checksum (RFC 1071, 1624). Values are 16-bit words as they stand on the wire; one's-complement sums do not
- * care for byte order. Pure.
+ * Arithmetic of the Internet checksum (RFC 1071, 1624). Values are 16-bit words as they stand on the wire;
+ * one's-complement sums do not care for byte order. Pure.
  */
 #ifndef SLUICE_PACKET_CHECKSUM_H
 #define SLUICE_PACKET_CHECKSUM_H
@@ -47,7 +47,8 @@ static inline uint16_t checksum_join(uint16_t a, uint16_t b)
 	return checksum_fold((uint64_t)a + b);
 }
 
-/* RFC 1624, equation 3. Of a checksum that a sender computed, gives the very value that computing anew would. */
+/* RFC 1624, equation 3. Of a checksum that a sender computed, gives the very value that computing anew would.
+ */
 static inline uint16_t checksum_update(uint16_t checksum, uint16_t delta)
 {
 	uint32_t sum = (uint32_t)(uint16_t)~checksum + delta;

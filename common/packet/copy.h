@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Bytes of a frame that may have several segments. On the thread that holds the packet; private to common/packet.
+ * Bytes of a frame that may have several segments. On the thread that holds the packet; private to
+ * common/packet.
  */
 #ifndef SLUICE_PACKET_COPY_H
 #define SLUICE_PACKET_COPY_H

@@ -11,7 +11,8 @@ enum { HEADERS_MAX = 8, CHAIN_MAX = 256, ROUTING_TYPE_0 = 0 };
 /* A bit for each kind of header, to see repetitions. */
 enum seen { SEEN_HOP = 1, SEEN_ROUTING = 2, SEEN_FRAGMENT = 4, SEEN_OPTIONS = 8, SEEN_OPTIONS_AGAIN = 16 };
 
-/* Kind of a header; 0: not an extension header, the chain ends. AH counts as a transport protocol here, as in IPv4. */
+/* Kind of a header; 0: not an extension header, the chain ends. AH counts as a transport protocol here, as in
+ * IPv4. */
 static unsigned kind_of(uint8_t next)
 {
 	switch (next) {

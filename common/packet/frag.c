@@ -142,7 +142,8 @@ static void teach(const struct datagram *d, struct pkt *p)
 	p->flags |= d->query;
 }
 
-/* The datagram cannot be put together any more: what is held goes, and what still comes, until its time is over. */
+/* The datagram cannot be put together any more: what is held goes, and what still comes, until its time is
+ * over. */
 static unsigned lose(struct frag_table *t, struct datagram *d, uint64_t now, struct rte_mbuf **out)
 {
 	d->lost = true;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The fragment table's inside, shared by frag.c (what becomes of a fragment) and frag_table.c (memory, hash, lists, time). One thread.
+ * The fragment table's inside, shared by frag.c (what becomes of a fragment) and frag_table.c (memory, hash,
+ * lists, time). One thread.
  */
 #ifndef SLUICE_PACKET_FRAG_PRIVATE_H
 #define SLUICE_PACKET_FRAG_PRIVATE_H
@@ -22,7 +23,8 @@ struct frag_range {
 	uint16_t start, length;
 };
 
-/* Lists by age, oldest first; all of one list have the same time to live, so that only the head need be looked at. */
+/* Lists by age, oldest first; all of one list have the same time to live, so that only the head need be
+ * looked at. */
 enum frag_list { FRAG_AWAITING, FRAG_SEEN4, FRAG_SEEN6, FRAG_LISTS };
 
 struct datagram {

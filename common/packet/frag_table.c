@@ -153,8 +153,8 @@ static uint64_t joined(const struct frag_table *t, uint32_t i)
 	return t->datagrams[i].deadline - t->live[t->datagrams[i].list];
 }
 
-/* Those that await their first hold a packet each, and there are more datagrams than packets can be held: so when all are
- * taken, one of the others exists. The oldest of them goes. */
+/* Those that await their first hold a packet each, and there are more datagrams than packets can be held: so
+ * when all are taken, one of the others exists. The oldest of them goes. */
 static void evict(struct frag_table *t)
 {
 	uint32_t a = t->oldest[FRAG_SEEN4], b = t->oldest[FRAG_SEEN6];

@@ -19,7 +19,8 @@ struct cut {
 	uint16_t payload; /* bytes of all of it */
 };
 
-/* RFC 791: later pieces carry only the options that are marked to be copied. Returns the length of the new header. */
+/* RFC 791: later pieces carry only the options that are marked to be copied. Returns the length of the new
+ * header. */
 static uint16_t copy_options(uint8_t *to, const uint8_t *options, uint16_t length)
 {
 	uint16_t made = 0;

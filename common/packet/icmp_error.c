@@ -15,7 +15,8 @@ enum {
 	TOS_CONTROL = 0xc0 /* precedence of errors, RFC 1812 4.3.2.5 */
 };
 
-/* Where a reason's value goes: nowhere, the whole word (IPv6), its low half (the MTU), its first byte (the pointer). */
+/* Where a reason's value goes: nowhere, the whole word (IPv6), its low half (the MTU), its first byte (the
+ * pointer). */
 enum value_place { NO_VALUE, IN_WORD, IN_LOW_HALF, IN_FIRST_BYTE };
 
 struct message {

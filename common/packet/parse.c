@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * From a frame to struct pkt: the quick path for whole IPv4 packets of TCP and UDP without options or tags, and the general
- * one from Ethernet on, which alone says why a packet is refused. Works on one packet, on the thread that holds it; keeps nothing.
+ * From a frame to struct pkt: the quick path for whole IPv4 packets of TCP and UDP without options or tags,
+ * and the general one from Ethernet on, which alone says why a packet is refused. Works on one packet, on the
+ * thread that holds it; keeps nothing.
  */
 #include <netinet/in.h>
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The general parser's IPv4 part: header, addresses, fragments. Works on one packet, on the thread that holds it.
+ * The general parser's IPv4 part: header, addresses, fragments. Works on one packet, on the thread that holds
+ * it.
  */
 #include <netinet/in.h>
 

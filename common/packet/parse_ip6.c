@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The general parser's IPv6 part: header, addresses, extension chain, fragments. Works on one packet, on the thread that holds it.
+ * The general parser's IPv6 part: header, addresses, extension chain, fragments. Works on one packet, on the
+ * thread that holds it.
  */
 #include <netinet/in.h>
 
@@ -28,7 +29,8 @@ static enum pkt_malformed check_addresses(struct pkt *p, const struct rte_ipv6_h
 	return PKT_OK;
 }
 
-/* `at`: offset of the fragment header. One that has neither an offset nor successors makes no fragment (RFC 6946). */
+/* `at`: offset of the fragment header. One that has neither an offset nor successors makes no fragment (RFC
+ * 6946). */
 static enum pkt_malformed check_fragment(struct parse *c, uint16_t at)
 {
 	struct pkt *p = c->p;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the parser's files share: a cursor over one frame. Lives on the stack of pkt_parse(); private to common/packet.
+ * What the parser's files share: a cursor over one frame. Lives on the stack of pkt_parse(); private to
+ * common/packet.
  */
 #ifndef SLUICE_PACKET_PARSE_PRIVATE_H
 #define SLUICE_PACKET_PARSE_PRIVATE_H
@@ -34,7 +35,8 @@ static inline uint16_t parse_room(const struct parse *c)
 	return RTE_MIN(c->have, c->p->end);
 }
 
-/* 1 for each TCP flag byte (its low six bits) that no host sends: two of SYN, FIN, RST, or none of SYN, RST, ACK. */
+/* 1 for each TCP flag byte (its low six bits) that no host sends: two of SYN, FIN, RST, or none of SYN, RST,
+ * ACK. */
 #define TCP_FLAGS_REFUSED UINT64_C(0xe8e8ebebe8e8ebeb)
 
 static inline bool tcp_flags_refused(uint8_t flags)
@@ -52,14 +54,15 @@ enum pkt_malformed parse_icmp6(struct parse *c);
 
 /* An IPv6 extension chain. */
 struct ext6 {
-	uint8_t proto; /* what follows it: a transport protocol, or of a later fragment the fragment header's next header */
-	uint16_t l4;       /* offset of that */
+	uint8_t proto; /* what follows it: a transport protocol, or of a later fragment the fragment header's
+	                  next header */
+	uint16_t l4;   /* offset of that */
 	uint16_t fragment; /* offset of the fragment header, 0: none */
 	bool later;        /* a later fragment: the walk ended behind the fragment header */
 };
 
-/* Walks a chain from offset `at`, where a header of type `next` begins, and reads nothing at or beyond `room`. False: refused,
- * see PKT_BAD_EXTENSION. */
+/* Walks a chain from offset `at`, where a header of type `next` begins, and reads nothing at or beyond
+ * `room`. False: refused, see PKT_BAD_EXTENSION. */
 bool ext6_walk(const uint8_t *frame, uint16_t at, uint16_t room, uint8_t next, struct ext6 *x);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What Sluice knows of a packet: one cache line in the mbuf's private area, filled in once by pkt_parse() and kept true
- * by the pkt_* helpers, which are the only ones that change headers. Owned by the worker that holds the mbuf.
- * A packet that the parser refuses never enters a path.
+ * What Sluice knows of a packet: one cache line in the mbuf's private area, filled in once by pkt_parse() and
+ * kept true by the pkt_* helpers, which are the only ones that change headers. Owned by the worker that holds
+ * the mbuf. A packet that the parser refuses never enters a path.
  */
 #ifndef SLUICE_PACKET_PKT_H
 #define SLUICE_PACKET_PKT_H
@@ -46,10 +46,12 @@ struct pkt {
 	uint16_t l4;           /* offset of the transport header; of a later fragment: of its payload */
 	uint16_t end;          /* offset just past the IP packet (Ethernet padding lies beyond) */
 	uint16_t sport, dport; /* network order; see struct tuple */
-	uint8_t proto; /* transport protocol, behind any extension headers; of an ICMP error: of the inner packet */
+	uint8_t proto; /* transport protocol, behind any extension headers; of an ICMP error: of the inner
+	                  packet */
 	uint8_t tcp_flags;
 	uint8_t icmp_type, icmp_code; /* of the packet itself, also for an ICMP error */
-	/* ICMP error: offsets of the inner headers; inner_l4 is 0 where the quoted packet has no transport header. */
+	/* ICMP error: offsets of the inner headers; inner_l4 is 0 where the quoted packet has no transport
+	 * header. */
 	uint16_t inner_l3, inner_l4;
 	uint16_t zone;    /* zone of the key */
 	uint16_t in_port; /* engine's number of the port it came by */
@@ -102,26 +104,29 @@ static inline struct rte_ipv6_hdr *pkt_ip6(struct rte_mbuf *m)
 /* Why a packet was refused; each is a counter of the engine. */
 enum pkt_malformed {
 	PKT_OK,
-	PKT_NOT_IP, /* not malformed: ARP or another ethertype; flags has neither PKT_V4 nor PKT_V6, l3 is set */
+	/* Not malformed: ARP or another ethertype; flags has neither PKT_V4 nor PKT_V6, l3 is set. */
+	PKT_NOT_IP,
 	PKT_SHORT_FRAME,
 	PKT_SHORT_IP, /* shorter than its header says, or than a header */
 	PKT_BAD_VERSION,
 	PKT_BAD_HEADER_LENGTH,
 	PKT_BAD_CHECKSUM, /* IPv4 header checksum, when verification is asked for */
-	/* Source multicast, broadcast, loopback or unspecified (but 0.0.0.0 may send to 255.255.255.255, as DHCP does, and :: to
-	 * ff02::/16, as duplicate address detection does); destination loopback or unspecified. */
+	/* Source multicast, broadcast, loopback or unspecified (but 0.0.0.0 may send to 255.255.255.255, as
+	 * DHCP does, and :: to ff02::/16, as duplicate address detection does); destination loopback or
+	 * unspecified. */
 	PKT_BAD_ADDRESS,
-	/* IPv6 extension chain too long (bound: 8 headers, 256 bytes), out of order (RFC 8200 4.1: hop-by-hop first, none
-	 * twice but destination options), cut short, or a type 0 routing header (RFC 5095). */
+	/* IPv6 extension chain too long (bound: 8 headers, 256 bytes), out of order (RFC 8200 4.1: hop-by-hop
+	 * first, none twice but destination options), cut short, or a type 0 routing header (RFC 5095). */
 	PKT_BAD_EXTENSION,
 	PKT_SHORT_TRANSPORT,
 	PKT_BAD_TRANSPORT, /* TCP data offset, UDP length, port 0 of TCP */
 	/* TCP flag combinations that no host sends: two of SYN, FIN, RST; none of SYN, RST, ACK. */
 	PKT_BAD_FLAGS,
-	/* An error whose inner header cannot be read or is an error itself, or a fragment of an error (those are never long enough). */
+	/* An error whose inner header cannot be read or is an error itself, or a fragment of an error (those
+	 * are never long enough). */
 	PKT_BAD_ICMP,
-	/* Empty, length not a multiple of 8, beyond 65535, a first one too short for its transport header, a later one inside the
-	 * TCP header (RFC 3128). */
+	/* Empty, length not a multiple of 8, beyond 65535, a first one too short for its transport header, a
+	 * later one inside the TCP header (RFC 3128). */
 	PKT_BAD_FRAGMENT,
 	PKT_MALFORMED_KINDS
 };
@@ -132,25 +137,27 @@ extern const char *const pkt_malformed_names[PKT_MALFORMED_KINDS];
 /* Flags for pkt_parse: what to verify. */
 enum { PARSE_VERIFY_IP_CHECKSUM = 1 };
 
-/* Fills pkt_of(m) from the frame (Ethernet, up to two VLAN tags, IPv4, IPv6 with extension headers, TCP, UDP, ICMP,
- * ICMPv6, others, AH among them, by protocol number alone). Sets flags, l3, l4, end, sport, dport, proto, tcp_flags, icmp_*,
- * inner_* (ICMP errors only) and vlan; touches nothing else of struct pkt. Only the first segment is looked at; headers
- * that are not in it are linearised beforehand by the port. Frames beyond 65535 bytes are refused as PKT_SHORT_IP. After a
- * refusal struct pkt holds what was found until then and must not be used. RFC 791, 8200, 7112, 9293, 768, 792, 4443, 5722
- * (overlapping fragments are dealt with in frag.h). */
+/* Fills pkt_of(m) from the frame (Ethernet, up to two VLAN tags, IPv4, IPv6 with extension headers, TCP, UDP,
+ * ICMP, ICMPv6, others, AH among them, by protocol number alone). Sets flags, l3, l4, end, sport, dport,
+ * proto, tcp_flags, icmp_*, inner_* (ICMP errors only) and vlan; touches nothing else of struct pkt. Only the
+ * first segment is looked at; headers that are not in it are linearised beforehand by the port. Frames beyond
+ * 65535 bytes are refused as PKT_SHORT_IP. After a refusal struct pkt holds what was found until then and
+ * must not be used. RFC 791, 8200, 7112, 9293, 768, 792, 4443, 5722 (overlapping fragments are dealt with in
+ * frag.h). */
 enum pkt_malformed pkt_parse(struct rte_mbuf *m, unsigned verify);
 
 /* The same for a vector; kinds[i] is set for each. Prefetches. n <= 64. */
 void pkt_parse_burst(struct rte_mbuf **m, enum pkt_malformed *kinds, unsigned n, unsigned verify);
 
-/* The tuple by which the packet's session is found. For an ICMP error it is the inner header's tuple reversed, that is the
- * tuple of a packet that would travel in the direction of the error. */
+/* The tuple by which the packet's session is found. For an ICMP error it is the inner header's tuple
+ * reversed, that is the tuple of a packet that would travel in the direction of the error. */
 void pkt_tuple(struct rte_mbuf *m, struct tuple *t);
 
-/* Rewrites. Each keeps struct pkt and all checksums true by incremental update (RFC 1624; a UDP checksum of 0, none, stays
- * 0), leaves transport bytes of later fragments alone (but sets sport/dport in struct pkt), and drops PKT_HASHED.
- * For an ICMP query, the port is the identifier (both ports of struct pkt change). For an ICMP error these act on the OUTER
- * address only; the inner header has helpers of its own below. Addresses and ports in network order. */
+/* Rewrites. Each keeps struct pkt and all checksums true by incremental update (RFC 1624; a UDP checksum of
+ * 0, none, stays 0), leaves transport bytes of later fragments alone (but sets sport/dport in struct pkt),
+ * and drops PKT_HASHED. For an ICMP query, the port is the identifier (both ports of struct pkt change). For
+ * an ICMP error these act on the OUTER address only; the inner header has helpers of its own below. Addresses
+ * and ports in network order. */
 void pkt_set_src4(struct rte_mbuf *m, uint32_t address);
 void pkt_set_dst4(struct rte_mbuf *m, uint32_t address);
 void pkt_set_src6(struct rte_mbuf *m, const uint8_t address[16]);
@@ -158,10 +165,10 @@ void pkt_set_dst6(struct rte_mbuf *m, const uint8_t address[16]);
 void pkt_set_sport(struct rte_mbuf *m, uint16_t port);
 void pkt_set_dport(struct rte_mbuf *m, uint16_t port);
 
-/* An ICMP error travelling in direction d carries a packet that travelled the other way: its inner source is what the
- * direction's tuple calls destination. Sets inner source or inner destination address and port (identifier), keeping the
- * inner IPv4 header checksum, the inner transport checksum where present and whole, and the outer ICMP checksum true.
- * struct pkt's sport/dport follow (they are the inner ones, reversed). */
+/* An ICMP error travelling in direction d carries a packet that travelled the other way: its inner source is
+ * what the direction's tuple calls destination. Sets inner source or inner destination address and port
+ * (identifier), keeping the inner IPv4 header checksum, the inner transport checksum where present and whole,
+ * and the outer ICMP checksum true. struct pkt's sport/dport follow (they are the inner ones, reversed). */
 void pkt_inner_set_src4(struct rte_mbuf *m, uint32_t address, uint16_t port);
 void pkt_inner_set_dst4(struct rte_mbuf *m, uint32_t address, uint16_t port);
 void pkt_inner_set_src6(struct rte_mbuf *m, const uint8_t address[16], uint16_t port);
@@ -188,10 +195,12 @@ static inline uint8_t pkt_ttl(struct rte_mbuf *m)
 	return pkt_of(m)->flags & PKT_V4 ? pkt_ip4(m)->time_to_live : pkt_ip6(m)->hop_limits;
 }
 
-/* Computes all checksums of the packet anew (transport ones only where the packet is whole). For originated packets and tests. */
+/* Computes all checksums of the packet anew (transport ones only where the packet is whole). For originated
+ * packets and tests. */
 void pkt_checksums(struct rte_mbuf *m);
 
-/* Verifies the transport checksum; true also where there is none to verify (later fragments, UDP 0 over IPv4). */
+/* Verifies the transport checksum; true also where there is none to verify (later fragments, UDP 0 over
+ * IPv4). */
 bool pkt_transport_checksum_ok(struct rte_mbuf *m);
 
 #endif

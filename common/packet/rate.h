@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A rate limit on events (ICMP errors, resets, log lines) as a token bucket, kept as the time at which it would be full again, so that a
- * rate of any size costs no fractions. Belongs to one thread, which gives the time.
+ * A rate limit on events (ICMP errors, resets, log lines) as a token bucket, kept as the time at which it
+ * would be full again, so that a rate of any size costs no fractions. Belongs to one thread, which gives the
+ * time.
  */
 #ifndef SLUICE_PACKET_RATE_H
 #define SLUICE_PACKET_RATE_H
@@ -15,7 +16,8 @@ struct token_bucket {
 	uint64_t full;     /* the time at which it will be full again */
 };
 
-/* `rate`: events a second, 0 for none ever; `burst`: at once, at least 1, as many as fit into 2^63 ns. Begins full. */
+/* `rate`: events a second, 0 for none ever; `burst`: at once, at least 1, as many as fit into 2^63 ns. Begins
+ * full. */
 void token_bucket_init(struct token_bucket *b, uint64_t rate, uint64_t burst);
 
 /* No limit at all. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Rewrites of addresses and ports of any parsed packet, with struct pkt and all checksums kept true. Works on one packet, on the thread
- * that holds it. The outer headers are here, those quoted in ICMP errors in rewrite_inner.c.
+ * Rewrites of addresses and ports of any parsed packet, with struct pkt and all checksums kept true. Works on
+ * one packet, on the thread that holds it. The outer headers are here, those quoted in ICMP errors in
+ * rewrite_inner.c.
  */
 #include <netinet/in.h>
 
@@ -39,7 +40,8 @@ static void update_transport(struct rte_mbuf *m, uint16_t delta)
 	}
 }
 
-/* Whether a transport header is there whose checksum covers the addresses; ICMP of IPv4 has no pseudo header. */
+/* Whether a transport header is there whose checksum covers the addresses; ICMP of IPv4 has no pseudo header.
+ */
 static bool covers_addresses(const struct pkt *p)
 {
 	uint8_t proto = pkt_own_proto(p);

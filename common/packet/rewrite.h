@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Prepared rewrites of IPv4 address and port: the differences of the checksums are computed once for a session, and each packet
- * then takes a handful of instructions. A struct edit4 lies in the slot of the function that made it and belongs to the
- * session's worker.
+ * Prepared rewrites of IPv4 address and port: the differences of the checksums are computed once for a
+ * session, and each packet then takes a handful of instructions. A struct edit4 lies in the slot of the
+ * function that made it and belongs to the session's worker.
  */
 #ifndef SLUICE_PACKET_REWRITE_H
 #define SLUICE_PACKET_REWRITE_H
@@ -51,8 +51,9 @@ static inline void edit4_checksum(const struct pkt *p, uint8_t *l4, uint16_t del
 	}
 }
 
-/* Sets source (destination) address and port of an IPv4 packet whose address and port are those that the edit was prepared from. Of an
- * ICMP error only the outer address; see pkt_inner_set_src4() for the rest of it. Keeps struct pkt and all checksums true. */
+/* Sets source (destination) address and port of an IPv4 packet whose address and port are those that the edit
+ * was prepared from. Of an ICMP error only the outer address; see pkt_inner_set_src4() for the rest of it.
+ * Keeps struct pkt and all checksums true. */
 static inline void pkt_apply_src4(struct rte_mbuf *m, const struct edit4 *e)
 {
 	struct pkt *p = pkt_of(m);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Rewrites of the header that an ICMP error quotes. Three checksums follow: the quoted IP header's, the quoted transport's where the
- * quotation reaches so far, and the error's own, which covers all of it. A checksum that follows a change of what it covers adds to the sum exactly
- * the opposite of the change, so each word changed is simply told to the outer one. Works on one packet, on the thread that holds it.
+ * Rewrites of the header that an ICMP error quotes. Three checksums follow: the quoted IP header's, the
+ * quoted transport's where the quotation reaches so far, and the error's own, which covers all of it. A
+ * checksum that follows a change of what it covers adds to the sum exactly the opposite of the change, so
+ * each word changed is simply told to the outer one. Works on one packet, on the thread that holds it.
  */
 #include <netinet/in.h>
 
@@ -19,8 +20,8 @@ struct inner {
 	uint16_t outer; /* sum of all changes, for the error's own checksum */
 };
 
-/* The original packet ends by its own length, by where a length given in the error says (RFC 4884, in words of 4 or 8 bytes),
- * and with the error; behind that come padding and extensions. */
+/* The original packet ends by its own length, by where a length given in the error says (RFC 4884, in words
+ * of 4 or 8 bytes), and with the error; behind that come padding and extensions. */
 static uint16_t quote_end(struct rte_mbuf *m)
 {
 	const struct pkt *p = pkt_of(m);
@@ -51,7 +52,8 @@ static struct inner inner_begin(struct rte_mbuf *m)
 	};
 }
 
-/* Replaces a 16-bit word; an odd place in the message would swap its bytes in the sum, but headers are never at one. */
+/* Replaces a 16-bit word; an odd place in the message would swap its bytes in the sum, but headers are never
+ * at one. */
 static void put16(struct inner *e, uint16_t *field, uint16_t value)
 {
 	e->outer = checksum_join(e->outer, checksum_delta16(*field, value));

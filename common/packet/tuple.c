@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * From a parsed packet to the tuple of its session. Pure functions over one packet, on the thread that holds it.
+ * From a parsed packet to the tuple of its session. Pure functions over one packet, on the thread that holds
+ * it.
  */
 #include "packet/pkt.h"
 

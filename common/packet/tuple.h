@@ -19,8 +19,8 @@ union ipaddr {
 	uint64_t halves[2];
 };
 
-/* ICMP queries carry their identifier in both ports; protocols without ports, and fragments that never saw their first
- * one, have 0 in both. */
+/* ICMP queries carry their identifier in both ports; protocols without ports, and fragments that never saw
+ * their first one, have 0 in both. */
 struct tuple {
 	union ipaddr src, dst;
 	uint16_t sport, dport;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Packets for tests, without EAL: mbufs from the heap (private area PKT_PRIVATE_SIZE, headroom 128, data room 2048 or what the packet needs),
- * frames built from a description, checksums checked by plain code that shares nothing with what is tested. One thread. Such an mbuf has
- * no pool: free it with packet_free() and never with rte_pktmbuf_free().
+ * Packets for tests, without EAL: mbufs from the heap (private area PKT_PRIVATE_SIZE, headroom 128, data room
+ * 2048 or what the packet needs), frames built from a description, checksums checked by plain code that
+ * shares nothing with what is tested. One thread. Such an mbuf has no pool: free it with packet_free() and
+ * never with rte_pktmbuf_free().
  */
 #ifndef SLUICE_TESTS_PACKETS_H
 #define SLUICE_TESTS_PACKETS_H
@@ -31,8 +32,8 @@ struct packet_spec {
 	bool atomic;                /* IPv6: a fragment header although it is no fragment */
 	uint16_t offset;            /* of a later fragment, bytes: no transport header, the payload alone */
 	uint32_t id;                /* identification */
-	const uint8_t *
-	        options; /* IPv4 options (a multiple of 4 bytes), or raw IPv6 extension headers, whose last one */
+	const uint8_t *options;  /* IPv4 options (a multiple of 4 bytes), or raw IPv6 extension headers, whose
+	                            last one */
 	uint16_t options_length; /* names the protocol (or 44, if a fragment header is to follow) itself */
 	uint8_t options_first;   /* type of the first of these extension headers */
 	const void *payload;     /* [bytes counting up] */
@@ -47,7 +48,8 @@ void packet_free(struct rte_mbuf *m);
 /* Mbufs (segments) that were made and not freed: 0 at the end of a test that leaks none. */
 unsigned packet_live(void);
 
-/* A frame with right checksums (of a fragment, the transport checksum covers what is in it). Not parsed yet. */
+/* A frame with right checksums (of a fragment, the transport checksum covers what is in it). Not parsed yet.
+ */
 struct rte_mbuf *packet_build(const struct packet_spec *spec);
 /* The same, parsed; fails the program if the parser refuses it. */
 struct rte_mbuf *packet_parsed(const struct packet_spec *spec);
@@ -60,8 +62,8 @@ void packet_split(struct rte_mbuf *m, uint16_t at);
 
 /* Plain one's-complement sum over bytes, folded, in host order. */
 uint16_t packet_sum(const uint8_t *bytes, size_t length, uint32_t start);
-/* True if IPv4 header and transport checksum (of whole packets, ICMP included) of a frame are right; otherwise says on stderr which is
- * not. One segment. */
+/* True if IPv4 header and transport checksum (of whole packets, ICMP included) of a frame are right;
+ * otherwise says on stderr which is not. One segment. */
 bool packet_checksums_right(const struct rte_mbuf *m);
 /* True if two frames are the same bytes; otherwise prints both as hex. */
 bool packet_same(const struct rte_mbuf *a, const struct rte_mbuf *b);

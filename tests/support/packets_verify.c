@@ -81,7 +81,7 @@ bool packet_checksums_right(const struct rte_mbuf *m)
 {
 	const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, 14);
 
-	while (get16(ip - 2) == 0x8100 || get16(ip - 2) == 0x88a8)
+	while (get16(ip - 2) == 0x8100 || get16(ip - 2) == 0x88a8 || get16(ip - 2) == 0x9100)
 		ip += 4;
 	return get16(ip - 2) == 0x0800 ? ip4_right(ip) : ip6_right(ip);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The fragment table: order, duplicates, overlaps, times and bounds; and that every packet that goes in comes out once.
+ * The fragment table: order, duplicates, overlaps, times and bounds; and that every packet that goes in comes
+ * out once.
  */
 #include <arpa/inet.h>
 #include <setjmp.h>
@@ -335,7 +336,8 @@ static void bound_of_fragments(void **state)
 
 enum { PIECES = 7, DATAGRAMS = 200 };
 
-/* Pieces of many datagrams in any order: all come out, the first of each before its others, and the table is empty. */
+/* Pieces of many datagrams in any order: all come out, the first of each before its others, and the table is
+ * empty. */
 static void random_orders(void **state)
 {
 	struct run r = run_new(&(struct frag_options){ .seed = 5, .held = DATAGRAMS * PIECES });

@@ -51,7 +51,8 @@ static void free_cuts(struct cuts *c)
 		packet_free(c->piece[i]);
 }
 
-/* Each piece is sound by itself and says of itself what parsing finds; ports of later ones come from the first. */
+/* Each piece is sound by itself and says of itself what parsing finds; ports of later ones come from the
+ * first. */
 static void assert_sound(struct cuts *c, uint16_t mtu)
 {
 	for (unsigned i = 0; i < c->n; i++) {

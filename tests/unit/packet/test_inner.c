@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Rewrites of what ICMP errors quote. The quoted packet is built twice, once as it was and once as it should become, and the error about the one, rewritten,
- * must be the error about the other, byte for byte; cut short at every length.
+ * Rewrites of what ICMP errors quote. The quoted packet is built twice, once as it was and once as it should
+ * become, and the error about the one, rewritten, must be the error about the other, byte for byte; cut short
+ * at every length.
  */
 #include <arpa/inet.h>
 #include <setjmp.h>
@@ -223,7 +224,8 @@ static void udp_full_range(void **state)
 	}
 }
 
-/* RFC 4884: the quotation is padded and something follows. A TCP header that was cut before its checksum has padding there, and keeps it. */
+/* RFC 4884: the quotation is padded and something follows. A TCP header that was cut before its checksum has
+ * padding there, and keeps it. */
 static void padding_is_left_alone(void **state)
 {
 	struct packet_spec from = { .src = "10.0.0.1", .dst = "10.0.0.2", .proto = IPPROTO_TCP }, to;

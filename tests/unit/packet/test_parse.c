@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The parser: what it finds in good frames, and that each kind of bad one is refused for its own reason. Frames lie in buffers
- * of exactly their size, so that a sanitizer sees a read beyond them.
+ * The parser: what it finds in good frames, and that each kind of bad one is refused for its own reason.
+ * Frames lie in buffers of exactly their size, so that a sanitizer sees a read beyond them.
  */
 #include <arpa/inet.h>
 #include <setjmp.h>

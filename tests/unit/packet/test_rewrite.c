@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Rewrites of random packets: afterwards the checksums are those that plain code computes anew, and struct pkt is what parsing the result
- * gives.
+ * Rewrites of random packets: afterwards the checksums are those that plain code computes anew, and struct
+ * pkt is what parsing the result gives.
  */
 #include <arpa/inet.h>
 #include <setjmp.h>
@@ -61,7 +61,8 @@ static struct rte_mbuf *random_packet(uint64_t *seed, bool v6)
 	return packet_parsed(&spec);
 }
 
-/* The frame's checksums are right, and the very values that computing anew gives; struct pkt is what parsing finds. */
+/* The frame's checksums are right, and the very values that computing anew gives; struct pkt is what parsing
+ * finds. */
 static void assert_true_to_itself(struct rte_mbuf *m)
 {
 	struct rte_mbuf *anew = packet_clone(m);
