@@ -32,3 +32,18 @@ function(sluice_tests group)
 		set_tests_properties(${group}.${base} PROPERTIES TIMEOUT 120)
 	endforeach()
 endfunction()
+
+# sluice_vnf(NAME): the class of the folder as a static library NAME, headers included as "NAME/file.h"; with a main.c also the
+# executable sluice-NAME.
+function(sluice_vnf name)
+	file(GLOB sources CONFIGURE_DEPENDS *.c)
+	list(FILTER sources EXCLUDE REGEX "/main\\.c$")
+	add_library(${name} STATIC ${sources})
+	target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR}/vnf)
+	target_link_libraries(${name} PUBLIC sluice_runtime)
+	if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/main.c)
+		add_executable(sluice-${name} main.c)
+		target_link_libraries(sluice-${name} PRIVATE ${name})
+		install(TARGETS sluice-${name} DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/sluice)
+	endif()
+endfunction()

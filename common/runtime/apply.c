@@ -34,7 +34,8 @@ static void check_function(struct engine *engine, struct conf *item, struct erro
 	struct conf *config = (struct conf *)(uintptr_t)conf_get(item, "config");
 
 	if (!class) {
-		conf_error(errors, conf_get(item, "kind"), "unknown-kind", "this process has no function of kind \"%s\"", kind);
+		conf_error(errors, conf_get(item, "kind"), "unknown-kind",
+		           "this process has no function of kind \"%s\"", kind);
 		return;
 	}
 	if (!config)
@@ -47,7 +48,8 @@ static void check_function(struct engine *engine, struct conf *item, struct erro
 		schema_defaults(class->schema, config);
 }
 
-static void check_functions(struct engine *engine, struct conf *document, const char *list, struct errors *errors)
+static void check_functions(struct engine *engine, struct conf *document, const char *list,
+                            struct errors *errors)
 {
 	const struct conf *items = conf_get(document, list);
 
@@ -64,14 +66,17 @@ static void check_sizes(struct engine *engine, const struct conf *document, stru
 	if (engine->options.check)
 		return;
 	if (wanted.workers != engine->sizes.workers)
-		conf_error(errors, conf_get(c, "workers"), "needs-restart", "the number of workers is for the life of the process (now %u)",
-			   engine->sizes.workers);
+		conf_error(errors, conf_get(c, "workers"), "needs-restart",
+		           "the number of workers is for the life of the process (now %u)",
+		           engine->sizes.workers);
 	if (wanted.sessions != engine->sizes.sessions || wanted.sessions6 != engine->sizes.sessions6)
-		conf_error(errors, c, "needs-restart", "the size of the session table is for the life of the process (now %u and %u)",
-			   engine->sizes.sessions, engine->sizes.sessions6);
+		conf_error(errors, c, "needs-restart",
+		           "the size of the session table is for the life of the process (now %u and %u)",
+		           engine->sizes.sessions, engine->sizes.sessions6);
 	if (wanted.mbufs != engine->sizes.mbufs)
-		conf_error(errors, conf_get(c, "mbufs"), "needs-restart", "the number of packet buffers is for the life of the process (now %u)",
-			   engine->sizes.mbufs);
+		conf_error(errors, conf_get(c, "mbufs"), "needs-restart",
+		           "the number of packet buffers is for the life of the process (now %u)",
+		           engine->sizes.mbufs);
 }
 
 static bool check(struct change *c)
@@ -93,7 +98,8 @@ static bool check(struct change *c)
 
 /* --- room for ports --- */
 
-static bool reserve_port(struct change *c, const struct conf *where, const char *name, const char *as, const char *device, const char *netns)
+static bool reserve_port(struct change *c, const struct conf *where, const char *name, const char *as,
+                         const char *device, const char *netns)
 {
 	struct engine_port *free_slot = NULL;
 
@@ -103,17 +109,20 @@ static bool reserve_port(struct change *c, const struct conf *where, const char 
 		struct engine_port *p = &c->engine->ports[i];
 
 		if (strcmp(p->name, name) == 0) {
-			if (strcmp(p->device, device) == 0 && strcmp(p->as, as) == 0 && strcmp(p->netns, netns) == 0)
+			if (strcmp(p->device, device) == 0 && strcmp(p->as, as) == 0 &&
+			    strcmp(p->netns, netns) == 0)
 				return true;
-			conf_error(c->errors, where, "needs-restart", "port \"%s\" is %s; its device cannot change while it is in use", name,
-				   p->device);
+			conf_error(c->errors, where, "needs-restart",
+			           "port \"%s\" is %s; its device cannot change while it is in use", name,
+			           p->device);
 			return false;
 		}
 		if (!p->name[0] && !free_slot)
 			free_slot = p;
 	}
 	if (!free_slot) {
-		conf_error(c->errors, where, "too-many-ports", "more than %d ports and links", ENGINE_PORTS_MAX);
+		conf_error(c->errors, where, "too-many-ports", "more than %d ports and links",
+		           ENGINE_PORTS_MAX);
 		return false;
 	}
 	snprintf(free_slot->name, sizeof(free_slot->name), "%s", name);
@@ -130,10 +139,13 @@ static void reserve_hop(struct change *c, const struct conf *hop)
 		char name[3 * NF_NAME_MAX];
 		const char member[] = { side, '\0' };
 
-		int length = snprintf(name, sizeof(name), "%s@%s.%c", conf_string(hop, "name", ""), conf_string(hop, "path", ""), side);
+		int length = snprintf(name, sizeof(name), "%s@%s.%c", conf_string(hop, "name", ""),
+		                      conf_string(hop, "path", ""), side);
 
 		if (length >= NF_NAME_MAX)
-			conf_error(c->errors, hop, "name-too-long", "the names of function and path together exceed %d characters", NF_NAME_MAX - 4);
+			conf_error(c->errors, hop, "name-too-long",
+			           "the names of function and path together exceed %d characters",
+			           NF_NAME_MAX - 4);
 		else
 			reserve_port(c, conf_get(hop, member), name, name, conf_string(hop, member, ""), "");
 	}
@@ -141,13 +153,15 @@ static void reserve_hop(struct change *c, const struct conf *hop)
 
 static void reserve_ports(struct change *c)
 {
-	const struct conf *ports = conf_get(conf_get(c->document, "edge"), "ports"), *hops = conf_get(c->document, "hops");
+	const struct conf *ports = conf_get(conf_get(c->document, "edge"), "ports"),
+	                  *hops = conf_get(c->document, "hops");
 
 	for (size_t i = 0; i < conf_count(ports); i++) {
 		const struct conf *p = conf_at(ports, i);
 		const char *name = conf_string(p, "name", "");
 
-		reserve_port(c, p, name, conf_string(p, "as", name), conf_string(p, "device", ""), conf_string(p, "netns", ""));
+		reserve_port(c, p, name, conf_string(p, "as", name), conf_string(p, "device", ""),
+		             conf_string(p, "netns", ""));
 	}
 	for (size_t i = 0; i < conf_count(hops); i++)
 		reserve_hop(c, conf_at(hops, i));
@@ -233,7 +247,9 @@ static struct nf *new_nf(struct engine *engine, unsigned id, const struct conf *
 	nf->seed = seed_of(engine, nf->name);
 	nf->engine = engine;
 	if (!take_slot(engine, nf)) {
-		conf_error(errors, item, "no-slot", "the functions of this process need more than %d bytes a session", ENGINE_SLOT_BYTES);
+		conf_error(errors, item, "no-slot",
+		           "the functions of this process need more than %d bytes a session",
+		           ENGINE_SLOT_BYTES);
 		free(nf);
 		return NULL;
 	}
@@ -261,8 +277,9 @@ static void reserve_function(struct change *c, const struct conf *item)
 		if (!nf || strcmp(nf->name, name) != 0)
 			continue;
 		if (strcmp(nf->klass->name, conf_string(item, "kind", "")) != 0)
-			conf_error(c->errors, conf_get(item, "kind"), "kind-changed", "\"%s\" is a %s; give the new function another name", name,
-				   nf->klass->name);
+			conf_error(c->errors, conf_get(item, "kind"), "kind-changed",
+			           "\"%s\" is a %s; give the new function another name", name,
+			           nf->klass->name);
 		return;
 	}
 	if (free_id < 0) {
@@ -350,7 +367,9 @@ static unsigned port_infos(struct change *c, struct snapshot *s, struct edge_por
 			memcpy(s->ports[i].mac, slot->port->mac, 6);
 		if (conf_get(item, "mac") && mac_parse(conf_string(item, "mac", ""), &mac))
 			memcpy(s->ports[i].mac, mac.bytes, 6);
-		infos[n] = (struct edge_port_info){ .name = slot->name, .number = (uint16_t)i, .mtu = (uint16_t)conf_int(item, "mtu", 1500) };
+		infos[n] = (struct edge_port_info){ .name = slot->name,
+			                            .number = (uint16_t)i,
+			                            .mtu = (uint16_t)conf_int(item, "mtu", 1500) };
 		memcpy(infos[n++].mac, s->ports[i].mac, 6);
 	}
 	return n;
@@ -363,8 +382,8 @@ static bool compile_edge(struct change *c, struct snapshot *s, const struct snap
 	struct edge_claim *list;
 
 	claims = snapshot_claims(s, &list);
-	s->edge = edge_compile(c->engine->edge, conf_get(c->document, "edge"), infos, ports, list, claims, previous ? previous->edge : NULL,
-			       c->errors);
+	s->edge = edge_compile(c->engine->edge, conf_get(c->document, "edge"), infos, ports, list, claims,
+	                       previous ? previous->edge : NULL, c->errors);
 	free(list);
 	return s->edge != NULL;
 }

@@ -12,14 +12,28 @@ static const char *const families[] = { "any", "ipv4", "ipv6", NULL };
 
 const struct schema nfp_schema[] = {
 	{ .name = "name", .type = SCHEMA_NAME, .help = "Name of the rule, for people." },
-	{ .name = "protocol", .type = SCHEMA_ENUM, .values = protocols, .otherwise = "any", .help = "Transport protocol." },
-	{ .name = "etherType", .type = SCHEMA_ENUM, .values = families, .otherwise = "any", .help = "IP family." },
+	{ .name = "protocol",
+	  .type = SCHEMA_ENUM,
+	  .values = protocols,
+	  .otherwise = "any",
+	  .help = "Transport protocol." },
+	{ .name = "etherType",
+	  .type = SCHEMA_ENUM,
+	  .values = families,
+	  .otherwise = "any",
+	  .help = "IP family." },
 	{ .name = "source", .type = SCHEMA_PREFIX, .help = "Source prefix, seen along the path." },
 	{ .name = "destination", .type = SCHEMA_PREFIX, .help = "Destination prefix, seen along the path." },
 	{ .name = "sourcePorts", .type = SCHEMA_PORTS, .help = "Source port or range (TCP, UDP, SCTP)." },
-	{ .name = "destinationPorts", .type = SCHEMA_PORTS, .help = "Destination port or range (TCP, UDP, SCTP)." },
+	{ .name = "destinationPorts",
+	  .type = SCHEMA_PORTS,
+	  .help = "Destination port or range (TCP, UDP, SCTP)." },
 	{ .name = "dscp", .type = SCHEMA_INT, .min = 0, .max = 63, .help = "DSCP of the first packet." },
-	{ .name = "vlan", .type = SCHEMA_INT, .min = 1, .max = 4094, .help = "Outer VLAN of the first packet." },
+	{ .name = "vlan",
+	  .type = SCHEMA_INT,
+	  .min = 1,
+	  .max = 4094,
+	  .help = "Outer VLAN of the first packet." },
 	{ .name = NULL },
 };
 
@@ -34,7 +48,8 @@ static uint8_t enum_index(const struct conf *c, const char *name, const char *co
 }
 
 /* A range of ports may be written as a number or as text. */
-static bool read_ports(const struct conf *c, const char *name, uint16_t *first, uint16_t *last, struct errors *errors)
+static bool read_ports(const struct conf *c, const char *name, uint16_t *first, uint16_t *last,
+                       struct errors *errors)
 {
 	const struct conf *ports = conf_get(c, name);
 
@@ -45,7 +60,8 @@ static bool read_ports(const struct conf *c, const char *name, uint16_t *first, 
 	if (ports->type == CONF_INT)
 		*first = *last = (uint16_t)ports->integer;
 	else if (!port_range_parse(ports->string, first, last))
-		conf_error(errors, ports, "not-ports", "not a port or a range of ports: \"%s\"", ports->string);
+		conf_error(errors, ports, "not-ports", "not a port or a range of ports: \"%s\"",
+		           ports->string);
 	return true;
 }
 
@@ -58,7 +74,8 @@ static void compile_rule(const struct conf *c, struct nfp_rule *rule, struct err
 	rule->has_source = source && ip_prefix_parse(source->string, &rule->source);
 	rule->has_destination = destination && ip_prefix_parse(destination->string, &rule->destination);
 	rule->has_ports = read_ports(c, "sourcePorts", &rule->source_first, &rule->source_last, errors);
-	rule->has_ports |= read_ports(c, "destinationPorts", &rule->destination_first, &rule->destination_last, errors);
+	rule->has_ports |=
+	        read_ports(c, "destinationPorts", &rule->destination_first, &rule->destination_last, errors);
 	rule->dscp = (int16_t)conf_int(c, "dscp", -1);
 	rule->vlan = (uint16_t)conf_int(c, "vlan", 0);
 }
@@ -118,8 +135,9 @@ static bool rule_takes(const struct nfp_rule *rule, struct rte_mbuf *m, const st
 		return false;
 	if (rule->has_destination && !holds(&rule->destination, &t->dst, t->family))
 		return false;
-	if (rule->has_ports && (!has_port_numbers(t->proto) || sport < rule->source_first || sport > rule->source_last ||
-				dport < rule->destination_first || dport > rule->destination_last))
+	if (rule->has_ports &&
+	    (!has_port_numbers(t->proto) || sport < rule->source_first || sport > rule->source_last ||
+	     dport < rule->destination_first || dport > rule->destination_last))
 		return false;
 	if (rule->vlan && (pkt_of(m)->vlan[0] & 0xfff) != rule->vlan)
 		return false;

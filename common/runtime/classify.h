@@ -17,11 +17,11 @@
 struct nfp_rule {
 	struct ip_prefix source, destination;
 	uint16_t source_first, source_last, destination_first, destination_last; /* host order */
-	uint16_t vlan;       /* 0: any */
+	uint16_t vlan;                                                           /* 0: any */
 	uint8_t has_source, has_destination, has_ports;
-	uint8_t protocol;    /* 0: any */
-	uint8_t family;      /* 0: any */
-	int16_t dscp;        /* -1: any */
+	uint8_t protocol; /* 0: any */
+	uint8_t family;   /* 0: any */
+	int16_t dscp;     /* -1: any */
 };
 
 struct nfp_rules {

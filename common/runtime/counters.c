@@ -22,24 +22,31 @@ static const struct engine_counter_info drops[ENGINE_COUNTERS - C_NOT_FOR_ME] = 
 	[C_HALF_OPEN_FULL - C_NOT_FOR_ME] = { "half-open-full", "Too many half-open sessions.", true },
 	[C_KEY_CLASH - C_NOT_FOR_ME] = { "key-clash", "Another session has the same key.", true },
 	[C_TCP_WINDOW - C_NOT_FOR_ME] = { "tcp-window", "TCP segment outside of the window.", true },
-	[C_TCP_STATE - C_NOT_FOR_ME] = { "tcp-state", "TCP segment that is not legal in the session's state.", true },
+	[C_TCP_STATE - C_NOT_FOR_ME] = { "tcp-state", "TCP segment that is not legal in the session's state.",
+	                                 true },
 	[C_NO_SESSION - C_NOT_FOR_ME] = { "no-session", "ICMP error that belongs to no session.", true },
-	[C_POLICY_CHANGED - C_NOT_FOR_ME] = { "policy-changed", "The policy now denies this session; it was closed.", true },
-	[C_PATH_CHANGED - C_NOT_FOR_ME] = { "path-changed", "The session's path is gone; it was closed.", true },
+	[C_POLICY_CHANGED - C_NOT_FOR_ME] = { "policy-changed",
+	                                      "The policy now denies this session; it was closed.", true },
+	[C_PATH_CHANGED -
+	        C_NOT_FOR_ME] = { "path-changed", "The session's path is gone; it was closed.", true },
 	[C_HANDOFF_FULL - C_NOT_FOR_ME] = { "handoff-full", "The owning worker's inbox is full.", true },
 	[C_PORT_BUSY - C_NOT_FOR_ME] = { "port-busy", "The device took no more packets.", true },
 	[C_EMIT_FULL - C_NOT_FOR_ME] = { "emit-full", "Too many emitted packets at once.", true },
-	[C_TURNED_TOO_OFTEN - C_NOT_FOR_ME] = { "turned-too-often", "The packet turned round more than twice.", true },
+	[C_TURNED_TOO_OFTEN -
+	        C_NOT_FOR_ME] = { "turned-too-often", "The packet turned round more than twice.", true },
 	[C_HOP_DOWN - C_NOT_FOR_ME] = { "hop-down", "The function behind the hop is not there.", true },
-	[C_FRAGMENT_TIMEOUT - C_NOT_FOR_ME] = { "fragment-timeout", "A fragment waited for its first one too long.", true },
-	[C_NO_MBUF - C_NOT_FOR_ME] = { "no-mbuf", "No packet buffer was free for a packet of our own.", false },
+	[C_FRAGMENT_TIMEOUT -
+	        C_NOT_FOR_ME] = { "fragment-timeout", "A fragment waited for its first one too long.", true },
+	[C_NO_MBUF -
+	        C_NOT_FOR_ME] = { "no-mbuf", "No packet buffer was free for a packet of our own.", false },
 	[C_STRAY - C_NOT_FOR_ME] = { "stray", "Came by, or was for, a port that is gone.", true },
 };
 
 /* Passed and held fragments are no drops and never counted. */
 static const char *const frag_counter_names[FRAG_RESULTS] = {
-	[FRAG_PASS] = "fragment-passed",       [FRAG_HOLD] = "fragment-held",         [FRAG_DUPLICATE] = "fragment-duplicate",
-	[FRAG_OVERLAP] = "fragment-overlap",   [FRAG_LOST] = "fragment-lost",         [FRAG_TOO_MANY] = "fragment-too-many",
+	[FRAG_PASS] = "fragment-passed",         [FRAG_HOLD] = "fragment-held",
+	[FRAG_DUPLICATE] = "fragment-duplicate", [FRAG_OVERLAP] = "fragment-overlap",
+	[FRAG_LOST] = "fragment-lost",           [FRAG_TOO_MANY] = "fragment-too-many",
 	[FRAG_HOLD_FULL] = "fragment-hold-full",
 };
 
@@ -48,12 +55,16 @@ struct engine_counter_info engine_counter_info(unsigned counter)
 	if (counter < C_FIRST_DROP)
 		return totals[counter];
 	if (counter < C_NOT_FOR_ME) {
-		struct engine_counter_info info = { pkt_malformed_names[counter - C_MALFORMED], "Malformed packet.", true };
+		struct engine_counter_info info = { pkt_malformed_names[counter - C_MALFORMED],
+			                            "Malformed packet.", true };
 
 		return info;
 	}
 	if (counter >= C_FRAGMENT && counter <= C_FRAGMENT_LAST) {
-		struct engine_counter_info info = { frag_counter_names[counter - C_FRAGMENT], "Fragment of a datagram that cannot be told apart or held.", true };
+		struct engine_counter_info info = {
+			frag_counter_names[counter - C_FRAGMENT],
+			"Fragment of a datagram that cannot be told apart or held.", true
+		};
 
 		return info;
 	}

@@ -31,7 +31,8 @@ static long free_hugepages(void)
 	return pages;
 }
 
-static bool use_hugepages(const struct eal_options *options, unsigned megabytes, struct errors *errors, bool *failed)
+static bool use_hugepages(const struct eal_options *options, unsigned megabytes, struct errors *errors,
+                          bool *failed)
 {
 	long need = megabytes / HUGEPAGE_MB, have = free_hugepages();
 
@@ -42,8 +43,9 @@ static bool use_hugepages(const struct eal_options *options, unsigned megabytes,
 		return true;
 	if (options->hugepages == EAL_HUGEPAGES_ALWAYS) {
 		errors_add(errors, NULL, "no-hugepages", NULL, 0,
-			   "%ld hugepages of 2 MB are needed, %ld are free: run `sysctl vm.nr_hugepages=%ld`, or start with --hugepages never", need,
-			   have, need - have + 64);
+		           "%ld hugepages of 2 MB are needed, %ld are free: run `sysctl "
+		           "vm.nr_hugepages=%ld`, or start with --hugepages never",
+		           need, have, need - have + 64);
 		*failed = true;
 	}
 	return false;
@@ -104,8 +106,9 @@ bool eal_start(const struct eal_options *options, struct errors *errors)
 	redirect_log();
 	if (rte_eal_init(n, arguments) >= 0)
 		return true;
-	errors_add(errors, NULL, "no-eal", NULL, 0, "the packet engine's environment did not come up: %s (%u MB of %s memory were asked for)",
-		   rte_strerror(rte_errno), megabytes, huge ? "hugepage" : "plain");
+	errors_add(errors, NULL, "no-eal", NULL, 0,
+	           "the packet engine's environment did not come up: %s (%u MB of %s memory were asked for)",
+	           rte_strerror(rte_errno), megabytes, huge ? "hugepage" : "plain");
 	return false;
 }
 

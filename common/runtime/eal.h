@@ -10,11 +10,11 @@
 enum eal_hugepages { EAL_HUGEPAGES_AUTO, EAL_HUGEPAGES_ALWAYS, EAL_HUGEPAGES_NEVER };
 
 struct eal_options {
-	const char *name;    /* for the file prefix */
-	const char *cpus;    /* where the control thread may run: "0" or "0-3"; NULL: everywhere */
-	unsigned memory_mb;  /* packet and table memory; 0: 128 */
+	const char *name;   /* for the file prefix */
+	const char *cpus;   /* where the control thread may run: "0" or "0-3"; NULL: everywhere */
+	unsigned memory_mb; /* packet and table memory; 0: 128 */
 	enum eal_hugepages hugepages;
-	bool pci;            /* a pci: port is configured */
+	bool pci; /* a pci: port is configured */
 };
 
 /* False with errors that name the reason and the way out. */

@@ -22,7 +22,8 @@ static void enqueue(struct worker *w, struct rte_mbuf *m, enum stage stage)
 	w->emitted[w->emit_tail++ % EMIT_MAX] = m;
 }
 
-void nf_emit(struct worker *w, const struct path *path, int position, int walk, struct rte_mbuf *m, struct session *session)
+void nf_emit(struct worker *w, const struct path *path, int position, int walk, struct rte_mbuf *m,
+             struct session *session)
 {
 	struct pkt *p = pkt_of(m);
 
@@ -140,7 +141,8 @@ static struct rte_mbuf *make_unreachable(struct worker *w, struct rte_mbuf *offe
 	return m;
 }
 
-void nf_reject(struct worker *w, const struct path *path, unsigned position, int walk, struct rte_mbuf *offending, enum nf_reject how)
+void nf_reject(struct worker *w, const struct path *path, unsigned position, int walk,
+               struct rte_mbuf *offending, enum nf_reject how)
 {
 	bool tcp = pkt_of(offending)->proto == IPPROTO_TCP && !(pkt_of(offending)->flags & PKT_ICMP_ERROR);
 	struct rte_mbuf *m;
@@ -155,7 +157,8 @@ void nf_reject(struct worker *w, const struct path *path, unsigned position, int
 	pkt_of(m)->turns = pkt_of(offending)->turns;
 	pkt_of(m)->dir = !pkt_of(offending)->dir;
 	if (pkt_of(offending)->session)
-		nf_emit(w, path, walk ? (int)position + 1 : (int)position - 1, !walk, m, pkt_of(offending)->session);
+		nf_emit(w, path, walk ? (int)position + 1 : (int)position - 1, !walk, m,
+		        pkt_of(offending)->session);
 	else
 		emit_home(w, path, walk, m);
 }

@@ -17,7 +17,9 @@ enum { MBUF_CACHE = 256, CHECK_SESSIONS = 1024, CHECK_MBUFS = 1024 };
 
 static void read_timeouts(const struct conf *timeouts, struct flow_timeouts *into)
 {
-	static const char *const names[SESSION_CLASSES] = { "tcpOpening", "tcpEstablished", "tcpClosing", "udp", "udpOpening", "icmp", "other" };
+	static const char *const names[SESSION_CLASSES] = { "tcpOpening", "tcpEstablished", "tcpClosing",
+		                                            "udp",        "udpOpening",     "icmp",
+		                                            "other" };
 
 	*into = flow_default_timeouts;
 	for (unsigned i = 0; i < SESSION_CLASSES; i++)
@@ -82,11 +84,14 @@ static bool parts(struct engine *engine, struct errors *errors)
 	char name[RTE_MEMPOOL_NAMESIZE];
 
 	snprintf(name, sizeof(name), "packets-%p", (void *)engine);
-	engine->pool = rte_pktmbuf_pool_create(name, engine->sizes.mbufs, engine->sizes.mbufs > 2048 ? MBUF_CACHE : 32,
-					       PKT_PRIVATE_SIZE, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	engine->pool = rte_pktmbuf_pool_create(name, engine->sizes.mbufs,
+	                                       engine->sizes.mbufs > 2048 ? MBUF_CACHE : 32, PKT_PRIVATE_SIZE,
+	                                       RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	if (!engine->pool)
-		errors_add(errors, "engine.mbufs", "no-memory", NULL, 0, "not enough memory for %u packet buffers (%s): give the process more with --memory, or set engine.mbufs lower",
-			   engine->sizes.mbufs, rte_strerror(rte_errno));
+		errors_add(errors, "engine.mbufs", "no-memory", NULL, 0,
+		           "not enough memory for %u packet buffers (%s): give the process more with "
+		           "--memory, or set engine.mbufs lower",
+		           engine->sizes.mbufs, rte_strerror(rte_errno));
 	engine->rcu = new_rcu(engine->sizes.workers);
 	engine->edge = edge_new(engine->sizes.workers, errors);
 	if (!engine->pool || !engine->rcu || !engine->edge)
@@ -153,12 +158,14 @@ static bool start_thread(struct engine *engine, unsigned i, struct errors *error
 	failed = pthread_create(&engine->threads[i], &attributes, worker_main, engine->workers[i]);
 	pthread_attr_destroy(&attributes);
 	if (failed)
-		errors_add(errors, NULL, "no-worker", NULL, 0, "cannot start worker %u on cpu %d: %s (does the machine have it?)", i, cpu,
-			   strerror(failed));
+		errors_add(errors, NULL, "no-worker", NULL, 0,
+		           "cannot start worker %u on cpu %d: %s (does the machine have it?)", i, cpu,
+		           strerror(failed));
 	return !failed;
 }
 
-struct engine *engine_new(const struct conf *document, const struct engine_options *options, struct errors *errors)
+struct engine *engine_new(const struct conf *document, const struct engine_options *options,
+                          struct errors *errors)
 {
 	struct engine *engine = calloc(1, sizeof(*engine));
 

@@ -27,27 +27,28 @@ struct engine_sizes {
 	uint32_t workers;
 	uint32_t sessions, sessions6; /* over all workers */
 	uint32_t mbufs;
-	uint32_t seed;                /* 0: random */
-	bool poll;                    /* never sleep */
+	uint32_t seed; /* 0: random */
+	bool poll;     /* never sleep */
 	struct flow_timeouts timeouts;
 };
 
 /* A port as the engine keeps it; slots are reused only after a grace period. */
 struct engine_port {
-	struct port *port;          /* NULL: free slot */
+	struct port *port; /* NULL: free slot */
 	char name[NF_NAME_MAX];
-	char as[NF_NAME_MAX];       /* outside port that a link stands for; else its own name */
+	char as[NF_NAME_MAX]; /* outside port that a link stands for; else its own name */
 	char device[256];
 	char netns[64];
 };
 
 /* What the process was started with. */
 struct engine_options {
-	const char *directory;      /* of memory files and the heartbeat; NULL: anonymous memory, no heartbeat (tests) */
-	const char *cores;          /* cpu list for workers, "2-3"; NULL: not pinned */
+	const char *
+	        directory; /* of memory files and the heartbeat; NULL: anonymous memory, no heartbeat (tests) */
+	const char *cores;                     /* cpu list for workers, "2-3"; NULL: not pinned */
 	const struct nf_class *const *classes; /* NULL-terminated */
-	struct events *events;      /* may be NULL */
-	bool check;                 /* for dry runs only: small memory, no worker threads */
+	struct events *events;                 /* may be NULL */
+	bool check;                            /* for dry runs only: small memory, no worker threads */
 };
 
 struct worker;
@@ -63,20 +64,22 @@ struct engine {
 	_Atomic(struct snapshot *) snapshot; /* what workers run */
 	struct worker *workers[ENGINE_WORKERS_MAX];
 	pthread_t threads[ENGINE_WORKERS_MAX];
-	uint8_t bucket_worker[256];          /* owner of each bucket */
+	uint8_t bucket_worker[256]; /* owner of each bucket */
 	_Atomic bool stopping;
 
 	/* control side, under lock */
 	pthread_mutex_t lock;
-	struct conf *document;               /* running, with defaults */
+	struct conf *document; /* running, with defaults */
 	uint64_t revision;
 	struct engine_port ports[ENGINE_PORTS_MAX];
 	struct nf *nfs[ENGINE_NFS_MAX];
-	uint32_t slot_units;                 /* bit i: bytes 16 i .. 16 i + 15 of the slot area are given out */
+	uint32_t slot_units; /* bit i: bytes 16 i .. 16 i + 15 of the slot area are given out */
 	char path_names[ENGINE_PATHS_MAX][NF_NAME_MAX]; /* ids of paths by name */
-	uint64_t layouts[ENGINE_LAYOUTS_MAX]; /* sets of function ids; written before the snapshot that uses them is published */
+	uint64_t layouts
+	        [ENGINE_LAYOUTS_MAX]; /* sets of function ids; written before the snapshot that uses them is published */
 	uint16_t layout_count;
-	_Atomic uint8_t hop_up[ENGINE_HOPS_MAX]; /* state words of hops: workers read them, whoever sees a link change writes them */
+	_Atomic uint8_t hop_up
+	        [ENGINE_HOPS_MAX]; /* state words of hops: workers read them, whoever sees a link change writes them */
 	char hop_names[ENGINE_HOPS_MAX][NF_NAME_MAX];
 };
 
@@ -84,7 +87,8 @@ struct engine {
 extern const struct schema engine_schema[];
 
 /* Reads the sizes from a document (or takes defaults), starts memory, edge, workers (which idle until a document is applied). Needs EAL. */
-struct engine *engine_new(const struct conf *document, const struct engine_options *options, struct errors *errors);
+struct engine *engine_new(const struct conf *document, const struct engine_options *options,
+                          struct errors *errors);
 /* Stops workers, functions and ports, and frees all. No control thread may use it any more. */
 void engine_free(struct engine *engine);
 

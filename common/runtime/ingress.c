@@ -29,7 +29,8 @@ static void groups_run(struct worker *w, struct groups *groups)
 	groups->count = 0;
 }
 
-static void groups_add(struct worker *w, struct groups *groups, const struct path *path, int walk, int position, struct rte_mbuf *m)
+static void groups_add(struct worker *w, struct groups *groups, const struct path *path, int walk,
+                       int position, struct rte_mbuf *m)
 {
 	struct group *g;
 
@@ -110,7 +111,8 @@ static bool path_leads(const struct path *path, int walk, const struct edge_deci
 	return decision->egress == EDGE_NO_PORT || decision->egress == path->ends[!walk];
 }
 
-static const struct candidate *find_candidate(struct worker *w, struct rte_mbuf *m, const struct edge_decision *decision)
+static const struct candidate *find_candidate(struct worker *w, struct rte_mbuf *m,
+                                              const struct edge_decision *decision)
 {
 	const struct snapshot_port *port = &w->snapshot->ports[pkt_of(m)->in_port];
 	struct tuple t;
@@ -142,7 +144,8 @@ static void classify_miss(struct worker *w, struct groups *groups, struct rte_mb
 		worker_drop(w, m, C_NO_PATH);
 }
 
-static void run_misses(struct worker *w, const struct entry *entry, struct groups *groups, struct rte_mbuf **m, unsigned n)
+static void run_misses(struct worker *w, const struct entry *entry, struct groups *groups,
+                       struct rte_mbuf **m, unsigned n)
 {
 	if (entry->path) {
 		open_misses(w, entry, m, n);
@@ -257,7 +260,8 @@ static bool mac_is(struct rte_mbuf *m, const uint8_t mac[6])
 }
 
 /* What is not a plain packet for a session: refused, control, of another's MAC, or at the end of its TTL. True: it was dealt with. */
-static bool ingress_special(struct worker *w, const struct snapshot_port *port, struct rte_mbuf *m, enum pkt_malformed kind)
+static bool ingress_special(struct worker *w, const struct snapshot_port *port, struct rte_mbuf *m,
+                            enum pkt_malformed kind)
 {
 	struct edge_decision decision;
 	struct pkt *p = pkt_of(m);
@@ -312,8 +316,9 @@ void ingress_burst(struct worker *w, uint16_t number, struct rte_mbuf **m, unsig
 		struct pkt *p = pkt_of(m[i]);
 
 		prepare(p, number, port->zone);
-		if (likely(kinds[i] == PKT_OK && !(p->flags & (PKT_FRAGMENT | PKT_MULTICAST)) && p->proto != IPPROTO_ICMPV6 &&
-			   (!port->check_mac || (mac_is(m[i], port->mac) && pkt_ttl(m[i]) > 1))))
+		if (likely(kinds[i] == PKT_OK && !(p->flags & (PKT_FRAGMENT | PKT_MULTICAST)) &&
+		           p->proto != IPPROTO_ICMPV6 &&
+		           (!port->check_mac || (mac_is(m[i], port->mac) && pkt_ttl(m[i]) > 1))))
 			plain[kept++] = m[i];
 		else if (!ingress_special(w, port, m[i], kinds[i]))
 			plain[kept++] = m[i];

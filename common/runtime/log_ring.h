@@ -28,14 +28,16 @@ struct log_ring {
 };
 
 /* Writer: formats into the next record, or counts the loss. */
-static inline void log_ring_put(struct log_ring *ring, uint16_t nf, const char *event, const char *format, va_list args)
+static inline void log_ring_put(struct log_ring *ring, uint16_t nf, const char *event, const char *format,
+                                va_list args)
 {
 	uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
 	struct log_record *record = &ring->records[tail % LOG_RING_SIZE];
 
 	if (tail - atomic_load_explicit(&ring->head, memory_order_acquire) == LOG_RING_SIZE) {
-		atomic_store_explicit(&ring->lost, atomic_load_explicit(&ring->lost, memory_order_relaxed) + 1,
-				      memory_order_relaxed);
+		atomic_store_explicit(&ring->lost,
+		                      atomic_load_explicit(&ring->lost, memory_order_relaxed) + 1,
+		                      memory_order_relaxed);
 		return;
 	}
 	record->event = event;

@@ -58,11 +58,11 @@ struct opening {
 	struct session *session; /* reserved; the slot (nf_slot) is zeroed and may be written */
 	uint16_t in_port; /* outside ports at the ends of the path, in walking order: engine's port numbers */
 	uint16_t out_port;
-	uint16_t flags;  /* enum opening_flag */
-	uint8_t walk;    /* 0: the originator walks along the path */
-	uint8_t attempt; /* > 0: the keys clashed on the last attempt; a NAT takes another port */
-	uint8_t verdict; /* enum verdict; set by opening_refuse() or opening_take() */
-	uint8_t ended; /* set by opening_end() */
+	uint16_t flags;       /* enum opening_flag */
+	uint8_t walk;         /* 0: the originator walks along the path */
+	uint8_t attempt;      /* > 0: the keys clashed on the last attempt; a NAT takes another port */
+	uint8_t verdict;      /* enum verdict; set by opening_refuse() or opening_take() */
+	uint8_t ended;        /* set by opening_end() */
 	uint16_t answer_zone; /* zone in which answers come in; set by the engine, changed by opening_end() */
 };
 

@@ -196,7 +196,8 @@ static bool commit(struct worker *w, struct round *round, struct opening *o)
 {
 	enum flow_result result = commit_one(w, round, o);
 
-	for (unsigned attempt = 1; result == FLOW_CLASH && round->entry->path->rewrites && attempt < ATTEMPTS_MAX; attempt++) {
+	for (unsigned attempt = 1;
+	     result == FLOW_CLASH && round->entry->path->rewrites && attempt < ATTEMPTS_MAX; attempt++) {
 		struct round again = { .entry = round->entry };
 
 		if (!begin(w, &again, o->m, attempt))
@@ -262,7 +263,8 @@ static unsigned open_round(struct worker *w, const struct entry *entry, struct r
 /* Packets that waited for the first of their flow: now they mostly hit. Those that still miss are left in `m`. */
 static unsigned retry_lookup(struct worker *w, const struct entry *entry, struct rte_mbuf **m, unsigned n)
 {
-	uint64_t hits = flow_lookup(w->table, m, n, (UINT64_C(1) << n) - 1 /* n < 64: one of them went ahead */);
+	uint64_t hits =
+	        flow_lookup(w->table, m, n, (UINT64_C(1) << n) - 1 /* n < 64: one of them went ahead */);
 	struct rte_mbuf *run[BATCH_MAX];
 	unsigned ready = 0, left = 0;
 

@@ -61,7 +61,8 @@ static bool run_hop(struct worker *w, const struct position *p, struct batch *b)
 	return true;
 }
 
-void path_run(struct worker *w, const struct path *path, int walk, int position, struct rte_mbuf **m, unsigned n)
+void path_run(struct worker *w, const struct path *path, int walk, int position, struct rte_mbuf **m,
+              unsigned n)
 {
 	struct batch b;
 	uint64_t bytes;

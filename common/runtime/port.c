@@ -8,15 +8,23 @@
 #include <string.h>
 
 const struct port_kind port_kinds[] = {
-	{ "vhost", "vhost:PATH[?queues=N]: vhost-user back end, connects to PATH again and again; the service's side of a hop", port_open_vhost },
-	{ "virtio", "virtio:PATH[?queues=N]: virtio-user front end, listens on PATH; the function's side of a hop", port_open_virtio },
+	{ "vhost",
+	  "vhost:PATH[?queues=N]: vhost-user back end, connects to PATH again and again; the service's side "
+	  "of a hop",
+	  port_open_vhost },
+	{ "virtio",
+	  "virtio:PATH[?queues=N]: virtio-user front end, listens on PATH; the function's side of a hop",
+	  port_open_virtio },
 	{ "af_packet", "af_packet:INTERFACE: a kernel interface, all of its packets", port_open_af_packet },
 	{ "tap", "tap:NAME: a TAP device that the port makes", port_open_tap },
 	{ "pci", "pci:ADDRESS: a NIC or virtual function bound to vfio-pci or uio", port_open_pci },
 	{ "pcap", "pcap:RX_FILE,TX_FILE: reads one capture once, writes another", port_open_pcap },
-	{ "null", "null:[?size=BYTES&receive=0]: sends to nowhere; receives blank frames unless receive=0", port_open_null },
+	{ "null", "null:[?size=BYTES&receive=0]: sends to nowhere; receives blank frames unless receive=0",
+	  port_open_null },
 	{ "replay", "replay:FILE: plays a capture round and round, sends to nowhere", port_open_replay },
-	{ "synth", "synth:[?flows=N&size=BYTES&seed=N&learn=1&silent=1]: makes flows for benches, sends to nowhere", port_open_synth },
+	{ "synth",
+	  "synth:[?flows=N&size=BYTES&seed=N&learn=1&silent=1]: makes flows for benches, sends to nowhere",
+	  port_open_synth },
 	{ NULL, NULL, NULL },
 };
 
@@ -25,7 +33,8 @@ static const struct port_kind *kind_of(const char *url, const char **rest)
 	const char *colon = url ? strchr(url, ':') : NULL;
 
 	for (const struct port_kind *kind = port_kinds; colon && kind->prefix; kind++) {
-		if (strlen(kind->prefix) == (size_t)(colon - url) && strncmp(url, kind->prefix, (size_t)(colon - url)) == 0) {
+		if (strlen(kind->prefix) == (size_t)(colon - url) &&
+		    strncmp(url, kind->prefix, (size_t)(colon - url)) == 0) {
 			*rest = colon + 1;
 			return kind;
 		}
@@ -49,17 +58,20 @@ bool port_url_check(const char *url, const struct conf *where, struct errors *er
 
 	if (!kind_of(url, &rest)) {
 		kind_names(names, sizeof(names));
-		conf_error(errors, where, "unknown-device", "not a device: \"%s\" (expected one of %s)", url, names);
+		conf_error(errors, where, "unknown-device", "not a device: \"%s\" (expected one of %s)", url,
+		           names);
 		return false;
 	}
 	if (strlen(url) >= PORT_URL_MAX) {
-		conf_error(errors, where, "too-long", "the device's name exceeds %d characters", PORT_URL_MAX - 1);
+		conf_error(errors, where, "too-long", "the device's name exceeds %d characters",
+		           PORT_URL_MAX - 1);
 		return false;
 	}
 	return true;
 }
 
-void port_error(struct errors *errors, const struct port_options *options, const char *code, const char *format, ...)
+void port_error(struct errors *errors, const struct port_options *options, const char *code,
+                const char *format, ...)
 {
 	char path[PORT_NAME_MAX + 32], detail[512];
 	va_list args;

@@ -34,7 +34,7 @@ struct port {
 	uint16_t rx_queues, tx_queues; /* as obtained: may be fewer than asked for */
 	uint8_t mac[6];
 	struct rte_mempool *pool;
-	void *private;                 /* of its kind */
+	void *private; /* of its kind */
 	char name[PORT_NAME_MAX];
 	char url[PORT_URL_MAX];
 	char device_name[PORT_NAME_MAX];
@@ -45,7 +45,7 @@ struct port_options {
 	const char *url;
 	const char *netns; /* NULL: the process's own */
 	uint16_t number;
-	uint16_t queues;   /* one for each worker, if the device has them */
+	uint16_t queues; /* one for each worker, if the device has them */
 	struct rte_mempool *pool;
 };
 
@@ -62,30 +62,40 @@ bool port_url_check(const char *url, const struct conf *where, struct errors *er
 struct port_kind {
 	const char *prefix; /* "vhost" */
 	const char *help;
-	bool (*open)(struct port *port, const struct port_options *options, const char *rest, struct errors *errors);
+	bool (*open)(struct port *port, const struct port_options *options, const char *rest,
+	             struct errors *errors);
 };
 extern const struct port_kind port_kinds[]; /* ends with prefix NULL */
 
 /* Opens in port_*.c. `rest` is what follows the colon. */
-bool port_open_vhost(struct port *port, const struct port_options *options, const char *rest, struct errors *errors);
-bool port_open_virtio(struct port *port, const struct port_options *options, const char *rest, struct errors *errors);
-bool port_open_af_packet(struct port *port, const struct port_options *options, const char *rest, struct errors *errors);
-bool port_open_tap(struct port *port, const struct port_options *options, const char *rest, struct errors *errors);
-bool port_open_pci(struct port *port, const struct port_options *options, const char *rest, struct errors *errors);
-bool port_open_pcap(struct port *port, const struct port_options *options, const char *rest, struct errors *errors);
-bool port_open_null(struct port *port, const struct port_options *options, const char *rest, struct errors *errors);
-bool port_open_replay(struct port *port, const struct port_options *options, const char *rest, struct errors *errors);
-bool port_open_synth(struct port *port, const struct port_options *options, const char *rest, struct errors *errors);
+bool port_open_vhost(struct port *port, const struct port_options *options, const char *rest,
+                     struct errors *errors);
+bool port_open_virtio(struct port *port, const struct port_options *options, const char *rest,
+                      struct errors *errors);
+bool port_open_af_packet(struct port *port, const struct port_options *options, const char *rest,
+                         struct errors *errors);
+bool port_open_tap(struct port *port, const struct port_options *options, const char *rest,
+                   struct errors *errors);
+bool port_open_pci(struct port *port, const struct port_options *options, const char *rest,
+                   struct errors *errors);
+bool port_open_pcap(struct port *port, const struct port_options *options, const char *rest,
+                    struct errors *errors);
+bool port_open_null(struct port *port, const struct port_options *options, const char *rest,
+                    struct errors *errors);
+bool port_open_replay(struct port *port, const struct port_options *options, const char *rest,
+                      struct errors *errors);
+bool port_open_synth(struct port *port, const struct port_options *options, const char *rest,
+                     struct errors *errors);
 
 /* port_ethdev.c: attaches a virtual device by name and arguments (NULL: it is there already, a PCI function), configures and starts it. */
-bool port_ethdev(struct port *port, const struct port_options *options, const char *device, const char *arguments, uint16_t queues,
-		 struct errors *errors);
+bool port_ethdev(struct port *port, const struct port_options *options, const char *device,
+                 const char *arguments, uint16_t queues, struct errors *errors);
 
 /* The value of an option in `PATH?name=value&name=value`, or otherwise; and the part before the question mark. */
 unsigned port_option(const char *rest, const char *name, unsigned otherwise);
 void port_path(const char *rest, char *path, size_t size);
 /* An error at this port. */
-void port_error(struct errors *errors, const struct port_options *options, const char *code, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+void port_error(struct errors *errors, const struct port_options *options, const char *code,
+                const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 #endif

@@ -85,13 +85,15 @@ static int configure(struct port *port, uint16_t queues)
 	return 0;
 }
 
-bool port_ethdev(struct port *port, const struct port_options *options, const char *device, const char *arguments, uint16_t queues,
-		 struct errors *errors)
+bool port_ethdev(struct port *port, const struct port_options *options, const char *device,
+                 const char *arguments, uint16_t queues, struct errors *errors)
 {
-	int failed = arguments ? rte_eal_hotplug_add("vdev", device, arguments) : rte_eal_hotplug_add("pci", device, "");
+	int failed = arguments ? rte_eal_hotplug_add("vdev", device, arguments)
+	                       : rte_eal_hotplug_add("pci", device, "");
 
 	if (failed && failed != -EEXIST) {
-		port_error(errors, options, "no-device", "the device could not be attached: %s", rte_strerror(-failed));
+		port_error(errors, options, "no-device", "the device could not be attached: %s",
+		           rte_strerror(-failed));
 		return false;
 	}
 	failed = rte_eth_dev_get_port_by_name(device, &port->device);
@@ -99,7 +101,8 @@ bool port_ethdev(struct port *port, const struct port_options *options, const ch
 	if (!failed)
 		failed = configure(port, queues);
 	if (failed) {
-		port_error(errors, options, "no-device", "the device could not be set up: %s", rte_strerror(failed < 0 ? -failed : failed));
+		port_error(errors, options, "no-device", "the device could not be set up: %s",
+		           rte_strerror(failed < 0 ? -failed : failed));
 		rte_eal_hotplug_remove(arguments ? "vdev" : "pci", device);
 		return false;
 	}

@@ -31,8 +31,9 @@ static int enter(const struct port_options *options, struct errors *errors)
 	wanted = open(path, O_RDONLY | O_CLOEXEC);
 	old = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (wanted < 0 || old < 0 || setns(wanted, CLONE_NEWNET) < 0) {
-		port_error(errors, options, "no-netns", "cannot enter the network namespace \"%s\": %s (make it with: ip netns add %s)",
-			   options->netns, strerror(errno), options->netns);
+		port_error(errors, options, "no-netns",
+		           "cannot enter the network namespace \"%s\": %s (make it with: ip netns add %s)",
+		           options->netns, strerror(errno), options->netns);
 		close(wanted);
 		close(old);
 		return -2;
@@ -98,7 +99,8 @@ static bool bring_up(int fd, const char *name)
 
 static bool prepare(const struct port_options *options, const char *name, struct errors *errors)
 {
-	static const uint32_t offloads[] = { ETHTOOL_STXCSUM, ETHTOOL_SRXCSUM, ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SGRO };
+	static const uint32_t offloads[] = { ETHTOOL_STXCSUM, ETHTOOL_SRXCSUM, ETHTOOL_STSO, ETHTOOL_SGSO,
+		                             ETHTOOL_SGRO };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	bool up;
 
@@ -107,7 +109,8 @@ static bool prepare(const struct port_options *options, const char *name, struct
 		offload_off(fd, name, offloads[i]);
 	up = bring_up(fd, name);
 	if (!up)
-		port_error(errors, options, "no-interface", "the interface cannot be brought up: %s", strerror(errno));
+		port_error(errors, options, "no-interface", "the interface cannot be brought up: %s",
+		           strerror(errno));
 	close(fd);
 	return up;
 }
@@ -119,24 +122,28 @@ static bool exists(const struct port_options *options, const char *name, struct 
 	if (if_nametoindex(name))
 		return true;
 	interface_names(names, sizeof(names));
-	port_error(errors, options, "no-interface", "there is no interface \"%s\" in %s%s; there are: %s", name,
-		   options->netns ? "network namespace " : "this network namespace", options->netns ? options->netns : "", names);
+	port_error(errors, options, "no-interface", "there is no interface \"%s\" in %s%s; there are: %s",
+	           name, options->netns ? "network namespace " : "this network namespace",
+	           options->netns ? options->netns : "", names);
 	return false;
 }
 
-static bool open_af_packet(struct port *port, const struct port_options *options, const char *interface, struct errors *errors)
+static bool open_af_packet(struct port *port, const struct port_options *options, const char *interface,
+                           struct errors *errors)
 {
 	char device[PORT_NAME_MAX], arguments[256];
 
 	if (!exists(options, interface, errors) || !prepare(options, interface, errors))
 		return false;
 	snprintf(device, sizeof(device), "net_af_packet%u", options->number);
-	snprintf(arguments, sizeof(arguments), "iface=%s,qpairs=%u,blocksz=65536,framesz=2048,framecnt=1024,qdisc_bypass=1", interface,
-		 options->queues);
+	snprintf(arguments, sizeof(arguments),
+	         "iface=%s,qpairs=%u,blocksz=65536,framesz=2048,framecnt=1024,qdisc_bypass=1", interface,
+	         options->queues);
 	return port_ethdev(port, options, device, arguments, options->queues, errors);
 }
 
-bool port_open_af_packet(struct port *port, const struct port_options *options, const char *rest, struct errors *errors)
+bool port_open_af_packet(struct port *port, const struct port_options *options, const char *rest,
+                         struct errors *errors)
 {
 	char interface[IF_NAMESIZE];
 	int old = enter(options, errors);
@@ -150,7 +157,8 @@ bool port_open_af_packet(struct port *port, const struct port_options *options, 
 	return opened;
 }
 
-bool port_open_tap(struct port *port, const struct port_options *options, const char *rest, struct errors *errors)
+bool port_open_tap(struct port *port, const struct port_options *options, const char *rest,
+                   struct errors *errors)
 {
 	char name[IF_NAMESIZE], device[PORT_NAME_MAX], arguments[256];
 	int old = enter(options, errors);
@@ -161,7 +169,8 @@ bool port_open_tap(struct port *port, const struct port_options *options, const 
 	port_path(rest, name, sizeof(name));
 	snprintf(device, sizeof(device), "net_tap%u", options->number);
 	snprintf(arguments, sizeof(arguments), "iface=%s", name);
-	opened = port_ethdev(port, options, device, arguments, options->queues, errors) && prepare(options, name, errors);
+	opened = port_ethdev(port, options, device, arguments, options->queues, errors) &&
+	         prepare(options, name, errors);
 	leave(old);
 	return opened;
 }

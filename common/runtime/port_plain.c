@@ -6,12 +6,14 @@
 
 #include "runtime/port.h"
 
-bool port_open_pci(struct port *port, const struct port_options *options, const char *rest, struct errors *errors)
+bool port_open_pci(struct port *port, const struct port_options *options, const char *rest,
+                   struct errors *errors)
 {
 	return port_ethdev(port, options, rest, NULL, options->queues, errors);
 }
 
-bool port_open_pcap(struct port *port, const struct port_options *options, const char *rest, struct errors *errors)
+bool port_open_pcap(struct port *port, const struct port_options *options, const char *rest,
+                    struct errors *errors)
 {
 	size_t length = strcspn(rest, ",");
 	char device[PORT_NAME_MAX], arguments[2 * PORT_URL_MAX + 32], rx[PORT_URL_MAX];
@@ -29,12 +31,13 @@ bool port_open_pcap(struct port *port, const struct port_options *options, const
 	return port_ethdev(port, options, device, arguments, 1, errors);
 }
 
-bool port_open_null(struct port *port, const struct port_options *options, const char *rest, struct errors *errors)
+bool port_open_null(struct port *port, const struct port_options *options, const char *rest,
+                    struct errors *errors)
 {
 	char device[PORT_NAME_MAX], arguments[64];
 
 	snprintf(device, sizeof(device), "net_null%u", options->number);
 	snprintf(arguments, sizeof(arguments), "size=%u,copy=0%s", port_option(rest, "size", 64),
-		 port_option(rest, "receive", 1) ? "" : ",no-rx=1");
+	         port_option(rest, "receive", 1) ? "" : ",no-rx=1");
 	return port_ethdev(port, options, device, arguments, options->queues, errors);
 }

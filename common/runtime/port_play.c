@@ -19,7 +19,8 @@
 
 enum { TEMPLATE_BYTES = 64, PLAY_BURST = 64 };
 
-struct template {
+struct template
+{
 	uint8_t bytes[TEMPLATE_BYTES];
 };
 
@@ -28,15 +29,16 @@ struct play {
 	uint16_t *lengths;          /* NULL: all of `length` */
 	uint32_t count, room, next;
 	uint16_t length;
-	bool learns;                /* what is sent becomes a template, turned round, until `room` are there */
-	bool silent;                /* nothing to receive */
+	bool learns; /* what is sent becomes a template, turned round, until `room` are there */
+	bool silent; /* nothing to receive */
 };
 
 static uint16_t play_rx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
 {
 	struct play *play = port->private;
 
-	if (queue || play->silent || (play->learns && play->count < play->room) || rte_pktmbuf_alloc_bulk(port->pool, m, n) != 0)
+	if (queue || play->silent || (play->learns && play->count < play->room) ||
+	    rte_pktmbuf_alloc_bulk(port->pool, m, n) != 0)
 		return 0;
 	for (uint16_t i = 0; i < n; i++) {
 		uint32_t at = play->next;
@@ -106,7 +108,8 @@ static void play_close(struct port *port)
 
 static const struct port_ops play_ops = { play_rx, play_tx, play_up, play_close };
 
-static struct play *new_play(struct port *port, const struct port_options *options, uint32_t room, struct errors *errors)
+static struct play *new_play(struct port *port, const struct port_options *options, uint32_t room,
+                             struct errors *errors)
 {
 	struct play *play = calloc(1, sizeof(*play));
 
@@ -131,12 +134,14 @@ static bool add_frame(struct play *play, const struct pcap_pkthdr *header, const
 {
 	if (play->count == play->room || header->caplen < RTE_ETHER_HDR_LEN || header->caplen > 2000)
 		return play->count < play->room;
-	memcpy(play->templates[play->count].bytes, bytes, header->caplen < TEMPLATE_BYTES ? header->caplen : TEMPLATE_BYTES);
+	memcpy(play->templates[play->count].bytes, bytes,
+	       header->caplen < TEMPLATE_BYTES ? header->caplen : TEMPLATE_BYTES);
 	play->lengths[play->count++] = (uint16_t)header->caplen;
 	return true;
 }
 
-bool port_open_replay(struct port *port, const struct port_options *options, const char *rest, struct errors *errors)
+bool port_open_replay(struct port *port, const struct port_options *options, const char *rest,
+                      struct errors *errors)
 {
 	uint32_t room = port_option(rest, "frames", 65536);
 	char path[PORT_URL_MAX], why[PCAP_ERRBUF_SIZE];
@@ -154,7 +159,8 @@ bool port_open_replay(struct port *port, const struct port_options *options, con
 	play = new_play(port, options, room, errors);
 	if (play)
 		play->lengths = calloc(room, sizeof(*play->lengths));
-	while (play && play->lengths && pcap_next_ex(pcap, &header, &bytes) == 1 && add_frame(play, header, bytes))
+	while (play && play->lengths && pcap_next_ex(pcap, &header, &bytes) == 1 &&
+	       add_frame(play, header, bytes))
 		continue;
 	pcap_close(pcap);
 	if (play)
@@ -184,7 +190,8 @@ static void make_flow(struct template *t, uint32_t i, uint32_t seed, uint16_t le
 	ip->hdr_checksum = rte_ipv4_cksum(ip);
 }
 
-bool port_open_synth(struct port *port, const struct port_options *options, const char *rest, struct errors *errors)
+bool port_open_synth(struct port *port, const struct port_options *options, const char *rest,
+                     struct errors *errors)
 {
 	uint32_t flows = port_option(rest, "flows", 65536), seed = port_option(rest, "seed", 1);
 	unsigned size = port_option(rest, "size", 64);

@@ -13,14 +13,16 @@
 
 #include "runtime/port.h"
 
-static bool socket_path(const struct port_options *options, const char *rest, char *path, size_t size, struct errors *errors)
+static bool socket_path(const struct port_options *options, const char *rest, char *path, size_t size,
+                        struct errors *errors)
 {
 	struct sockaddr_un address;
 
 	port_path(rest, path, size);
 	if (path[0] == '/' && strlen(path) < sizeof(address.sun_path))
 		return true;
-	port_error(errors, options, "bad-path", "the socket's path must be absolute and shorter than %zu bytes", sizeof(address.sun_path));
+	port_error(errors, options, "bad-path",
+	           "the socket's path must be absolute and shorter than %zu bytes", sizeof(address.sun_path));
 	return false;
 }
 
@@ -39,7 +41,8 @@ static bool clear_stale(const char *path)
 	return true;
 }
 
-bool port_open_vhost(struct port *port, const struct port_options *options, const char *rest, struct errors *errors)
+bool port_open_vhost(struct port *port, const struct port_options *options, const char *rest,
+                     struct errors *errors)
 {
 	unsigned queues = port_option(rest, "queues", options->queues);
 	char path[128], device[PORT_NAME_MAX], arguments[256];
@@ -51,7 +54,8 @@ bool port_open_vhost(struct port *port, const struct port_options *options, cons
 	return port_ethdev(port, options, device, arguments, (uint16_t)queues, errors);
 }
 
-bool port_open_virtio(struct port *port, const struct port_options *options, const char *rest, struct errors *errors)
+bool port_open_virtio(struct port *port, const struct port_options *options, const char *rest,
+                      struct errors *errors)
 {
 	unsigned queues = port_option(rest, "queues", options->queues);
 	char path[128], device[PORT_NAME_MAX], arguments[256];
@@ -59,7 +63,8 @@ bool port_open_virtio(struct port *port, const struct port_options *options, con
 	if (!socket_path(options, rest, path, sizeof(path), errors))
 		return false;
 	if (!clear_stale(path)) {
-		port_error(errors, options, "socket-taken", "another process listens there: stop it, or use another path");
+		port_error(errors, options, "socket-taken",
+		           "another process listens there: stop it, or use another path");
 		return false;
 	}
 	snprintf(device, sizeof(device), "net_virtio_user%u", options->number);

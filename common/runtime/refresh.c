@@ -35,8 +35,13 @@ static bool adopt(struct worker *w, struct session *s, const struct path *path)
 	o.out_port = path->ends[!o.walk];
 	for (int i = first_position(s, path); i >= 0 && i < path->count; i += step(s)) {
 		const struct position *p = &path->positions[i];
-		struct openings os = { .list = { &o }, .count = 1, .now = w->now, .worker = w, .path = path,
-				       .worker_id = w->id, .position = (uint16_t)i };
+		struct openings os = { .list = { &o },
+			               .count = 1,
+			               .now = w->now,
+			               .worker = w,
+			               .path = path,
+			               .worker_id = w->id,
+			               .position = (uint16_t)i };
 
 		if (!p->nf || has >> p->nf->id & 1 || !p->nf->klass->open)
 			continue;
@@ -68,7 +73,8 @@ static bool review(struct session *s, const struct path *path)
 
 		if (!p->nf || !p->nf->klass->review)
 			continue;
-		verdict = p->nf->klass->review(p->nf, p->snapshot, s, &tuple, path->ends[walk], path->ends[!walk]);
+		verdict = p->nf->klass->review(p->nf, p->snapshot, s, &tuple, path->ends[walk],
+		                               path->ends[!walk]);
 		if (verdict == VERDICT_DROP)
 			return false;
 		if (verdict == VERDICT_TAKE)

@@ -121,7 +121,8 @@ static void outside_ports(struct build *b)
 {
 	const struct conf *edge = conf_get(b->document, "edge"), *ports = conf_get(edge, "ports");
 
-	b->snapshot->edge_mode = strcmp(conf_string(edge, "mode", "routed"), "link") == 0 ? EDGE_LINK : EDGE_ROUTED;
+	b->snapshot->edge_mode =
+	        strcmp(conf_string(edge, "mode", "routed"), "link") == 0 ? EDGE_LINK : EDGE_ROUTED;
 	b->snapshot->route_unmatched = strcmp(conf_string(edge, "unmatched", "drop"), "route") == 0;
 	for (size_t i = 0; i < conf_count(ports); i++)
 		outside_port(b, conf_at(ports, i));
@@ -151,7 +152,8 @@ static const struct conf *hop_item(const struct conf *document, const char *name
 	for (size_t i = 0; i < conf_count(hops); i++) {
 		const struct conf *hop = conf_at(hops, i);
 
-		if (strcmp(conf_string(hop, "name", ""), name) == 0 && strcmp(conf_string(hop, "path", ""), path) == 0)
+		if (strcmp(conf_string(hop, "name", ""), name) == 0 &&
+		    strcmp(conf_string(hop, "path", ""), path) == 0)
 			return hop;
 	}
 	return NULL;
@@ -185,7 +187,8 @@ static int hop_number(struct engine *engine, const char *function, const char *p
 
 static enum on_failure failure_of(const struct conf *item)
 {
-	return strcmp(conf_string(item, "onFailure", "drop"), "bypass") == 0 ? ON_FAILURE_BYPASS : ON_FAILURE_DROP;
+	return strcmp(conf_string(item, "onFailure", "drop"), "bypass") == 0 ? ON_FAILURE_BYPASS
+	                                                                     : ON_FAILURE_DROP;
 }
 
 static bool local_position(struct build *b, struct path *path, struct position *p, const struct nf *nf)
@@ -198,8 +201,8 @@ static bool local_position(struct build *b, struct path *path, struct position *
 	return true;
 }
 
-static bool hop_position(struct build *b, struct path *path, struct position *p, const struct conf *hop, const struct nf *shadow,
-			 const struct conf *item)
+static bool hop_position(struct build *b, struct path *path, struct position *p, const struct conf *hop,
+                         const struct nf *shadow, const struct conf *item)
 {
 	int a = link_port(b, p->name, path->name, 'a'), z = link_port(b, p->name, path->name, 'b');
 	int number = hop_number(b->engine, p->name, path->name);
@@ -213,7 +216,8 @@ static bool hop_position(struct build *b, struct path *path, struct position *p,
 	p->hop = (uint16_t)number;
 	p->on_failure = (uint8_t)failure_of(hop);
 	if (p->on_failure == ON_FAILURE_BYPASS && shadow && !(shadow->klass->flags & NF_MAY_BYPASS)) {
-		conf_error(b->errors, conf_get(hop, "onFailure"), "no-bypass", "a %s cannot be bypassed", shadow->klass->name);
+		conf_error(b->errors, conf_get(hop, "onFailure"), "no-bypass", "a %s cannot be bypassed",
+		           shadow->klass->name);
 		return false;
 	}
 	p->shadow = shadow;
@@ -237,7 +241,8 @@ static bool add_position(struct build *b, struct path *path, const struct conf *
 		}
 	}
 	if (!local && !hop) {
-		conf_error(b->errors, item, "unknown-function", "neither a function nor a hop of this path: \"%s\"", p->name);
+		conf_error(b->errors, item, "unknown-function",
+		           "neither a function nor a hop of this path: \"%s\"", p->name);
 		return false;
 	}
 	if (local ? !local_position(b, path, p, nf) : !hop_position(b, path, p, hop, nf, item))
@@ -304,7 +309,8 @@ static bool fill_path(struct build *b, struct path *path, const struct conf *ite
 			local |= UINT64_C(1) << path->positions[i].nf->id;
 	layout = layout_of(b->engine, local);
 	if (layout < 0) {
-		conf_error(b->errors, item, "too-many-layouts", "too many different sets of functions since the process began");
+		conf_error(b->errors, item, "too-many-layouts",
+		           "too many different sets of functions since the process began");
 		return false;
 	}
 	path->layout = (uint16_t)layout;
@@ -359,7 +365,8 @@ static void link_side(struct build *b, const struct path *path, unsigned positio
 
 /* --- candidates and owners --- */
 
-static void name_owner(struct build *b, struct snapshot_port *port, const struct path *path, int walk, const struct conf *item)
+static void name_owner(struct build *b, struct snapshot_port *port, const struct path *path, int walk,
+                       const struct conf *item)
 {
 	for (int i = walk ? path->count - 1 : 0; i >= 0 && i < path->count; i += walk ? -1 : 1) {
 		const struct nf *nf = path->positions[i].nf;
@@ -368,8 +375,9 @@ static void name_owner(struct build *b, struct snapshot_port *port, const struct
 			continue;
 		if (port->owner && port->owner != nf) {
 			conf_error(b->errors, item, "owners-disagree",
-				   "functions \"%s\" and \"%s\" would both spread the packets of one port over the workers", nf->name,
-				   port->owner->name);
+			           "functions \"%s\" and \"%s\" would both spread the packets of one port "
+			           "over the workers",
+			           nf->name, port->owner->name);
 			return;
 		}
 		port->owner = nf;
@@ -401,11 +409,13 @@ static void add_candidates(struct build *b, uint16_t number)
 			if (path->ends[walk] != number || (walk && !path->symmetric))
 				continue;
 			if (s->candidate_count == ENGINE_CANDIDATES_MAX) {
-				conf_error(b->errors, b->document, "too-many-paths", "more than %d ways into paths", ENGINE_CANDIDATES_MAX);
+				conf_error(b->errors, b->document, "too-many-paths",
+				           "more than %d ways into paths", ENGINE_CANDIDATES_MAX);
 				return;
 			}
 			s->candidates[s->candidate_count++] = (struct candidate){ path, (uint8_t)walk };
-			name_owner(b, port, path, walk, conf_item(conf_get(b->document, "paths"), "name", path->name));
+			name_owner(b, port, path, walk,
+			           conf_item(conf_get(b->document, "paths"), "name", path->name));
 		}
 	}
 	port->candidates = (uint16_t)(s->candidate_count - port->first_candidate);
@@ -431,10 +441,13 @@ static void wire(struct build *b)
 			add_candidates(b, number);
 }
 
-struct snapshot *snapshot_build(struct engine *engine, const struct conf *document, const struct snapshot *previous,
-				const struct conf *previous_document, struct errors *errors)
+struct snapshot *snapshot_build(struct engine *engine, const struct conf *document,
+                                const struct snapshot *previous, const struct conf *previous_document,
+                                struct errors *errors)
 {
-	struct build b = { engine, calloc(1, sizeof(*b.snapshot)), document, previous, previous_document, true, errors };
+	struct build b = {
+		engine, calloc(1, sizeof(*b.snapshot)), document, previous, previous_document, true, errors
+	};
 	const struct conf *paths = conf_get(document, "paths");
 	size_t before = errors->count;
 
@@ -443,7 +456,7 @@ struct snapshot *snapshot_build(struct engine *engine, const struct conf *docume
 		return NULL;
 	}
 	b.ports_changed = !previous_document || !same(conf_get(conf_get(document, "edge"), "ports"),
-						      conf_get(conf_get(previous_document, "edge"), "ports"));
+	                                              conf_get(conf_get(previous_document, "edge"), "ports"));
 	b.snapshot->revision = engine->revision + 1;
 	outside_ports(&b);
 	compile_functions(&b);
@@ -478,7 +491,8 @@ static void add_claim(void *context, const struct nf_claim *claim)
 		claims->list = list;
 		claims->room = room;
 	}
-	claims->list[claims->count++] = (struct edge_claim){ claim->address, claim->family, claim->length, claims->port, claims->owner };
+	claims->list[claims->count++] = (struct edge_claim){ claim->address, claim->family, claim->length,
+		                                             claims->port, claims->owner };
 }
 
 unsigned snapshot_claims(const struct snapshot *snapshot, struct edge_claim **list)

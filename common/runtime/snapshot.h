@@ -23,27 +23,27 @@ enum on_failure { ON_FAILURE_DROP, ON_FAILURE_BYPASS };
 
 /* A position is a function called directly, or a hop: two links to the process that runs it. */
 struct position {
-	const struct nf *nf;      /* NULL: a hop */
-	const void *snapshot;     /* of the function; of a hop: its shadow's */
-	const struct nf *shadow;  /* of a hop: compiled here for its claims alone */
-	uint16_t link[2];         /* of a hop: ports a (walk 0 goes in here) and b */
-	uint8_t on_failure;       /* enum on_failure */
-	uint16_t hop;             /* of a hop: index of its state word in the engine */
+	const struct nf *nf;     /* NULL: a hop */
+	const void *snapshot;    /* of the function; of a hop: its shadow's */
+	const struct nf *shadow; /* of a hop: compiled here for its claims alone */
+	uint16_t link[2];        /* of a hop: ports a (walk 0 goes in here) and b */
+	uint8_t on_failure;      /* enum on_failure */
+	uint16_t hop;            /* of a hop: index of its state word in the engine */
 	char name[NF_NAME_MAX];
 };
 
 struct path {
 	char name[NF_NAME_MAX];
-	uint16_t id;              /* stable as long as the name lives; index in snapshot.paths */
-	uint16_t layout;          /* which slots its sessions have: index in engine.layouts */
-	uint16_t ends[2];         /* outside ports: first, last */
-	uint16_t count;           /* of positions */
+	uint16_t id;      /* stable as long as the name lives; index in snapshot.paths */
+	uint16_t layout;  /* which slots its sessions have: index in engine.layouts */
+	uint16_t ends[2]; /* outside ports: first, last */
+	uint16_t count;   /* of positions */
 	uint8_t symmetric;
-	uint8_t rewrites;         /* some function may rewrite */
-	uint32_t generation;      /* of policy; moves when a function on it was compiled anew */
+	uint8_t rewrites;    /* some function may rewrite */
+	uint32_t generation; /* of policy; moves when a function on it was compiled anew */
 	int32_t priority;
-	uint64_t nf_set;          /* bit i: function (or shadow) with id i stands on it */
-	struct nfp_rules match;   /* what enters it; no rules: everything */
+	uint64_t nf_set;        /* bit i: function (or shadow) with id i stands on it */
+	struct nfp_rules match; /* what enters it; no rules: everything */
 	struct position positions[PATH_POSITIONS_MAX];
 };
 
@@ -61,15 +61,16 @@ enum port_role {
 
 struct snapshot_port {
 	uint8_t role;
-	uint8_t walk;             /* of a link: packets that come by it go on this way ... */
-	int16_t position;         /* ... from this position ... */
-	const struct path *path;  /* ... of this path */
-	uint8_t look_up;          /* of a link: whether its segment keeps sessions */
-	uint16_t zone;            /* of the keys of what comes in */
+	uint8_t walk;            /* of a link: packets that come by it go on this way ... */
+	int16_t position;        /* ... from this position ... */
+	const struct path *path; /* ... of this path */
+	uint8_t look_up;         /* of a link: whether its segment keeps sessions */
+	uint16_t zone;           /* of the keys of what comes in */
 	uint8_t mac[6];
-	uint8_t check_mac;        /* routed outside port: other destinations are not for us */
-	uint16_t first_candidate, candidates; /* of an outside port: range in snapshot.candidates, in priority order */
-	const struct nf *owner;   /* function that names the owner bucket; NULL: the address pair */
+	uint8_t check_mac; /* routed outside port: other destinations are not for us */
+	uint16_t first_candidate,
+	        candidates;     /* of an outside port: range in snapshot.candidates, in priority order */
+	const struct nf *owner; /* function that names the owner bucket; NULL: the address pair */
 	const void *owner_snapshot;
 	uint8_t owner_walk;
 };
@@ -77,16 +78,16 @@ struct snapshot_port {
 struct snapshot {
 	uint64_t revision;
 	struct edge_table *edge;
-	uint8_t edge_mode;        /* enum edge_mode */
-	uint8_t route_unmatched;  /* packets of no path are routed, not dropped */
-	uint16_t port_count;      /* highest number in use + 1 */
-	uint16_t path_count;      /* highest id in use + 1 */
+	uint8_t edge_mode;       /* enum edge_mode */
+	uint8_t route_unmatched; /* packets of no path are routed, not dropped */
+	uint16_t port_count;     /* highest number in use + 1 */
+	uint16_t path_count;     /* highest id in use + 1 */
 	struct snapshot_port ports[ENGINE_PORTS_MAX];
-	struct path *paths[ENGINE_PATHS_MAX];  /* by id; NULL: none */
-	const struct nf *nfs[ENGINE_NFS_MAX];  /* by id; NULL: none */
+	struct path *paths[ENGINE_PATHS_MAX]; /* by id; NULL: none */
+	const struct nf *nfs[ENGINE_NFS_MAX]; /* by id; NULL: none */
 	void *nf_snapshots[ENGINE_NFS_MAX];
 	uint32_t nf_generation[ENGINE_NFS_MAX];
-	uint8_t nf_carried[ENGINE_NFS_MAX];    /* shared with the next snapshot: not released with this one */
+	uint8_t nf_carried[ENGINE_NFS_MAX]; /* shared with the next snapshot: not released with this one */
 	struct candidate candidates[ENGINE_CANDIDATES_MAX];
 	uint16_t candidate_count;
 };

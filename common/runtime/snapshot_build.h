@@ -7,8 +7,9 @@
 
 /* Builds a snapshot of everything but the edge's table, from a checked document. Ports and functions that the document names must have their
  * slots in the engine already. `previous` (may be NULL) lends what has not changed. NULL with errors. */
-struct snapshot *snapshot_build(struct engine *engine, const struct conf *document, const struct snapshot *previous,
-				const struct conf *previous_document, struct errors *errors);
+struct snapshot *snapshot_build(struct engine *engine, const struct conf *document,
+                                const struct snapshot *previous, const struct conf *previous_document,
+                                struct errors *errors);
 
 /* The claims of all functions and shadows, on the ports that they face outward; list is malloc'd. */
 unsigned snapshot_claims(const struct snapshot *snapshot, struct edge_claim **list);

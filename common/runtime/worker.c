@@ -18,7 +18,7 @@
 
 enum {
 	TICK_NS = 1000 * 1000,
-	SPIN_TURNS = 200,       /* polls before the first nap */
+	SPIN_TURNS = 200, /* polls before the first nap */
 	NAP_FIRST_NS = 1000,
 	NAP_MAX_NS = 150 * 1000, /* the first packet after a silence waits at most this long */
 	REJECTS_PER_SECOND = 200,
@@ -119,7 +119,8 @@ unsigned worker_turn(struct worker *w, uint64_t now)
 	tick(w);
 	transmit_flush(w);
 	if (w->opened_this_turn)
-		flow_expire(w->table, &w->engine->sizes.timeouts, w->now_ms, (unsigned)w->opened_this_turn * 2, session_closing, w);
+		flow_expire(w->table, &w->engine->sizes.timeouts, w->now_ms,
+		            (unsigned)w->opened_this_turn * 2, session_closing, w);
 	return moved;
 }
 
@@ -203,6 +204,7 @@ static struct flow_table *new_table(struct engine *engine, unsigned id, struct e
 struct worker *worker_new(struct engine *engine, unsigned id, struct errors *errors)
 {
 	static const struct edge_ops ops = { transmit, worker_mbuf, worker_turn_error };
+	const struct frag_options fragments = { .seed = rte_rdtsc() };
 	struct worker *w = rte_zmalloc("worker", sizeof(*w), RTE_CACHE_LINE_SIZE);
 	char name[RTE_RING_NAMESIZE];
 
@@ -217,7 +219,7 @@ struct worker *worker_new(struct engine *engine, unsigned id, struct errors *err
 	snprintf(name, sizeof(name), "inbox-%u", id);
 	w->inbox = rte_ring_create(name, INBOX_SIZE, SOCKET_ID_ANY, RING_F_SC_DEQ);
 	token_bucket_init(&w->reject_rate, REJECTS_PER_SECOND, REJECTS_PER_SECOND);
-	w->frags = frag_table_new(NULL);
+	w->frags = frag_table_new(&fragments);
 	w->table = new_table(engine, id, errors);
 	w->edge = edge_worker_new(engine->edge, id, &ops, w, errors);
 	if (!w->inbox || !w->frags || !w->table || !w->edge) {

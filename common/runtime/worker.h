@@ -15,17 +15,17 @@
 
 /* Counters of a worker. The names are in counters.c. */
 enum engine_counter {
-	C_RECEIVED,      /* packets taken from ports */
+	C_RECEIVED, /* packets taken from ports */
 	C_RECEIVED_BYTES,
-	C_SENT,          /* packets that ports took */
+	C_SENT, /* packets that ports took */
 	C_SENT_BYTES,
-	C_ORIGINATED,    /* made here by functions and the runtime (the edge counts its own) */
-	C_HANDED_OFF,    /* went to another worker */
+	C_ORIGINATED, /* made here by functions and the runtime (the edge counts its own) */
+	C_HANDED_OFF, /* went to another worker */
 	C_EMITTED,
-	C_OPENED,        /* sessions */
+	C_OPENED, /* sessions */
 	C_CLOSED,
 	C_REVIEWED,
-	C_FIRST_DROP,    /* from here on: reasons for drops */
+	C_FIRST_DROP,               /* from here on: reasons for drops */
 	C_MALFORMED = C_FIRST_DROP, /* PKT_MALFORMED_KINDS counters */
 	C_NOT_FOR_ME = C_MALFORMED + PKT_MALFORMED_KINDS,
 	C_NO_PATH,
@@ -34,19 +34,19 @@ enum engine_counter {
 	C_KEY_CLASH,
 	C_TCP_WINDOW,
 	C_TCP_STATE,
-	C_NO_SESSION,    /* ICMP errors and packets that may not open one */
+	C_NO_SESSION, /* ICMP errors and packets that may not open one */
 	C_POLICY_CHANGED,
-	C_PATH_CHANGED,  /* their session's path is gone or cannot be walked any more */
+	C_PATH_CHANGED, /* their session's path is gone or cannot be walked any more */
 	C_HANDOFF_FULL,
-	C_PORT_BUSY,     /* the device took no more */
+	C_PORT_BUSY, /* the device took no more */
 	C_EMIT_FULL,
 	C_TURNED_TOO_OFTEN,
 	C_HOP_DOWN,
 	C_FRAGMENT, /* FRAG_RESULTS counters */
 	C_FRAGMENT_LAST = C_FRAGMENT + FRAG_RESULTS - 1,
 	C_FRAGMENT_TIMEOUT,
-	C_NO_MBUF,       /* not a packet's end: one could not be made */
-	C_STRAY,         /* came by a port or link that has no use any more */
+	C_NO_MBUF, /* not a packet's end: one could not be made */
+	C_STRAY,   /* came by a port or link that has no use any more */
 	ENGINE_COUNTERS
 };
 struct engine_counter_info {
@@ -96,11 +96,11 @@ struct worker {
 	struct flow_table *table;
 	struct edge_worker *edge;
 	uint64_t *edge_counters;
-	uint64_t now;      /* ns */
+	uint64_t now; /* ns */
 	uint32_t now_ms;
 	uint16_t id;
 	uint16_t workers;
-	uint32_t seed;     /* of its random choices */
+	uint32_t seed; /* of its random choices */
 	uint64_t tick_at;
 	uint64_t nf_tick_at[ENGINE_NFS_MAX];
 	uint64_t opened_this_turn;
@@ -111,12 +111,13 @@ struct worker {
 	struct log_ring log;
 	struct rte_mbuf *emitted[EMIT_MAX]; /* FIFO */
 	uint32_t emit_head, emit_tail;
-	uint64_t idle_ns;  /* present nap; 0: polling */
+	uint64_t idle_ns; /* present nap; 0: polling */
 	uint32_t idle_turns;
 	uint64_t busy_tsc, total_tsc; /* cycles in turns that moved packets, and all */
 	uint64_t counters[ENGINE_COUNTERS];
 	struct nf_traffic traffic[ENGINE_NFS_MAX];
-	uint64_t *nf_counters[ENGINE_NFS_MAX]; /* allocated by the control side before the function's first snapshot */
+	uint64_t *nf_counters
+	        [ENGINE_NFS_MAX]; /* allocated by the control side before the function's first snapshot */
 	struct port_traffic port_traffic[ENGINE_PORTS_MAX];
 	uint64_t tx_dirty; /* bit i: tx[i] holds packets */
 	struct tx_buffer tx[ENGINE_PORTS_MAX];
@@ -157,7 +158,8 @@ bool session_closing(void *worker, struct session *s);
 bool session_refresh(struct worker *w, struct session *s, const struct path *path, unsigned *counter);
 
 /* path.c: packets of one path and walk from a position on; takes the mbufs over. */
-void path_run(struct worker *w, const struct path *path, int walk, int position, struct rte_mbuf **m, unsigned n);
+void path_run(struct worker *w, const struct path *path, int walk, int position, struct rte_mbuf **m,
+              unsigned n);
 
 /* emit.c */
 unsigned emit_drain(struct worker *w);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The rest of flow_touch(): whatever changes a session's class, first answers, ICMP, fragments, and TCP segments that are not plain
+ * ones of an established session. Called by the worker that owns the table.
+ */
+#include "flow/touch.h"
+
+#include "flow/table_private.h"
+
+/* Class of a session without states: UDP is half-open until it is answered; where no answer can come this way, until its
+ * originator sends a second time. */
+static enum session_class plain_class(const struct session *s, const struct pkt *p)
+{
+	if (s->klass != CLASS_UDP_OPENING)
+		return s->klass;
+	if (p->dir == 1 || ((s->flags & SESSION_ONEWAY) && s->packets[0]))
+		return CLASS_UDP;
+	return CLASS_UDP_OPENING;
+}
+
+enum flow_invalid flow_touch_slow(struct flow_table *table, struct session *s, struct rte_mbuf *m,
+                                  uint32_t now)
+{
+	const struct pkt *p = pkt_of(m);
+	enum session_class klass = s->klass;
+	enum flow_invalid verdict = FLOW_VALID;
+
+	if (p->flags & PKT_ICMP_ERROR) {
+		flow_account(s, p);
+		return FLOW_VALID;
+	}
+	if (p->proto != IPPROTO_TCP)
+		klass = plain_class(s, p);
+	else if (!(p->flags & PKT_LATER))
+		verdict = tcp_track(s, m, &klass);
+	if (verdict != FLOW_VALID)
+		return verdict;
+	if (p->dir)
+		s->flags |= SESSION_REPLIED;
+	s->last_seen = now;
+	if (klass != s->klass)
+		list_change_class(table, s, klass, now);
+	flow_account(s, p);
+	return FLOW_VALID;
+}

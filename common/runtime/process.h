@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the main thread and the REST handlers of a datapath process share. Made by main.c, lives as long as the process. */
+#ifndef SLUICE_RUNTIME_PROCESS_H
+#define SLUICE_RUNTIME_PROCESS_H
+
+#include <pthread.h>
+
+#include "manage/rest.h"
+#include "runtime/engine.h"
+#include "runtime/worker.h"
+
+struct process {
+	const char *program;
+	struct engine *engine;
+	struct events *events;
+	struct rest *rest;
+	_Atomic bool ready;      /* the boot document is applied */
+	pthread_mutex_t changes; /* one change of configuration at a time, with its precondition */
+};
+
+/* Route tables; `user` of the server is the struct process. */
+extern const struct rest_route config_routes[];
+extern const struct rest_route state_routes[];
+extern const struct rest_route session_routes[];
+
+/* The /metrics document. */
+void metrics_handler(const struct rest_request *request, struct rest_reply *reply);
+
+/* Sums over the workers. */
+uint64_t engine_total(const struct engine *engine, unsigned counter);
+struct nf_traffic engine_nf_traffic(const struct engine *engine, unsigned id);
+uint64_t engine_nf_counter(const struct engine *engine, unsigned id, unsigned counter);
+/* {received, originated, sent, delivered, dropped, held, balanced}. New reference. */
+json_t *engine_balance(struct engine *engine);
+
+#endif
