@@ -37,12 +37,23 @@ void handoff(struct worker *w, unsigned to, struct rte_mbuf *m, enum stage stage
 		worker_drop(w, m, C_HANDOFF_FULL);
 }
 
+/* Packets that wait for their lookup and came by the same port go on together; anything else one by one. */
 unsigned handoff_drain(struct worker *w)
 {
 	struct rte_mbuf *m[BATCH_MAX];
 	unsigned n = rte_ring_sc_dequeue_burst(w->inbox, (void **)m, BATCH_MAX, NULL);
 
-	for (unsigned i = 0; i < n; i++)
-		ingress_staged(w, m[i]);
+	for (unsigned i = 0, last; i < n; i = last) {
+		const struct pkt *first = pkt_of(m[i]);
+
+		for (last = i + 1; last < n; last++)
+			if (first->stage != STAGE_LOOKUP || pkt_of(m[last])->stage != STAGE_LOOKUP ||
+			    pkt_of(m[last])->in_port != first->in_port)
+				break;
+		if (first->stage == STAGE_LOOKUP)
+			ingress_owned_here(w, first->in_port, m + i, last - i);
+		else
+			ingress_staged(w, m[i]);
+	}
 	return n;
 }

@@ -179,10 +179,31 @@ void ingress_lookup(struct worker *w, const struct entry *entry, struct rte_mbuf
 		run_misses(w, entry, &groups, missed, misses);
 }
 
+static void run_owned(struct worker *w, const struct snapshot_port *port, struct rte_mbuf **m, unsigned n)
+{
+	struct entry entry = { port->role == PORT_LINK ? port->path : NULL, port->position, port->walk };
+
+	if (port->role == PORT_LINK && !port->look_up)
+		path_run(w, port->path, port->walk, port->position, m, n);
+	else
+		ingress_lookup(w, &entry, m, n);
+}
+
+void ingress_owned_here(struct worker *w, uint16_t number, struct rte_mbuf **m, unsigned n)
+{
+	const struct snapshot_port *port = &w->snapshot->ports[number];
+
+	if (port->role != PORT_UNUSED) {
+		run_owned(w, port, m, n);
+		return;
+	}
+	for (unsigned i = 0; i < n; i++)
+		worker_drop(w, m[i], C_STRAY);
+}
+
 /* Packets whose headers are known, from one port: to their owners, and those of this worker on to the lookup. */
 static void ingress_owned(struct worker *w, const struct snapshot_port *port, struct rte_mbuf **m, unsigned n)
 {
-	struct entry entry = { port->role == PORT_LINK ? port->path : NULL, port->position, port->walk };
 	unsigned kept = 0;
 
 	if (w->workers > 1) {
@@ -199,12 +220,8 @@ static void ingress_owned(struct worker *w, const struct snapshot_port *port, st
 		}
 		n = kept;
 	}
-	if (!n)
-		return;
-	if (port->role == PORT_LINK && !port->look_up)
-		path_run(w, port->path, port->walk, port->position, m, n);
-	else
-		ingress_lookup(w, &entry, m, n);
+	if (n)
+		run_owned(w, port, m, n);
 }
 
 /* A fragment at the worker that gathers its datagram: what may go on now goes on. */
@@ -354,9 +371,7 @@ static void ingress_emitted(struct worker *w, struct rte_mbuf *m, const struct p
 void ingress_staged(struct worker *w, struct rte_mbuf *m)
 {
 	struct pkt *p = pkt_of(m);
-	const struct snapshot_port *port = &w->snapshot->ports[p->in_port];
 	const struct path *path = w->snapshot->paths[p->path];
-	struct entry entry = { NULL, 0, 0 };
 
 	switch ((enum stage)p->stage) {
 	case STAGE_CONTROL:
@@ -369,14 +384,7 @@ void ingress_staged(struct worker *w, struct rte_mbuf *m)
 		ingress_fragment(w, m);
 		return;
 	case STAGE_LOOKUP:
-		if (port->role == PORT_LINK)
-			entry = (struct entry){ port->path, port->position, port->walk };
-		if (port->role == PORT_UNUSED)
-			worker_drop(w, m, C_STRAY);
-		else if (port->role == PORT_LINK && !port->look_up)
-			path_run(w, port->path, port->walk, port->position, &m, 1);
-		else
-			ingress_lookup(w, &entry, &m, 1);
+		ingress_owned_here(w, p->in_port, &m, 1);
 		return;
 	case STAGE_EMITTED:
 		if (path)

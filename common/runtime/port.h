@@ -33,6 +33,7 @@ struct port {
 	uint16_t device;               /* DPDK's, where it is one */
 	uint16_t rx_queues, tx_queues; /* as obtained: may be fewer than asked for */
 	uint8_t mac[6];
+	uint64_t oversize; /* frames longer than the port can take: left out, not received */
 	struct rte_mempool *pool;
 	void *private; /* of its kind */
 	char name[PORT_NAME_MAX];
@@ -90,6 +91,10 @@ bool port_open_synth(struct port *port, const struct port_options *options, cons
 /* port_ethdev.c: attaches a virtual device by name and arguments (NULL: it is there already, a PCI function), configures and starts it. */
 bool port_ethdev(struct port *port, const struct port_options *options, const char *device,
                  const char *arguments, uint16_t queues, struct errors *errors);
+
+/* port_af_packet.c: binds a packet socket with rings to an interface of the calling thread's network namespace. */
+bool port_af_packet(struct port *port, const struct port_options *options, const char *interface,
+                    struct errors *errors);
 
 /* The value of an option in `PATH?name=value&name=value`, or otherwise; and the part before the question mark. */
 unsigned port_option(const char *rest, const char *name, unsigned otherwise);

@@ -131,15 +131,8 @@ static bool exists(const struct port_options *options, const char *name, struct 
 static bool open_af_packet(struct port *port, const struct port_options *options, const char *interface,
                            struct errors *errors)
 {
-	char device[PORT_NAME_MAX], arguments[256];
-
-	if (!exists(options, interface, errors) || !prepare(options, interface, errors))
-		return false;
-	snprintf(device, sizeof(device), "net_af_packet%u", options->number);
-	snprintf(arguments, sizeof(arguments),
-	         "iface=%s,qpairs=%u,blocksz=65536,framesz=2048,framecnt=1024,qdisc_bypass=1", interface,
-	         options->queues);
-	return port_ethdev(port, options, device, arguments, options->queues, errors);
+	return exists(options, interface, errors) && prepare(options, interface, errors) &&
+	       port_af_packet(port, options, interface, errors);
 }
 
 bool port_open_af_packet(struct port *port, const struct port_options *options, const char *rest,
