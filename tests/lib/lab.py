@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A small laboratory for tests: network namespaces joined by veth pairs, processes, REST over unix sockets.
+
+Everything made here is undone at exit, also after a failure: namespaces are named after this process, only processes started here are ended.
+"""
+import atexit
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+BUILD = os.environ.get("SLUICE_BUILD", "")
+SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def program(name):
+    """Path of an executable of the build under test."""
+    places = {"sluiced": "mano/sluiced", "sluice": "mano/cli"}
+    kind = name.replace("sluice-", "")
+    for folder in (places.get(name), f"vnf/{kind}", "mano", f"mano/{kind}", "."):
+        path = folder and os.path.join(BUILD, folder, name)
+        if path and os.path.isfile(path):
+            return path
+    raise SystemExit(f"no {name} below {BUILD}")
+
+
+def run(*command, check=True, **more):
+    done = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
+    if check and done.returncode != 0:
+        raise AssertionError(f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+    return done
+
+
+def until(what, predicate, timeout=20.0, every=0.05):
+    """Waits until predicate() is true; answers its value; fails after `timeout` seconds."""
+    end = time.monotonic() + timeout
+    while True:
+        value = predicate()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"still not so after {timeout} s: {what}")
+        time.sleep(every)
+
+
+class Reply:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    def json(self):
+        return json.loads(self.body)
+
+
+class _Unix(http.client.HTTPConnection):
+    def __init__(self, path, timeout):
+        super().__init__("localhost", timeout=timeout)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+def rest(path, method, url, body=None, headers=None, timeout=30):
+    """One request to the REST server on a unix socket; body: anything that json takes."""
+    connection = _Unix(path, timeout)
+    headers = dict(headers or {})
+    data = None
+    if body is not None:
+        data = json.dumps(body)
+        headers.setdefault("Content-Type", "application/json")
+    try:
+        connection.request(method, url, data, headers)
+        answer = connection.getresponse()
+        return Reply(answer.status, answer.headers, answer.read().decode())
+    finally:
+        connection.close()
+
+
+class Process:
+    """A child in a namespace (or none), ended by its pid when the laboratory closes."""
+
+    def __init__(self, command, netns=None, log=None):
+        if netns:
+            command = ["ip", "netns", "exec", netns] + [str(c) for c in command]
+        self.log = log or os.devnull
+        self.output = open(self.log, "ab")
+        self.child = subprocess.Popen([str(c) for c in command], stdout=self.output, stderr=subprocess.STDOUT,
+                                      stdin=subprocess.DEVNULL)
+
+    @property
+    def pid(self):
+        return self.child.pid
+
+    def alive(self):
+        return self.child.poll() is None
+
+    def kill(self, number=signal.SIGKILL):
+        if self.alive():
+            self.child.send_signal(number)
+
+    def stop(self, timeout=10):
+        self.kill(signal.SIGTERM)
+        try:
+            self.child.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.wait()
+        self.output.close()
+        return self.child.returncode
+
+    def text(self):
+        with open(self.log, errors="replace") as file:
+            return file.read()
+
+
+class Engine:
+    """A datapath process and its REST."""
+
+    def __init__(self, lab, name, document, executable="sluice-chain", *options):
+        self.lab = lab
+        self.folder = os.path.join(lab.folder, name)
+        os.makedirs(self.folder, exist_ok=True)
+        self.config = os.path.join(self.folder, "boot.json")
+        self.command = [program(executable), "--dir", self.folder, "--config", self.config, "--log", os.path.join(self.folder, "log"), *options]
+        self.socket = os.path.join(self.folder, "control.sock")
+        with open(self.config, "w") as file:
+            json.dump(document, file)
+        self.start()
+
+    def start(self):
+        self.process = self.lab.process(self.command, log=os.path.join(self.folder, "out"))
+
+    def ready(self, timeout=60):
+        def check():
+            if not self.process.alive():
+                raise AssertionError(f"{self.folder}: ended\n{self.process.text()}\n{self.logged()}")
+            try:
+                return self.rest("GET", "/readyz").status == 200
+            except OSError:
+                return False
+
+        until(f"{self.folder} is ready", check, timeout)
+        return self
+
+    def logged(self):
+        path = os.path.join(self.folder, "log")
+        return open(path, errors="replace").read() if os.path.exists(path) else ""
+
+    def rest(self, *arguments, **more):
+        return rest(self.socket, *arguments, **more)
+
+    def get(self, url):
+        reply = self.rest("GET", url)
+        assert reply.status == 200, f"{url}: {reply.status} {reply.body}"
+        return reply.json()
+
+    def balance(self):
+        """The balance of counters, once it adds up; packets on their way make it wrong for a moment."""
+        until("counters add up", lambda: self.get("/v1/state/counters")["balance"]["balanced"], 5)
+        return self.get("/v1/state/counters")["balance"]
+
+
+class Lab:
+    def __init__(self):
+        self.prefix = f"slt{os.getpid()}"
+        self.folder = tempfile.mkdtemp(prefix="sluice-lab-")
+        self.spaces, self.processes = [], []
+        self.keep_sysctl = {}
+        atexit.register(self.close)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda *_: sys.exit(1))
+
+    def space(self, name):
+        """A namespace; answers its full name."""
+        full = f"{self.prefix}-{name}"
+        run("ip", "netns", "add", full)
+        self.spaces.append(full)
+        run("ip", "-n", full, "link", "set", "lo", "up")
+        return full
+
+    def veth(self, left, left_name, right, right_name):
+        run("ip", "link", "add", left_name, "netns", left, "type", "veth", "peer", "name", right_name, "netns", right)
+
+    def host(self, space, interface, addresses, gateways=()):
+        """Gives a client's or server's interface addresses, default routes, and turns its offloads off."""
+        for address in addresses:
+            run("ip", "-n", space, "addr", "add", address, "dev", interface, *(["nodad"] if ":" in address else []))
+        run("ip", "-n", space, "link", "set", interface, "up")
+        run("ip", "netns", "exec", space, "ethtool", "-K", interface, "tx", "off", "gro", "off", "gso", "off", "tso", "off", check=False)
+        for gateway in gateways:
+            run("ip", "-n", space, "-6" if ":" in gateway else "-4", "route", "replace", "default", "via", gateway)
+
+    def process(self, command, netns=None, log=None):
+        child = Process(command, netns, log or os.path.join(self.folder, f"out{len(self.processes)}"))
+        self.processes.append(child)
+        return child
+
+    def engine(self, name, document, executable="sluice-chain", *options):
+        return Engine(self, name, document, executable, *options)
+
+    def close(self):
+        for child in reversed(self.processes):
+            try:
+                child.stop(5)
+            except OSError:
+                pass
+        for space in self.spaces:
+            run("ip", "netns", "del", space, check=False)
+        self.spaces, self.processes = [], []
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Line(Lab):
+    """The usual picture: client -- lan [edge] wan -- server, IPv4 and IPv6."""
+
+    LAN, WAN = ["192.0.2.1/24", "2001:db8:1::1/64"], ["198.51.100.2/24", "2001:db8:2::2/64"]
+    CLIENT4, CLIENT6, SERVER4, SERVER6 = "192.0.2.10", "2001:db8:1::10", "198.51.100.254", "2001:db8:2::fe"
+
+    def __init__(self):
+        super().__init__()
+        self.client, self.edge, self.server = self.space("client"), self.space("edge"), self.space("server")
+        self.veth(self.client, "eth0", self.edge, "lan0")
+        self.veth(self.server, "eth0", self.edge, "wan0")
+        self.host(self.client, "eth0", [f"{self.CLIENT4}/24", f"{self.CLIENT6}/64"], ["192.0.2.1", "2001:db8:1::1"])
+        self.host(self.server, "eth0", [f"{self.SERVER4}/24", f"{self.SERVER6}/64"], ["198.51.100.2", "2001:db8:2::2"])
+
+    def ports(self):
+        return [{"name": "lan", "device": "af_packet:lan0", "netns": self.edge, "addresses": self.LAN},
+                {"name": "wan", "device": "af_packet:wan0", "netns": self.edge, "addresses": self.WAN,
+                 "gateways": [self.SERVER4, self.SERVER6]}]
+
+    def document(self, functions, path=None, **engine):
+        return {"engine": engine, "edge": {"ports": self.ports()}, "functions": functions,
+                "paths": [{"name": "all", "path": ["lan"] + (path or [f["name"] for f in functions]) + ["wan"]}]}
+
+    def ping(self, target, count=3, size=56, space=None):
+        """Number of answers."""
+        done = run("ip", "netns", "exec", space or self.client, "ping", "-n", "-c", count, "-i", "0.05", "-W", "2", "-s", size, target, check=False)
+        for part in done.stdout.split(","):
+            if "received" in part:
+                return int(part.split()[0])
+        return 0
+
+    def web(self, size=100000, space=None, port=8000):
+        """A web server that serves one file; answers its bytes."""
+        folder = os.path.join(self.folder, f"web{port}")
+        os.makedirs(folder, exist_ok=True)
+        data = os.urandom(size)
+        with open(os.path.join(folder, "file"), "wb") as file:
+            file.write(data)
+        space = space or self.server
+        self.process([sys.executable, "-m", "http.server", "-d", folder, "--bind", "::", port], netns=space)
+        until("the web server answers", lambda: run("ip", "netns", "exec", space, "curl", "-s", "-o", os.devnull, f"http://127.0.0.1:{port}/file", check=False).returncode == 0)
+        return data
+
+    def fetch(self, url, space=None, timeout=20):
+        """Body of a request from the client, or None."""
+        done = subprocess.run(["ip", "netns", "exec", space or self.client, "curl", "-s", "-g", "-m", str(timeout), url], stdout=subprocess.PIPE)
+        return done.stdout if done.returncode == 0 else None

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""One smallest function between two hosts: IPv4, IPv6, TCP, ICMP, fragments, TTL; local and behind a hop; one worker and two."""
+import os
+import unittest
+
+from lab import Line, run, until
+
+COUNT = [{"name": "c", "kind": "count"}]
+
+
+class Forward(unittest.TestCase):
+    def setUp(self):
+        self.lab = Line()
+        self.addCleanup(self.lab.close)
+
+    def traffic(self, engines):
+        lab = self.lab
+        data = lab.web()
+        for target in (lab.SERVER4, lab.SERVER6):
+            self.assertEqual(lab.ping(target), 3, target)
+            self.assertEqual(lab.ping(target, size=4000), 3, f"fragments to {target}")
+        for target in (lab.SERVER4, f"[{lab.SERVER6}]"):
+            self.assertEqual(lab.fetch(f"http://{target}:8000/file"), data)
+        self.assertEqual(lab.ping("192.0.2.1"), 3, "the edge's own address")
+        for engine in engines:
+            balance = engine.balance()
+            self.assertEqual(balance["held"], 0)
+
+    def test_local(self):
+        self.traffic([self.lab.engine("one", self.lab.document(COUNT)).ready()])
+
+    def test_two_workers(self):
+        engine = self.lab.engine("two", self.lab.document(COUNT, workers=2)).ready()
+        self.traffic([engine])
+        self.assertEqual(len(engine.get("/v1/state/workers")), 2)
+
+    def test_ttl(self):
+        self.lab.engine("ttl", self.lab.document(COUNT)).ready()
+        for target, router in ((self.lab.SERVER4, "192.0.2.1"), (self.lab.SERVER6, "2001:db8:1::1")):
+            done = run("ip", "netns", "exec", self.lab.client, "ping", "-n", "-c", 1, "-W", 2, "-t", 1, target, check=False)
+            self.assertIn(router, done.stdout)
+            self.assertRegex(done.stdout, "Time to live exceeded|Hop limit")
+
+    def hop_documents(self, **engine):
+        lab = self.lab
+        folder = os.path.join(lab.folder, "hop")
+        service = {"engine": engine, "edge": {"ports": lab.ports()}, "paths": [{"name": "all", "path": ["lan", "c", "wan"]}],
+                   "hops": [{"name": "c", "kind": "count", "path": "all", "a": f"vhost:{folder}/a.sock", "b": f"vhost:{folder}/b.sock"}]}
+        links = [{"name": "all.a", "as": "lan", "device": f"virtio:{folder}/a.sock", "addresses": lab.LAN},
+                 {"name": "all.b", "as": "wan", "device": f"virtio:{folder}/b.sock", "addresses": lab.WAN}]
+        hop = {"engine": engine, "edge": {"mode": "link", "ports": links}, "functions": COUNT,
+               "paths": [{"name": "all", "path": ["all.a", "c", "all.b"]}]}
+        return service, hop
+
+    def start_pair(self, **engine):
+        service, hop = self.hop_documents(**engine)
+        function = self.lab.engine("hop", hop)
+        service = self.lab.engine("service", service).ready()
+        function.ready()
+        self.wait_up(service)
+        return service, function
+
+    def wait_up(self, service):
+        until("the hop is up", lambda: all(h["up"] for h in service.get("/v1/state/hops")))
+
+    def test_hop(self):
+        self.traffic(self.start_pair())
+
+    def test_hop_dies(self):
+        service, function = self.start_pair()
+        self.assertEqual(self.lab.ping(self.lab.SERVER4), 3)
+        function.process.kill()
+        until("the hop is seen down", lambda: not any(h["up"] for h in service.get("/v1/state/hops")))
+        self.assertEqual(self.lab.ping(self.lab.SERVER4, count=1), 0)
+        self.assertEqual(self.lab.ping("192.0.2.1"), 3, "the edge lives")
+        function.start()
+        function.ready()
+        self.wait_up(service)
+        until("traffic is back", lambda: self.lab.ping(self.lab.SERVER4, count=1) == 1)
+        service.balance()
+
+    def test_service_dies(self):
+        service, function = self.start_pair()
+        self.assertEqual(self.lab.ping(self.lab.SERVER4), 3)
+        service.process.kill()
+        until("it is dead", lambda: not service.process.alive())
+        service.start()
+        service.ready()
+        self.wait_up(service)
+        until("traffic is back", lambda: self.lab.ping(self.lab.SERVER4, count=1) == 1)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
