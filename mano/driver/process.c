@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The process driver: an instance is a process of this host, in a session of its own so that it outlives the
+ * orchestrator. No data of its own.
+ */
+#include "driver/driver.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/atomic_file.h"
+#include "util/memory.h"
+
+enum { LOG_ROTATE = 8 << 20, COMMAND_BYTES = 4096 };
+
+static bool make_folder(const char *folder, struct errors *errors)
+{
+	if (mkdir(folder, 0750) == 0 || errno == EEXIST)
+		return true;
+	errors_add(errors, NULL, "cannot-write", NULL, 0, "cannot make the folder %s: %s", folder,
+	           strerror(errno));
+	return false;
+}
+
+/* One old log is kept; between starts nobody writes. */
+static void rotate(const char *folder)
+{
+	char *log = text_format("%s/" INSTANCE_LOG, folder), *old = text_format("%s.1", log);
+	struct stat status;
+
+	if (stat(log, &status) == 0 && status.st_size > LOG_ROTATE)
+		rename(log, old);
+	free(old);
+	free(log);
+}
+
+static bool process_create(const struct instance *instance, struct errors *errors)
+{
+	if (!make_folder(instance->folder, errors))
+		return false;
+	rotate(instance->folder);
+	char *file = text_format("%s/" INSTANCE_BOOT, instance->folder);
+	int error = atomic_file_write(file, instance->document, strlen(instance->document), 0640);
+	if (error)
+		errors_add(errors, NULL, "cannot-write", NULL, 0, "cannot write %s: %s", file,
+		           strerror(error));
+	free(file);
+	return error == 0;
+}
+
+static bool process_start(const struct instance *instance, struct child *child, struct errors *errors)
+{
+	char *boot = text_format("%s/" INSTANCE_BOOT, instance->folder),
+	     *log = text_format("%s/" INSTANCE_LOG, instance->folder),
+	     *memory = text_format("%u", instance->memory_mb);
+	const char *argv[20] = { instance->program,
+		                 "--dir",
+		                 instance->folder,
+		                 "--config",
+		                 boot,
+		                 "--log",
+		                 log,
+		                 "--hugepages",
+		                 instance->hugepages,
+		                 "--memory",
+		                 memory };
+	size_t count = 11;
+
+	if (instance->cores[0]) {
+		argv[count++] = "--cores";
+		argv[count++] = instance->cores;
+	}
+	if (instance->control[0]) {
+		argv[count++] = "--control-cpus";
+		argv[count++] = instance->control;
+	}
+	struct child_spec spec = {
+		.argv = argv, .folder = "/", .netns = instance->netns, .output = log, .cpus = instance->cpus
+	};
+	bool started = child_start(&spec, child, errors);
+	free(boot);
+	free(log);
+	free(memory);
+	return started;
+}
+
+static void process_stop(struct child *child, unsigned grace)
+{
+	child_stop(child, grace);
+}
+
+/* Whether a process was started with `--dir FOLDER`. */
+static bool runs_in(const char *pid, const char *folder)
+{
+	char path[64], command[COMMAND_BYTES];
+
+	snprintf(path, sizeof(path), "/proc/%.20s/cmdline", pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	ssize_t length = read(fd, command, sizeof(command) - 1);
+	close(fd);
+	if (length <= 0)
+		return false;
+	command[length] = '\0';
+	for (const char *word = command; word < command + length; word += strlen(word) + 1)
+		if (strcmp(word, "--dir") == 0 && word + 6 < command + length)
+			return strcmp(word + 6, folder) == 0;
+	return false;
+}
+
+static pid_t find(const char *folder)
+{
+	DIR *all = opendir("/proc");
+	struct dirent *entry;
+	pid_t found = 0;
+
+	while (all && !found && (entry = readdir(all)))
+		if (isdigit((unsigned char)entry->d_name[0]) && runs_in(entry->d_name, folder))
+			found = (pid_t)atoi(entry->d_name);
+	if (all)
+		closedir(all);
+	return found;
+}
+
+static bool process_adopt(const char *folder, pid_t pid, uint64_t start_time, struct child *child)
+{
+	if (pid == 0) {
+		pid = find(folder);
+		start_time = pid ? child_start_time(pid) : 0;
+	}
+	return pid && child_adopt(pid, start_time, child);
+}
+
+static long process_log_size(const char *folder)
+{
+	char *log = text_format("%s/" INSTANCE_LOG, folder);
+	struct stat status;
+	long size = stat(log, &status) == 0 ? (long)status.st_size : 0;
+
+	free(log);
+	return size;
+}
+
+static char *process_logs(const char *folder, long from, size_t size)
+{
+	char *log = text_format("%s/" INSTANCE_LOG, folder), *text = memory_new(size + 1, 1);
+	FILE *file = fopen(log, "re");
+	long end = process_log_size(folder);
+
+	free(log);
+	if (!file)
+		return text;
+	if (end - from > (long)size)
+		from = end - (long)size;
+	if (fseek(file, from, SEEK_SET) == 0)
+		text[fread(text, 1, size, file)] = '\0';
+	fclose(file);
+	return text;
+}
+
+static void process_destroy(const char *folder)
+{
+	DIR *all = opendir(folder);
+	struct dirent *entry;
+
+	while (all && (entry = readdir(all)))
+		if (entry->d_name[0] != '.')
+			unlinkat(dirfd(all), entry->d_name, 0);
+	if (all)
+		closedir(all);
+	rmdir(folder);
+}
+
+const struct driver process_driver = {
+	.name = "process",
+	.create = process_create,
+	.start = process_start,
+	.stop = process_stop,
+	.adopt = process_adopt,
+	.logs = process_logs,
+	.log_size = process_log_size,
+	.destroy = process_destroy,
+};
