@@ -185,7 +185,7 @@ struct engine *engine_new(const struct conf *document, const struct engine_optio
 		engine_free(engine);
 		return NULL;
 	}
-	for (unsigned i = 0; i < engine->sizes.workers && !options->check; i++) {
+	for (unsigned i = 0; i < engine->sizes.workers && !options->check && !options->manual; i++) {
 		if (!start_thread(engine, i, errors)) {
 			engine_free(engine);
 			return NULL;

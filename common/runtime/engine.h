@@ -48,6 +48,7 @@ struct engine_options {
 	const char *cores;                     /* cpu list for workers, "2-3"; NULL: not pinned */
 	const struct nf_class *const *classes; /* NULL-terminated */
 	struct events *events;                 /* may be NULL */
+	bool manual;           /* no worker threads: whoever made the engine turns them (measuring, tests) */
 	bool check;                            /* for dry runs only: small memory, no worker threads */
 };
 

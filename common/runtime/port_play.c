@@ -31,13 +31,46 @@ struct play {
 	uint16_t length;
 	bool learns; /* what is sent becomes a template, turned round, until `room` are there */
 	bool silent; /* nothing to receive */
+	bool asked; /* an ARP request was sent: `answer` is the next frame to be received */
+	uint8_t answer[RTE_ETHER_HDR_LEN + 28];
 };
+
+/* The one neighbour of such a port answers for every address. */
+static void note_arp(struct play *play, struct rte_mbuf *m)
+{
+	static const uint8_t mac[6] = { 0x02, 0xaa, 0, 0, 0, 1 };
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint8_t *answer = play->answer, *arp = answer + RTE_ETHER_HDR_LEN;
+
+	if (frame[12] != 0x08 || frame[13] != 0x06 || frame[21] != 1)
+		return;
+	memcpy(answer, frame, sizeof(play->answer));
+	memcpy(answer, frame + 6, 6);
+	memcpy(answer + 6, mac, 6);
+	arp[7] = 2;
+	memcpy(arp + 8, mac, 6);
+	memcpy(arp + 14, frame + RTE_ETHER_HDR_LEN + 24, 4);
+	memcpy(arp + 18, frame + RTE_ETHER_HDR_LEN + 8, 10);
+	play->asked = true;
+}
+
+static uint16_t give_answer(struct port *port, struct play *play, struct rte_mbuf **m)
+{
+	play->asked = false;
+	m[0] = rte_pktmbuf_alloc(port->pool);
+	if (!m[0])
+		return 0;
+	memcpy(rte_pktmbuf_append(m[0], sizeof(play->answer)), play->answer, sizeof(play->answer));
+	return 1;
+}
 
 static uint16_t play_rx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
 {
 	struct play *play = port->private;
 
-	if (queue || play->silent || (play->learns && play->count < play->room) ||
+	if (unlikely(play->asked))
+		return give_answer(port, play, m);
+	if (queue || play->silent || !play->count ||
 	    rte_pktmbuf_alloc_bulk(port->pool, m, n) != 0)
 		return 0;
 	for (uint16_t i = 0; i < n; i++) {
@@ -47,7 +80,7 @@ static uint16_t play_rx(struct port *port, unsigned queue, struct rte_mbuf **m, 
 		rte_memcpy(rte_pktmbuf_mtod(m[i], void *), play->templates[at].bytes, TEMPLATE_BYTES);
 		m[i]->data_len = length;
 		m[i]->pkt_len = length;
-		play->next = at + 1 == play->count ? 0 : at + 1;
+		play->next = at + 1 >= play->count ? 0 : at + 1;
 		rte_prefetch0(&play->templates[play->next + 8 < play->count ? play->next + 8 : 0]);
 	}
 	return n;
@@ -84,9 +117,12 @@ static uint16_t play_tx(struct port *port, unsigned queue, struct rte_mbuf **m, 
 	struct play *play = port->private;
 
 	(void)queue;
+	for (uint16_t i = 0; i < n; i++)
+		note_arp(play, m[i]);
 	if (unlikely(play->learns && play->count < play->room))
 		for (uint16_t i = 0; i < n && play->count < play->room; i++)
-			learn(play, m[i]);
+			if (rte_pktmbuf_mtod(m[i], const uint8_t *)[13] == 0)
+				learn(play, m[i]);
 	rte_pktmbuf_free_bulk(m, n);
 	return n;
 }
