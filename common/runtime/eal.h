@@ -11,7 +11,7 @@ enum eal_hugepages { EAL_HUGEPAGES_AUTO, EAL_HUGEPAGES_ALWAYS, EAL_HUGEPAGES_NEV
 
 struct eal_options {
 	const char *name;   /* for the file prefix */
-	const char *cpus;   /* where the control thread may run: "0" or "0-3"; NULL: everywhere */
+	const char *cpus;   /* where the control thread may run: "0" or "0-3"; NULL: where it may now */
 	unsigned memory_mb; /* packet and table memory; 0: 128 */
 	enum eal_hugepages hugepages;
 	bool pci; /* a pci: port is configured */
