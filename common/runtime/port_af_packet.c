@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A kernel interface by a packet socket with shared rings (packet(7), TPACKET_V2). Our own, because DPDK's driver always joins a
- * fanout group that reassembles IPv4 fragments, loses VLAN tags that the kernel has taken off, and passes on packets whose transport checksum a
- * virtual interface has left undone. One queue: packets are spread over workers by their owners. Opened and closed by the
- * control side; polled by one worker, sent by one worker.
+ * A kernel interface by a packet socket with shared rings (packet(7), TPACKET_V2). Our own, because DPDK's
+ * driver always joins a fanout group that reassembles IPv4 fragments, loses VLAN tags that the kernel has taken
+ * off, and passes on packets whose transport checksum or segmentation a virtual interface has left undone: the
+ * other end of a veth sends so unless told not to. The kernel says beside each frame what is left to do
+ * (PACKET_VNET_HDR); what does not fit into a slot of the ring waits in the socket's queue (PACKET_COPY_THRESH).
+ * One queue: packets are spread over workers by their owners. Opened and closed by the control side; polled by
+ * one worker, sent by one worker.
  */
 #include <errno.h>
 #include <linux/if_ether.h>
@@ -12,15 +15,23 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "packet/pkt.h"
 #include "runtime/port.h"
+#include "runtime/port_whole.h"
 
-enum { FRAME_SIZE = 2048, FRAMES = 1024, BLOCK_SIZE = 65536, VLAN_BYTES = 4, MAC_BYTES = 12 };
+enum {
+	FRAME_SIZE = 2048,
+	FRAMES = 1024,
+	BLOCK_SIZE = 65536,
+	VLAN_BYTES = 4,
+	MAC_BYTES = 12,
+	QUEUE_BYTES = 8 << 20, /* of frames that are too large for a slot */
+};
 
 struct ring {
 	uint8_t *frames;
@@ -32,6 +43,7 @@ struct af_packet {
 	void *map;
 	struct ring rx, tx;
 	int interface;
+	struct whole whole;
 };
 
 static struct tpacket2_hdr *frame_at(const struct ring *ring)
@@ -44,38 +56,111 @@ static void advance(struct ring *ring)
 	ring->next = (ring->next + 1) % FRAMES;
 }
 
-/* The kernel hands the outer tag over beside the frame: back where it was. */
-static void restore_vlan(struct rte_mbuf *m, const struct tpacket2_hdr *frame)
+/* The kernel hands the outer tag over beside the frame: back where it was, into the 4 bytes before it. */
+static uint8_t *restore_vlan(uint8_t *bytes, const struct tpacket2_hdr *frame)
 {
 	uint16_t type = frame->tp_status & TP_STATUS_VLAN_TPID_VALID ? frame->tp_vlan_tpid : ETH_P_8021Q;
-	uint16_t tag[2] = { rte_cpu_to_be_16(type), rte_cpu_to_be_16(frame->tp_vlan_tci) };
-	uint8_t *head = (uint8_t *)rte_pktmbuf_prepend(m, VLAN_BYTES);
+	uint16_t tag[2] = { htons(type), htons(frame->tp_vlan_tci) };
 
-	if (!head)
-		return;
-	memmove(head, head + VLAN_BYTES, MAC_BYTES);
-	memcpy(head + MAC_BYTES, tag, sizeof(tag));
+	memmove(bytes - VLAN_BYTES, bytes, MAC_BYTES);
+	memcpy(bytes - VLAN_BYTES + MAC_BYTES, tag, sizeof(tag));
+	return bytes - VLAN_BYTES;
 }
 
-static void take_frame(struct rte_mbuf *m, const struct tpacket2_hdr *frame)
+/* A frame as large as others: copied, and its checksum computed if need be. */
+static bool take_plain(struct rte_mbuf *m, const struct tpacket2_hdr *frame,
+                       const struct virtio_net_hdr *header)
 {
-	memcpy(rte_pktmbuf_mtod(m, void *), (const uint8_t *)frame + frame->tp_mac, frame->tp_snaplen);
+	uint8_t *bytes = rte_pktmbuf_mtod(m, uint8_t *);
+
+	if (frame->tp_snaplen > rte_pktmbuf_tailroom(m))
+		return false;
+	memcpy(bytes, (const uint8_t *)frame + frame->tp_mac, frame->tp_snaplen);
 	m->data_len = (uint16_t)frame->tp_snaplen;
 	m->pkt_len = frame->tp_snaplen;
+	if (!whole_checksum(bytes, frame->tp_snaplen, header))
+		return false;
 	if (frame->tp_status & TP_STATUS_VLAN_VALID)
-		restore_vlan(m, frame);
-	if (frame->tp_status & TP_STATUS_CSUMNOTREADY && pkt_parse(m, 0) == PKT_OK &&
-	    !(pkt_of(m)->flags & PKT_FRAGMENT))
-		pkt_checksums(m);
+		restore_vlan((uint8_t *)rte_pktmbuf_prepend(m, VLAN_BYTES) + VLAN_BYTES, frame);
+	return true;
 }
 
-/* Whole, and not one that we have sent ourselves. */
-static bool is_wanted(const struct tpacket2_hdr *frame)
+/* What is too large for a slot was put in the socket's queue; the slot still says when its turn is. */
+static bool fetch_large(struct af_packet *a, struct virtio_net_hdr *header)
 {
-	const struct sockaddr_ll *from =
-	        (const void *)((const uint8_t *)frame + TPACKET_ALIGN(sizeof(*frame)));
+	struct iovec parts[2] = { { header, sizeof(*header) }, { a->whole.frame, WHOLE_MAX } };
+	ssize_t got = readv(a->fd, parts, 2);
 
-	return from->sll_pkttype != PACKET_OUTGOING && frame->tp_snaplen == frame->tp_len;
+	a->whole.length = got > (ssize_t)sizeof(*header) ? (uint32_t)(got - (ssize_t)sizeof(*header)) : 0;
+	return a->whole.length != 0;
+}
+
+/* A frame that is to be cut, in w->frame and with its tag back in place. */
+static bool begin_cutting(struct af_packet *a, const struct tpacket2_hdr *frame, struct virtio_net_hdr header)
+{
+	struct whole *w = &a->whole;
+
+	if (frame->tp_status & TP_STATUS_VLAN_VALID) {
+		memmove(w->frame + VLAN_BYTES, w->frame, w->length);
+		restore_vlan(w->frame + VLAN_BYTES, frame);
+		w->length += VLAN_BYTES;
+		header.csum_start += VLAN_BYTES;
+	}
+	return whole_begin(w, &header);
+}
+
+/* A frame of the ring: into m (TAKEN), into a->whole to be cut (CUT), or nowhere. */
+enum fate { TAKEN, CUT, LEFT_OUT };
+
+static enum fate take_frame(struct af_packet *a, struct rte_mbuf *m, const struct tpacket2_hdr *frame)
+{
+	const uint8_t *bytes = (const uint8_t *)frame + frame->tp_mac;
+	struct virtio_net_hdr header;
+
+	memcpy(&header, bytes - sizeof(header), sizeof(header));
+	if (frame->tp_status & TP_STATUS_COPY) {
+		if (!fetch_large(a, &header))
+			return LEFT_OUT;
+	} else if (frame->tp_snaplen != frame->tp_len) {
+		return LEFT_OUT;
+	} else if (header.gso_type == VIRTIO_NET_HDR_GSO_NONE) {
+		return take_plain(m, frame, &header) ? TAKEN : LEFT_OUT;
+	} else {
+		memcpy(a->whole.frame, bytes, frame->tp_snaplen);
+		a->whole.length = frame->tp_snaplen;
+	}
+	return begin_cutting(a, frame, header) ? CUT : LEFT_OUT;
+}
+
+/* Fills one empty mbuf; false: there is nothing more. *left_out counts frames on the way that could not be taken. */
+static bool next_packet(struct af_packet *a, struct rte_mbuf *m, uint64_t *left_out)
+{
+	for (;;) {
+		struct tpacket2_hdr *frame = frame_at(&a->rx);
+		enum fate fate;
+
+		if (whole_busy(&a->whole)) {
+			if (whole_next(&a->whole, m))
+				return true;
+			(*left_out)++;
+			continue;
+		}
+		if (!(__atomic_load_n(&frame->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER))
+			return false;
+		fate = take_frame(a, m, frame);
+		*left_out += fate == LEFT_OUT;
+		__atomic_store_n(&frame->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
+		advance(&a->rx);
+		if (fate == TAKEN)
+			return true;
+		rte_pktmbuf_reset(m);
+	}
+}
+
+static bool anything(struct af_packet *a)
+{
+	return whole_busy(&a->whole) ||
+	       __atomic_load_n(&frame_at(&a->rx)->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER;
 }
 
 static uint16_t af_packet_rx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
@@ -84,21 +169,15 @@ static uint16_t af_packet_rx(struct port *port, unsigned queue, struct rte_mbuf 
 	uint16_t taken = 0;
 
 	(void)queue;
-	while (taken < n) {
-		struct tpacket2_hdr *frame = frame_at(&a->rx);
-
-		if (!(__atomic_load_n(&frame->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER))
+	while (taken < n && anything(a)) {
+		m[taken] = rte_pktmbuf_alloc(port->pool);
+		if (!m[taken])
 			break;
-		if (is_wanted(frame)) {
-			m[taken] = rte_pktmbuf_alloc(port->pool);
-			if (!m[taken])
-				break;
-			take_frame(m[taken++], frame);
-		} else if (frame->tp_snaplen != frame->tp_len) {
-			port->oversize++;
+		if (!next_packet(a, m[taken], &port->oversize)) {
+			rte_pktmbuf_free(m[taken]);
+			break;
 		}
-		__atomic_store_n(&frame->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
-		advance(&a->rx);
+		taken++;
 	}
 	return taken;
 }
@@ -111,12 +190,15 @@ static bool put_frame(struct af_packet *a, struct rte_mbuf *m)
 	const void *bytes;
 
 	if (__atomic_load_n(&frame->tp_status, __ATOMIC_ACQUIRE) != TP_STATUS_AVAILABLE ||
-	    length > FRAME_SIZE - TPACKET2_HDRLEN)
+	    length > FRAME_SIZE - TPACKET2_HDRLEN - sizeof(struct virtio_net_hdr))
 		return false;
+	/* Nothing is left to the kernel: its header is all zeros. */
+	memset(data, 0, sizeof(struct virtio_net_hdr));
+	data += sizeof(struct virtio_net_hdr);
 	bytes = rte_pktmbuf_read(m, 0, length, data);
 	if (bytes != data)
 		memcpy(data, bytes, length);
-	frame->tp_len = length;
+	frame->tp_len = length + (uint32_t)sizeof(struct virtio_net_hdr);
 	__atomic_store_n(&frame->tp_status, TP_STATUS_SEND_REQUEST, __ATOMIC_RELEASE);
 	advance(&a->tx);
 	return true;
@@ -165,12 +247,16 @@ static bool make_rings(struct af_packet *a)
 		                    .tp_block_nr = FRAMES * FRAME_SIZE / BLOCK_SIZE,
 		                    .tp_frame_size = FRAME_SIZE,
 		                    .tp_frame_nr = FRAMES };
-	int version = TPACKET_V2, yes = 1;
+	int version = TPACKET_V2, yes = 1, queue = QUEUE_BYTES;
 
 	if (setsockopt(a->fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) < 0 ||
+	    setsockopt(a->fd, SOL_PACKET, PACKET_VNET_HDR, &yes, sizeof(yes)) < 0 ||
+	    setsockopt(a->fd, SOL_PACKET, PACKET_COPY_THRESH, &yes, sizeof(yes)) < 0 ||
 	    setsockopt(a->fd, SOL_PACKET, PACKET_RX_RING, &ring, sizeof(ring)) < 0 ||
 	    setsockopt(a->fd, SOL_PACKET, PACKET_TX_RING, &ring, sizeof(ring)) < 0)
 		return false;
+	setsockopt(a->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof(yes));
+	setsockopt(a->fd, SOL_SOCKET, SO_RCVBUFFORCE, &queue, sizeof(queue));
 	setsockopt(a->fd, SOL_PACKET, PACKET_QDISC_BYPASS, &yes,
 	           sizeof(yes)); /* an old kernel sends by its queue */
 	setsockopt(a->fd, SOL_PACKET, PACKET_LOSS, &yes,
