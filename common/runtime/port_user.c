@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -26,17 +27,37 @@ static bool socket_path(const struct port_options *options, const char *rest, ch
 	return false;
 }
 
-/* A socket where nobody answers was left by a dead process: it is removed. False: somebody answers. */
-static bool clear_stale(const char *path)
+/* Whether somebody holds a socket bound at that path. Asked with a socket of the wrong type, which the kernel refuses
+ * (EPROTOTYPE) before the owner hears of it: a server that waits for its one peer must not take us for it. */
+static bool somebody_there(const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), failed;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool there;
 
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	failed = connect(fd, (struct sockaddr *)&address, sizeof(address));
+	there = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 || errno == EPROTOTYPE;
 	close(fd);
-	if (!failed)
+	return there;
+}
+
+/* The place for a socket to be bound at: free, or left by a dead process, whose file is removed. */
+static bool clear_place(const struct port_options *options, const char *path, struct errors *errors)
+{
+	struct stat file;
+
+	if (lstat(path, &file) < 0)
+		return true;
+	if (!S_ISSOCK(file.st_mode)) {
+		port_error(errors, options, "not-a-socket",
+		           "a file that is no socket lies there: remove it, or use another path");
 		return false;
+	}
+	if (somebody_there(path)) {
+		port_error(errors, options, "socket-taken",
+		           "another process listens there: stop it, or use another path");
+		return false;
+	}
 	unlink(path);
 	return true;
 }
@@ -62,11 +83,8 @@ bool port_open_virtio(struct port *port, const struct port_options *options, con
 
 	if (!socket_path(options, rest, path, sizeof(path), errors))
 		return false;
-	if (!clear_stale(path)) {
-		port_error(errors, options, "socket-taken",
-		           "another process listens there: stop it, or use another path");
+	if (!clear_place(options, path, errors))
 		return false;
-	}
 	snprintf(device, sizeof(device), "net_virtio_user%u", options->number);
 	snprintf(arguments, sizeof(arguments), "path=%s,server=1,queues=%u,queue_size=1024", path, queues);
 	return port_ethdev(port, options, device, arguments, (uint16_t)queues, errors);
