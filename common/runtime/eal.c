@@ -26,11 +26,14 @@ struct last_error {
 	char text[256];
 };
 
-static long free_hugepages(void)
+static long hugepages(const char *which)
 {
-	FILE *file = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "re");
+	char path[96];
 	long pages = 0;
+	FILE *file;
 
+	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-2048kB/%s", which);
+	file = fopen(path, "re");
 	if (!file)
 		return 0;
 	if (fscanf(file, "%ld", &pages) != 1)
@@ -42,7 +45,7 @@ static long free_hugepages(void)
 static bool use_hugepages(const struct eal_options *options, unsigned megabytes, struct errors *errors,
                           bool *failed)
 {
-	long need = megabytes / HUGEPAGE_MB, have = free_hugepages();
+	long need = megabytes / HUGEPAGE_MB, have = hugepages("free_hugepages");
 
 	*failed = false;
 	if (options->hugepages == EAL_HUGEPAGES_NEVER)
@@ -53,7 +56,7 @@ static bool use_hugepages(const struct eal_options *options, unsigned megabytes,
 		errors_add(errors, NULL, "no-hugepages", NULL, 0,
 		           "%ld hugepages of 2 MB are needed, %ld are free: run `sysctl "
 		           "vm.nr_hugepages=%ld`, or start with --hugepages never",
-		           need, have, need - have + 64);
+		           need, have, hugepages("nr_hugepages") + need - have);
 		*failed = true;
 	}
 	return false;
