@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Ports with real peers: a veth whose sender believes in offloads, and links whose ends are killed."""
+import json
+import os
+import signal
+import unittest
+
+from lab import BUILD, Lab, run, until
+
+WIRE = os.path.join(BUILD, "tests", "netns", "wire", "sluice-test-wire")
+
+
+class Wire:
+    """A wire process; `says` waits for a line of it."""
+
+    def __init__(self, lab, *ports, hugepages="auto"):
+        self.log = os.path.join(lab.folder, f"wire{len(lab.processes)}")
+        self.process = lab.process([WIRE, hugepages, *ports], log=self.log)
+
+    def lines(self):
+        return self.process.text().splitlines()
+
+    def says(self, line, times=1, timeout=10):
+        def heard():
+            assert self.process.alive() or self.lines().count(line) >= times, self.process.text()
+            return self.lines().count(line) >= times
+
+        until(f"wire says {line}: {self.lines()}", heard, timeout)
+
+    def kill(self):
+        self.process.kill(signal.SIGKILL)
+        self.process.child.wait()
+
+    def finish(self):
+        """Ends it; answers {name: {count: number}}."""
+        assert self.process.stop() == 0, self.process.text()
+        counts = {}
+        for line in self.lines():
+            name, *rest = line.split()
+            if rest and all("=" in word for word in rest):
+                counts[name] = {k: int(v) for k, v in (word.split("=") for word in rest)}
+        assert "mbufs 0" in self.lines(), self.process.text()
+        return counts
+
+
+def network(lab):
+    """Two hosts with all their offloads on, and a namespace between them."""
+    a, b, middle = lab.space("a"), lab.space("b"), lab.space("m")
+    lab.veth(a, "ea", middle, "ma")
+    lab.veth(b, "eb", middle, "mb")
+    for space, interface, number in ((a, "ea", 1), (b, "eb", 2)):
+        run("ip", "-n", space, "link", "set", interface, "up")
+        run("ip", "-n", space, "addr", "add", f"10.9.0.{number}/24", "dev", interface)
+        run("ip", "-n", space, "addr", "add", f"fd09::{number}/64", "dev", interface, "nodad")
+    return a, b, middle
+
+
+def offloads_are_on(space, interface):
+    features = run("ip", "netns", "exec", space, "ethtool", "-k", interface).stdout
+    return "tx-checksumming: on" in features and "tcp-segmentation-offload: on" in features
+
+
+def carries(space, *client):
+    """TCP for a second; answers bytes received and retransmits."""
+    done = json.loads(run("ip", "netns", "exec", space, "iperf3", "-J", "-t", "1", *client).stdout)
+    return done["end"]["sum_received"]["bytes"], done["end"]["sum_sent"]["retransmits"]
+
+
+def pings(space, address, count=3):
+    return run("ip", "netns", "exec", space, "ping", "-c", count, "-i", "0.05", "-W", "1", address,
+               check=False).returncode == 0
+
+
+SEND_TAGGED = """
+import socket
+out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+out.bind(("ea", 0))
+for kind in (b"\\x81\\x00", b"\\x88\\xa8"):
+    out.send(b"\\xff" * 6 + b"\\x02\\x00\\x00\\x00\\x00\\x07" + kind + b"\\x60\\x0a\\x88\\xb5" + bytes(range(60)))
+"""
+
+
+def tagged(lab, a, b):
+    """Tags arrive as they were sent; the kernel takes the outer one off the frame on its way in."""
+    capture = lab.process(["tcpdump", "-lnn", "-e", "-x", "-i", "eb", "-c", "2", "ether", "src", "02:00:00:00:00:07"], netns=b)
+    until("tcpdump listens", lambda: "listening on" in capture.text())
+    run("ip", "netns", "exec", a, "python3", "-c", SEND_TAGGED)
+    until("both frames", lambda: not capture.alive(), 5)
+    text = capture.text()
+    for kind in ("0x8100", "0x88a8"):
+        assert kind in text, text
+    assert text.count("vlan 10, p 3") == 2 and text.count("0001 0203 0405 0607") == 2, text
+
+
+def whole_frames(lab, a, b, middle):
+    """TCP over IPv4 and IPv6, both ways, from senders that leave checksums and segmentation to their device."""
+    assert offloads_are_on(a, "ea") and offloads_are_on(b, "eb")
+    wire = Wire(lab, "af_packet:ma", middle, "af_packet:mb", middle)
+    wire.says("b up")
+    server = lab.process(["iperf3", "-s"], netns=b)
+    until("iperf3 listens", lambda: "5201" in run("ip", "netns", "exec", b, "ss", "-ltn").stdout)
+    for client in (("-c", "10.9.0.2"), ("-6", "-c", "fd09::2"), ("-R", "-c", "10.9.0.2")):
+        received, _ = carries(a, *client)
+        assert received > 20e6, f"{client}: {received} bytes in a second"
+    server.stop()
+    tagged(lab, a, b)
+    for side in wire.finish().values():
+        assert side["broken"] == 0, side
+        assert side["received"] > 10000
+
+
+def survival(lab, a, b, middle, hugepages):
+    """Either end of a vhost-virtio link is killed and started again, three times; packets flow again each time."""
+    path = os.path.join(lab.folder, f"{hugepages}.sock")
+    ends = {"vhost": ("af_packet:ma", middle, f"vhost:{path}", "-"),
+            "virtio": (f"virtio:{path}", "-", "af_packet:mb", middle)}
+    running = {kind: Wire(lab, *ports, hugepages=hugepages) for kind, ports in ends.items()}
+    until("first packets", lambda: pings(a, "10.9.0.2"), 15)
+    for kind in ("vhost", "virtio") * 3:
+        running[kind].kill()
+        assert not pings(a, "10.9.0.2", 1)
+        running[kind] = Wire(lab, *ends[kind], hugepages=hugepages)
+        until(f"packets after the {kind} end was killed", lambda: pings(a, "10.9.0.2"), 15)
+        assert pings(a, "fd09::2", 20), "packets are lost"
+    for wire in running.values():
+        assert all(side["broken"] == 0 for side in wire.finish().values())
+
+
+def taken(lab):
+    """A socket that somebody listens on is refused, and its owner is not disturbed; one that a dead process left is not."""
+    path = os.path.join(lab.folder, "taken.sock")
+    owner = Wire(lab, "null:receive=0", "-", f"virtio:{path}", "-")
+    until("the socket is there", lambda: os.path.exists(path))
+    second = Wire(lab, "null:receive=0", "-", f"virtio:{path}", "-")
+    until("the second gives up", lambda: not second.process.alive())
+    assert "another process listens there" in second.process.text(), second.process.text()
+    peer = Wire(lab, "null:receive=0", "-", f"vhost:{path}", "-")
+    owner.says("b up")
+    peer.says("b up")
+    owner.finish()
+    peer.finish()
+
+
+class Ports(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.lab = Lab()
+        cls.spaces = network(cls.lab)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.lab.close()
+
+    def test_frames_are_whole(self):
+        whole_frames(self.lab, *self.spaces)
+
+    def test_either_end_is_killed_with_hugepages(self):
+        survival(self.lab, *self.spaces, "auto")
+
+    def test_either_end_is_killed_without_hugepages(self):
+        survival(self.lab, *self.spaces, "never")
+
+    def test_taken_socket_is_refused(self):
+        taken(self.lab)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
