@@ -62,8 +62,8 @@ static bool use_hugepages(const struct eal_options *options, unsigned megabytes,
 	return false;
 }
 
-/* EAL's own lines go to our log, as one event. What it calls an error may be no concern of an operator's (a peer that
- * is not there yet), so it is a warning here, and an error only if the one who asked for something says so. */
+/* EAL's and the drivers' own lines go to our log, for those who debug: what a driver calls an error (a peer left) is an
+ * event of the port's to an operator. */
 static ssize_t take_line(void *cookie, const char *text, size_t size)
 {
 	struct last_error *last = cookie;
@@ -76,8 +76,7 @@ static ssize_t take_line(void *cookie, const char *text, size_t size)
 		return (ssize_t)size;
 	if (level <= RTE_LOG_ERR)
 		snprintf(last->text, sizeof(last->text), "%.*s", (int)length, text);
-	log_write(level <= RTE_LOG_ERR ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG, "dpdk", "text=%.*s", (int)length,
-	          text);
+	log_write(LOG_LEVEL_DEBUG, "dpdk", "text=%.*s", (int)length, text);
 	return (ssize_t)size;
 }
 
