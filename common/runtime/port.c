@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 const struct port_kind port_kinds[] = {
 	{ "vhost",
@@ -100,6 +101,21 @@ unsigned port_option(const char *rest, const char *name, unsigned otherwise)
 void port_path(const char *rest, char *path, size_t size)
 {
 	snprintf(path, size, "%.*s", (int)strcspn(rest, "?"), rest);
+}
+
+void port_make_mac(struct port *port)
+{
+	char text[256 + PORT_NAME_MAX + PORT_URL_MAX] = "";
+	uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+	size_t used;
+
+	gethostname(text, 255);
+	used = strlen(text);
+	snprintf(text + used, sizeof(text) - used, "/%s/%s", port->name, port->url);
+	for (const char *c = text; *c; c++)
+		hash = (hash ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
+	memcpy(port->mac, &hash, sizeof(port->mac));
+	port->mac[0] = (uint8_t)((port->mac[0] & 0xfc) | 0x02); /* unicast, locally administered */
 }
 
 struct port *port_open(const struct port_options *options, struct errors *errors)

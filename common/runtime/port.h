@@ -99,6 +99,9 @@ bool port_af_packet(struct port *port, const struct port_options *options, const
 /* The value of an option in `PATH?name=value&name=value`, or otherwise; and the part before the question mark. */
 unsigned port_option(const char *rest, const char *name, unsigned otherwise);
 void port_path(const char *rest, char *path, size_t size);
+/* Gives a port without an address of its own one that is made of the host's and the port's names: the same again after
+ * a restart, so that peers need not learn it anew. */
+void port_make_mac(struct port *port);
 /* An error at this port. */
 void port_error(struct errors *errors, const struct port_options *options, const char *code,
                 const char *format, ...) __attribute__((format(printf, 4, 5)));
