@@ -96,6 +96,10 @@ bool port_ethdev(struct port *port, const struct port_options *options, const ch
 bool port_af_packet(struct port *port, const struct port_options *options, const char *interface,
                     struct errors *errors);
 
+/* port_tap.c: makes or takes up a TAP in the calling thread's network namespace; a persistent one outlives the port. */
+bool port_tap(struct port *port, const struct port_options *options, const char *name, uint16_t queues,
+              bool persistent, struct errors *errors);
+
 /* The value of an option in `PATH?name=value&name=value`, or otherwise; and the part before the question mark. */
 unsigned port_option(const char *rest, const char *name, unsigned otherwise);
 void port_path(const char *rest, char *path, size_t size);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Ports onto kernel interfaces: AF_PACKET on one that exists, and a TAP of our own. They belong at the outside of a chain, for they carry less than
- * a million packets a second. The interface is prepared: up, promiscuous, offloads off at our end, no IPv6 of the kernel's own. Control
- * side; the calling thread enters the port's network namespace while it opens.
+ * Ports onto kernel interfaces: AF_PACKET on one that exists, and a TAP of our own. They belong at the outside of a
+ * chain, for they carry less than a million packets a second. An interface that the kernel had is prepared: up,
+ * offloads off at our end, no IPv6 of the kernel's own. The kernel's end of a TAP is our neighbour and keeps its ways.
+ * Control side; the calling thread enters the port's network namespace while it opens.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -93,26 +94,34 @@ static bool bring_up(int fd, const char *name)
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
 	if (ioctl(fd, SIOCGIFFLAGS, &request) < 0)
 		return false;
-	request.ifr_flags |= IFF_UP | IFF_PROMISC;
+	request.ifr_flags |= IFF_UP;
 	return ioctl(fd, SIOCSIFFLAGS, &request) == 0;
 }
 
-static bool prepare(const struct port_options *options, const char *name, struct errors *errors)
+static bool turn_up(const struct port_options *options, const char *name, struct errors *errors)
 {
-	static const uint32_t offloads[] = { ETHTOOL_STXCSUM, ETHTOOL_SRXCSUM, ETHTOOL_STSO, ETHTOOL_SGSO,
-		                             ETHTOOL_SGRO };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool up;
+	bool up = bring_up(fd, name);
 
-	no_kernel_ipv6(name);
-	for (unsigned i = 0; i < sizeof(offloads) / sizeof(*offloads); i++)
-		offload_off(fd, name, offloads[i]);
-	up = bring_up(fd, name);
 	if (!up)
 		port_error(errors, options, "no-interface", "the interface cannot be brought up: %s",
 		           strerror(errno));
 	close(fd);
 	return up;
+}
+
+/* An interface that was the kernel's becomes ours: it must not answer beside us. */
+static bool prepare(const struct port_options *options, const char *name, struct errors *errors)
+{
+	static const uint32_t offloads[] = { ETHTOOL_STXCSUM, ETHTOOL_SRXCSUM, ETHTOOL_STSO, ETHTOOL_SGSO,
+		                             ETHTOOL_SGRO };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	no_kernel_ipv6(name);
+	for (unsigned i = 0; i < sizeof(offloads) / sizeof(*offloads); i++)
+		offload_off(fd, name, offloads[i]);
+	close(fd);
+	return turn_up(options, name, errors);
 }
 
 static bool exists(const struct port_options *options, const char *name, struct errors *errors)
@@ -128,6 +137,21 @@ static bool exists(const struct port_options *options, const char *name, struct 
 	return false;
 }
 
+/* What stands before the options; a name that the kernel would cut short is some other interface's. */
+static bool interface_name(const struct port_options *options, const char *rest, char name[IF_NAMESIZE],
+                           struct errors *errors)
+{
+	size_t length = strcspn(rest, "?");
+
+	if (length > 0 && length < IF_NAMESIZE && !memchr(rest, '/', length)) {
+		port_path(rest, name, IF_NAMESIZE);
+		return true;
+	}
+	port_error(errors, options, "bad-interface",
+	           "an interface's name has 1 to %d characters and no slash", IF_NAMESIZE - 1);
+	return false;
+}
+
 static bool open_af_packet(struct port *port, const struct port_options *options, const char *interface,
                            struct errors *errors)
 {
@@ -139,12 +163,14 @@ bool port_open_af_packet(struct port *port, const struct port_options *options, 
                          struct errors *errors)
 {
 	char interface[IF_NAMESIZE];
-	int old = enter(options, errors);
+	int old;
 	bool opened;
 
+	if (!interface_name(options, rest, interface, errors))
+		return false;
+	old = enter(options, errors);
 	if (old == -2)
 		return false;
-	port_path(rest, interface, sizeof(interface));
 	opened = open_af_packet(port, options, interface, errors);
 	leave(old);
 	return opened;
@@ -153,17 +179,26 @@ bool port_open_af_packet(struct port *port, const struct port_options *options, 
 bool port_open_tap(struct port *port, const struct port_options *options, const char *rest,
                    struct errors *errors)
 {
-	char name[IF_NAMESIZE], device[PORT_NAME_MAX], arguments[256];
-	int old = enter(options, errors);
+	unsigned queues = port_option(rest, "queues", options->queues);
+	char name[IF_NAMESIZE];
+	int old;
 	bool opened;
 
+	if (!interface_name(options, rest, name, errors))
+		return false;
+	if (queues < 1 || queues > PORT_QUEUES_MAX) {
+		port_error(errors, options, "bad-option", "queues must be from 1 to %d", PORT_QUEUES_MAX);
+		return false;
+	}
+	old = enter(options, errors);
 	if (old == -2)
 		return false;
-	port_path(rest, name, sizeof(name));
-	snprintf(device, sizeof(device), "net_tap%u", options->number);
-	snprintf(arguments, sizeof(arguments), "iface=%s", name);
-	opened = port_ethdev(port, options, device, arguments, options->queues, errors) &&
-	         prepare(options, name, errors);
+	opened =
+	        port_tap(port, options, name, (uint16_t)queues, port_option(rest, "persist", 0) != 0, errors);
+	if (opened && !turn_up(options, name, errors)) {
+		port->ops->close(port);
+		opened = false;
+	}
 	leave(old);
 	return opened;
 }

@@ -109,6 +109,45 @@ def whole_frames(lab, a, b, middle):
         assert side["received"] > 10000
 
 
+def taps(lab, space):
+    """Hosts behind TAPs: one that the port makes, one that was there before (and stays), with addresses of their own."""
+    other = lab.space("t")
+    run("ip", "-n", other, "tuntap", "add", "t1", "mode", "tap")
+    wire = Wire(lab, "tap:t0", space, "tap:t1", other)
+    wire.says("b up")
+    for name, interface, number in ((space, "t0", 1), (other, "t1", 2)):
+        run("ip", "-n", name, "addr", "add", f"10.8.0.{number}/24", "dev", interface)
+        run("ip", "-n", name, "addr", "add", f"fd08::{number}/64", "dev", interface, "nodad")
+    assert pings(space, "10.8.0.2") and pings(space, "fd08::2")
+    server = lab.process(["iperf3", "-s"], netns=other)
+    until("iperf3 listens", lambda: "5201" in run("ip", "netns", "exec", other, "ss", "-ltn").stdout)
+    received, _ = carries(space, "-c", "10.8.0.2")
+    assert received > 20e6, received
+    server.stop()
+    second = Wire(lab, "null:receive=0", "-", "tap:t1", other)
+    until("the second gives up", lambda: not second.process.alive())
+    assert "another process has it open" in second.process.text(), second.process.text()
+    assert all(side["broken"] == 0 for side in wire.finish().values())
+    assert run("ip", "-n", space, "link", "show", "t0", check=False).returncode != 0
+    assert run("ip", "-n", other, "link", "show", "t1").returncode == 0
+
+
+def refusals(lab, space):
+    """What cannot be opened says so by its URL, with the reason and what there is instead."""
+    for port, expected in ((("af_packet:nix", space), ("af_packet:nix", "no interface \"nix\"", "there are: lo, ")),
+                           (("af_packet:ma", "nix"), ("network namespace \"nix\"", "ip netns add")),
+                           (("tap:ma", space), ("tap:ma", "is no TAP")),
+                           (("tap:longer-than-fifteen", space), ("1 to 15 characters",)),
+                           (("vhost:relative", "-"), ("must be absolute",)),
+                           (("pcap:/nix", "-"), ("/nix", "No such file")),
+                           (("frob:x", "-"), ("frob:x",))):
+        wire = Wire(lab, *port, "null:receive=0", "-")
+        until(f"{port} is refused", lambda: not wire.process.alive())
+        assert wire.process.child.returncode == 1
+        for words in expected:
+            assert words in wire.process.text(), f"{port}: {wire.process.text()}"
+
+
 def survival(lab, a, b, middle, hugepages):
     """Either end of a vhost-virtio link is killed and started again, three times; packets flow again each time."""
     path = os.path.join(lab.folder, f"{hugepages}.sock")
@@ -159,6 +198,12 @@ class Ports(unittest.TestCase):
 
     def test_either_end_is_killed_without_hugepages(self):
         survival(self.lab, *self.spaces, "never")
+
+    def test_taps(self):
+        taps(self.lab, self.spaces[2])
+
+    def test_refusals(self):
+        refusals(self.lab, self.spaces[2])
 
     def test_taken_socket_is_refused(self):
         taken(self.lab)
