@@ -17,22 +17,30 @@
 #include "packet/pkt.h"
 #include "runtime/port.h"
 
-enum { TEMPLATE_BYTES = 64, PLAY_BURST = 64 };
+enum { TEMPLATE_BYTES = 64, AHEAD = 8, NEIGHBOUR_BYTES = RTE_ETHER_HDR_LEN + 28 };
 
 struct template
 {
 	uint8_t bytes[TEMPLATE_BYTES];
 };
 
+/* A frame of a capture: its first template of as many as it needs. */
+struct span {
+	uint32_t first;
+	uint16_t length;
+};
+
 struct play {
-	struct template *templates; /* one cache line each: the head of a frame */
-	uint16_t *lengths;          /* NULL: all of `length` */
+	struct template *templates; /* one cache line each */
+	struct span *spans;         /* of a capture; NULL: each template is the head of a frame of `length` */
+	uint64_t
+	        rearm; /* the word of an mbuf that its receiver sets: room before the frame, one reference, one segment */
 	uint32_t count, room, next;
 	uint16_t length;
 	bool learns; /* what is sent becomes a template, turned round, until `room` are there */
 	bool silent; /* nothing to receive */
-	bool asked; /* an ARP request was sent: `answer` is the next frame to be received */
-	uint8_t answer[RTE_ETHER_HDR_LEN + 28];
+	bool asked;  /* an ARP request was sent: `answer` is the next frame to be received */
+	uint8_t answer[NEIGHBOUR_BYTES];
 };
 
 /* The one neighbour of such a port answers for every address. */
@@ -64,25 +72,56 @@ static uint16_t give_answer(struct port *port, struct play *play, struct rte_mbu
 	return 1;
 }
 
+/* An mbuf as it lies in its pool has one reference, one segment and nothing behind it, so the second of its cache lines
+ * need not be touched. */
+static void wake(const struct play *play, struct rte_mbuf *m, uint16_t length)
+{
+	memcpy(&m->rearm_data, &play->rearm, sizeof(play->rearm));
+	m->ol_flags = 0;
+	m->packet_type = 0;
+	m->data_len = length;
+	m->pkt_len = length;
+}
+
+static void give_heads(struct play *play, struct rte_mbuf **m, uint16_t n)
+{
+	const struct template *t = &play->templates[play->next];
+
+	for (uint16_t i = 0; i < n; i++) {
+		wake(play, m[i], play->length);
+		rte_prefetch0(t + i + AHEAD);
+		memcpy((uint8_t *)m[i]->buf_addr + RTE_PKTMBUF_HEADROOM, t[i].bytes, TEMPLATE_BYTES);
+	}
+}
+
+static void give_frames(struct play *play, struct rte_mbuf **m, uint16_t n)
+{
+	const struct span *span = &play->spans[play->next];
+
+	for (uint16_t i = 0; i < n; i++) {
+		wake(play, m[i], span[i].length);
+		rte_memcpy((uint8_t *)m[i]->buf_addr + RTE_PKTMBUF_HEADROOM,
+		           play->templates[span[i].first].bytes, span[i].length);
+	}
+}
+
 static uint16_t play_rx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
 {
 	struct play *play = port->private;
+	uint32_t left = play->count - play->next;
 
 	if (unlikely(play->asked))
-		return give_answer(port, play, m);
-	if (queue || play->silent || !play->count ||
-	    rte_pktmbuf_alloc_bulk(port->pool, m, n) != 0)
+		return queue ? 0 : give_answer(port, play, m);
+	if (n > left)
+		n = (uint16_t)left; /* a burst ends with the round */
+	if (queue || play->silent || (play->learns && play->count < play->room) ||
+	    rte_mempool_get_bulk(port->pool, (void **)m, n) != 0)
 		return 0;
-	for (uint16_t i = 0; i < n; i++) {
-		uint32_t at = play->next;
-		uint16_t length = play->lengths ? play->lengths[at] : play->length;
-
-		rte_memcpy(rte_pktmbuf_mtod(m[i], void *), play->templates[at].bytes, TEMPLATE_BYTES);
-		m[i]->data_len = length;
-		m[i]->pkt_len = length;
-		play->next = at + 1 >= play->count ? 0 : at + 1;
-		rte_prefetch0(&play->templates[play->next + 8 < play->count ? play->next + 8 : 0]);
-	}
+	if (play->spans)
+		give_frames(play, m, n);
+	else
+		give_heads(play, m, n);
+	play->next = play->next + n == play->count ? 0 : play->next + n;
 	return n;
 }
 
@@ -112,6 +151,25 @@ static void learn(struct play *play, struct rte_mbuf *m)
 	play->count++;
 }
 
+/* Whether it can go back to its pool as it is: one reference, one segment, its own buffer. */
+static bool plain(const struct rte_mbuf *m, const struct rte_mempool *pool)
+{
+	return (m->pool == pool) & (m->refcnt == 1) & (m->nb_segs == 1) &
+	       !(m->ol_flags & (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL));
+}
+
+static void give_back(struct port *port, struct rte_mbuf **m, uint16_t n)
+{
+	bool all = true;
+
+	for (uint16_t i = 0; i < n; i++)
+		all &= plain(m[i], port->pool);
+	if (likely(all))
+		rte_mempool_put_bulk(port->pool, (void **)m, n);
+	else
+		rte_pktmbuf_free_bulk(m, n);
+}
+
 static uint16_t play_tx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
 {
 	struct play *play = port->private;
@@ -123,7 +181,7 @@ static uint16_t play_tx(struct port *port, unsigned queue, struct rte_mbuf **m, 
 		for (uint16_t i = 0; i < n && play->count < play->room; i++)
 			if (rte_pktmbuf_mtod(m[i], const uint8_t *)[13] == 0)
 				learn(play, m[i]);
-	rte_pktmbuf_free_bulk(m, n);
+	give_back(port, m, n);
 	return n;
 }
 
@@ -138,11 +196,22 @@ static void play_close(struct port *port)
 	struct play *play = port->private;
 
 	free(play->templates);
-	free(play->lengths);
+	free(play->spans);
 	free(play);
 }
 
 static const struct port_ops play_ops = { play_rx, play_tx, play_up, play_close };
+
+static uint64_t rearm_word(void)
+{
+	struct rte_mbuf m = {
+		.data_off = RTE_PKTMBUF_HEADROOM, .refcnt = 1, .nb_segs = 1, .port = RTE_MBUF_PORT_INVALID
+	};
+	uint64_t word;
+
+	memcpy(&word, &m.rearm_data, sizeof(word));
+	return word;
+}
 
 static struct play *new_play(struct port *port, const struct port_options *options, uint32_t room,
                              struct errors *errors)
@@ -158,6 +227,7 @@ static struct play *new_play(struct port *port, const struct port_options *optio
 	}
 	memset(play->templates, 0, (size_t)room * sizeof(struct template));
 	play->room = room;
+	play->rearm = rearm_word();
 	port->private = play;
 	port->ops = &play_ops;
 	port->rx_queues = 1;
@@ -166,42 +236,79 @@ static struct play *new_play(struct port *port, const struct port_options *optio
 	return play;
 }
 
-static bool add_frame(struct play *play, const struct pcap_pkthdr *header, const uint8_t *bytes)
+/* Templates that a frame takes. */
+static uint32_t lines_of(uint32_t length)
 {
-	if (play->count == play->room || header->caplen < RTE_ETHER_HDR_LEN || header->caplen > 2000)
-		return play->count < play->room;
-	memcpy(play->templates[play->count].bytes, bytes,
-	       header->caplen < TEMPLATE_BYTES ? header->caplen : TEMPLATE_BYTES);
-	play->lengths[play->count++] = (uint16_t)header->caplen;
-	return true;
+	return (length + TEMPLATE_BYTES - 1) / TEMPLATE_BYTES;
+}
+
+/* The captured frames that can be played: whole, and no larger than an mbuf. Their number, and of lines together. */
+static uint32_t count_frames(const char *path, uint32_t most, uint32_t room, uint32_t *lines, char *why)
+{
+	pcap_t *pcap = pcap_open_offline(path, why);
+	struct pcap_pkthdr *header;
+	const uint8_t *bytes;
+	uint32_t frames = 0;
+
+	*lines = 0;
+	while (pcap && frames < most && pcap_next_ex(pcap, &header, &bytes) == 1) {
+		if (header->caplen < header->len || header->caplen > room ||
+		    header->caplen < RTE_ETHER_HDR_LEN)
+			continue;
+		*lines += lines_of(header->caplen);
+		frames++;
+	}
+	if (pcap)
+		pcap_close(pcap);
+	return frames;
+}
+
+/* The same frames in the same order, now kept. */
+static void read_frames(struct play *play, const char *path, uint32_t frames, uint32_t room)
+{
+	char why[PCAP_ERRBUF_SIZE];
+	pcap_t *pcap = pcap_open_offline(path, why);
+	struct pcap_pkthdr *header;
+	const uint8_t *bytes;
+	uint32_t line = 0;
+
+	while (pcap && play->count < frames && pcap_next_ex(pcap, &header, &bytes) == 1) {
+		if (header->caplen < header->len || header->caplen > room ||
+		    header->caplen < RTE_ETHER_HDR_LEN || line + lines_of(header->caplen) > play->room)
+			continue;
+		memcpy(play->templates[line].bytes, bytes, header->caplen);
+		play->spans[play->count++] = (struct span){ line, (uint16_t)header->caplen };
+		line += lines_of(header->caplen);
+	}
+	if (pcap)
+		pcap_close(pcap);
 }
 
 bool port_open_replay(struct port *port, const struct port_options *options, const char *rest,
                       struct errors *errors)
 {
-	uint32_t room = port_option(rest, "frames", 65536);
-	char path[PORT_URL_MAX], why[PCAP_ERRBUF_SIZE];
-	struct pcap_pkthdr *header;
-	const uint8_t *bytes;
+	uint32_t room = rte_pktmbuf_data_room_size(port->pool) - RTE_PKTMBUF_HEADROOM, lines, frames;
+	char path[PORT_URL_MAX], why[PCAP_ERRBUF_SIZE] = "";
 	struct play *play;
-	pcap_t *pcap;
 
 	port_path(rest, path, sizeof(path));
-	pcap = pcap_open_offline(path, why);
-	if (!pcap) {
-		port_error(errors, options, "no-file", "cannot read the capture: %s", why);
+	frames = count_frames(path, port_option(rest, "frames", 65536), room, &lines, why);
+	if (!frames) {
+		port_error(errors, options, "no-file", "cannot be played: %s",
+		           why[0] ? why : "the capture holds no whole Ethernet frame");
 		return false;
 	}
-	play = new_play(port, options, room, errors);
-	if (play)
-		play->lengths = calloc(room, sizeof(*play->lengths));
-	while (play && play->lengths && pcap_next_ex(pcap, &header, &bytes) == 1 &&
-	       add_frame(play, header, bytes))
-		continue;
-	pcap_close(pcap);
-	if (play)
-		play->silent = play->count == 0;
-	return play != NULL;
+	play = new_play(port, options, lines, errors);
+	if (!play)
+		return false;
+	play->spans = calloc(frames, sizeof(*play->spans));
+	if (!play->spans) {
+		port_error(errors, options, "no-memory", "not enough memory for %u frames", frames);
+		play_close(port);
+		return false;
+	}
+	read_frames(play, path, frames, room);
+	return true;
 }
 
 /* A UDP frame of flow i: 10.x.y.z to 198.18.y.z, ports by the seed. */
