@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The orchestrator's REST (docs/SLUICED.md). Handlers run on the server's threads and hold no data of their own: they
+ * read and change through the manager. Life cycle: api_start, api_stop before manager_free.
+ */
+#ifndef SLUICE_API_API_H
+#define SLUICE_API_API_H
+
+#include "lifecycle/manager.h"
+#include "manage/rest.h"
+
+/* What handlers share: the user pointer of the server. */
+struct api {
+	struct manager *manager;
+	struct rest *rest;
+	struct rest_route event_routes[2];
+	_Atomic uint64_t requests, refused; /* answered; with a status of 400 or more */
+	_Atomic bool ready;
+};
+
+/* Listens on RUN/sluiced.sock; group: members of it may connect too, -1: none. NULL with errors. */
+struct api *api_start(struct manager *manager, long group, struct errors *errors);
+/* To be called when what a former life left has been taken up. */
+void api_ready(struct api *api);
+void api_stop(struct api *api);
+
+/* --- Tables, one a file. --- */
+extern const struct rest_route service_routes[], vnf_routes[], chain_routes[], op_routes[], system_routes[];
+
+/* --- What the files share (common.c). --- */
+
+struct api *api_of(const struct rest_request *request);
+struct manager *manager_of(const struct rest_request *request);
+
+/* Who asks: "uid 0". The text lives in `text`. */
+const char *author_of(const struct rest_request *request, char *text, size_t size);
+
+/* 404 of a service or VNF that is not there. */
+void reply_no_service(struct rest_reply *reply, const char *service);
+void reply_no_vnf(struct rest_reply *reply, const char *service, const char *vnf);
+
+/* ?wait= in milliseconds, else `otherwise`; false: the reply is a 400. */
+bool wait_of(const struct rest_request *request, struct rest_reply *reply, unsigned otherwise_s,
+             unsigned *ms);
+
+/* Answers with an operation: waits as asked, then 200 if it has ended, else `status` (202, 201) with Location. */
+void reply_op(const struct rest_request *request, struct rest_reply *reply, uint64_t op, unsigned status,
+              unsigned wait_s);
+
+/* How a change of one service ends. `created`: the service was not there. */
+struct service_change {
+	const char *service;
+	json_t *descriptor; /* taken over; NULL: delete */
+	const char *
+	        prefix; /* path of what was sent in the descriptor ("vnfs[0].config"), taken off errors; NULL: all of it */
+	bool created;
+	unsigned
+	        wait_s; /* where the request says nothing; an operation that rolled back is then a problem, 422 */
+};
+
+/* Carries a change of one service out and answers. The caller has called manager_begin; this calls manager_end. */
+void change_service(const struct rest_request *request, struct rest_reply *reply,
+                    const struct service_change *change);
+
+/* Answers an outcome of manager_change other than a begun one. True if it has answered. */
+bool reply_refused(struct rest_reply *reply, enum change_result result, struct errors *errors);
+
+/* Answers a dry run; takes the report over and empties the errors. */
+void reply_dry_run(struct rest_reply *reply, json_t *report, struct errors *errors);
+
+/* RFC 7396; new reference. */
+json_t *merge_patch(const json_t *target, const json_t *patch);
+
+/* Element of an array of objects by its name, borrowed; NULL. *index may be NULL. */
+json_t *named_item(const json_t *list, const char *name, size_t *index);
+
+/* --- Passing on (proxy.c). --- */
+
+/*
+ * Passes the request on to a process: its REST at `path`, with this request's query. `tags`: ETag and the conditions on
+ * it are the process's, and go through.
+ */
+void proxy(const struct rest_request *request, struct rest_reply *reply, const char *socket, const char *path,
+           bool tags);
+
+#endif

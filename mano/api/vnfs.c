@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* REST: VNFs, their configuration, and what is passed on to their processes. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "manage/pages.h"
+#include "manage/problem.h"
+#include "util/memory.h"
+
+/* How long a change of a configuration waits for its end where nothing is said. */
+enum { CONFIG_WAIT_S = 30 };
+
+static void get_vnfs(const struct rest_request *request, struct rest_reply *reply)
+{
+	const char *service = rest_param(request, "service");
+	json_t *list = show_vnfs(manager_of(request), service);
+
+	if (list)
+		page_reply(request, reply, list);
+	else
+		reply_no_service(reply, service);
+}
+
+static void get_vnf(const struct rest_request *request, struct rest_reply *reply)
+{
+	const char *service = rest_param(request, "service"), *vnf = rest_param(request, "vnf");
+	json_t *shown = show_vnf(manager_of(request), service, vnf);
+
+	if (shown)
+		rest_reply_json(reply, 200, shown);
+	else
+		reply_no_vnf(reply, service, vnf);
+}
+
+static void restart(const struct rest_request *request, struct rest_reply *reply, bool heal)
+{
+	const char *service = rest_param(request, "service"), *vnf = rest_param(request, "vnf");
+	struct errors errors = ERRORS_NONE;
+	char author[32], *socket;
+	uint64_t op = 0;
+
+	manager_begin(manager_of(request));
+	socket = manager_socket(manager_of(request), service, vnf);
+	if (socket)
+		op = manager_restart(manager_of(request), service, vnf, heal,
+		                     author_of(request, author, sizeof(author)), &errors);
+	manager_end(manager_of(request));
+	if (!socket)
+		reply_no_vnf(reply, service, vnf);
+	else if (op)
+		reply_op(request, reply, op, 202, 0);
+	else
+		reply_refused(reply, CHANGE_REFUSED, &errors);
+	free(socket);
+}
+
+static void heal_vnf(const struct rest_request *request, struct rest_reply *reply)
+{
+	restart(request, reply, true);
+}
+
+static void restart_vnf(const struct rest_request *request, struct rest_reply *reply)
+{
+	restart(request, reply, false);
+}
+
+/* --- passing on --- */
+
+/* Passes on to the process of a VNF ("" : the service process), at PREFIX TAIL. */
+static void pass_on(const struct rest_request *request, struct rest_reply *reply, const char *vnf,
+                    const char *path, bool tags)
+{
+	const char *service = rest_param(request, "service");
+	char *socket = manager_socket(manager_of(request), service, vnf);
+
+	if (socket)
+		proxy(request, reply, socket, path, tags);
+	else if (*vnf)
+		reply_no_vnf(reply, service, vnf);
+	else
+		reply_no_service(reply, service);
+	free(socket);
+}
+
+static void pass_vnf(const struct rest_request *request, struct rest_reply *reply)
+{
+	const char *vnf = rest_param(request, "vnf");
+	char *path = text_format("/v1/vnfs/%s/%s", vnf, rest_param(request, "rest"));
+
+	pass_on(request, reply, vnf, path, true);
+	free(path);
+}
+
+static const char *chosen_vnf(const struct rest_request *request)
+{
+	const char *vnf = rest_query(request, "vnf");
+
+	return vnf ? vnf : "";
+}
+
+static void pass_state(const struct rest_request *request, struct rest_reply *reply)
+{
+	char *path = text_format("/v1/state/%s", rest_param(request, "rest"));
+
+	pass_on(request, reply, chosen_vnf(request), path, true);
+	free(path);
+}
+
+static void pass_metrics(const struct rest_request *request, struct rest_reply *reply)
+{
+	pass_on(request, reply, chosen_vnf(request), "/metrics", true);
+}
+
+/* --- configuration --- */
+
+static void tag_revision(const struct rest_request *request, struct rest_reply *reply)
+{
+	uint64_t revision;
+	json_t *descriptor = show_descriptor(manager_of(request), rest_param(request, "service"), &revision);
+
+	if (descriptor)
+		rest_reply_header(reply, "ETag", "\"%llu\"", (unsigned long long)revision);
+	json_decref(descriptor);
+}
+
+/* The tag is the service's revision, because that is what a change of the configuration is a change of. */
+static void get_config(const struct rest_request *request, struct rest_reply *reply)
+{
+	const char *vnf = rest_param(request, "vnf");
+	char *path = text_format("/v1/vnfs/%s/config", vnf);
+
+	pass_on(request, reply, vnf, path, false);
+	if (rest_reply_get_status(reply) == 200)
+		tag_revision(request, reply);
+	free(path);
+}
+
+/* Takes the lock of changes; the descriptor (new) and the VNF in it, or NULL: all is said, the lock is free. */
+static json_t *begin(const struct rest_request *request, struct rest_reply *reply, json_t **item,
+                     size_t *index)
+{
+	const char *service = rest_param(request, "service"), *vnf = rest_param(request, "vnf");
+	uint64_t revision;
+	char tag[24];
+
+	manager_begin(manager_of(request));
+	json_t *descriptor = show_descriptor(manager_of(request), service, &revision);
+	*item = named_item(json_object_get(descriptor, "vnfs"), vnf, index);
+	snprintf(tag, sizeof(tag), "%llu", (unsigned long long)(descriptor ? revision : 0));
+	if (*item && rest_match(request, reply, tag))
+		return descriptor;
+	manager_end(manager_of(request));
+	if (!*item)
+		reply_no_vnf(reply, service, vnf);
+	json_decref(descriptor);
+	return NULL;
+}
+
+static void change_config(const struct rest_request *request, struct rest_reply *reply, bool patch)
+{
+	size_t index = 0;
+	json_t *item, *descriptor = begin(request, reply, &item, &index);
+
+	if (!descriptor)
+		return;
+	json_object_set_new(item, "config",
+	                    patch ? merge_patch(json_object_get(item, "config"), request->json)
+	                          : json_deep_copy(request->json));
+	char *prefix = text_format("vnfs[%zu].config", index);
+	struct service_change change = { .service = rest_param(request, "service"),
+		                         .descriptor = descriptor,
+		                         .prefix = prefix,
+		                         .wait_s = CONFIG_WAIT_S };
+	change_service(request, reply, &change);
+	free(prefix);
+}
+
+static void put_config(const struct rest_request *request, struct rest_reply *reply)
+{
+	change_config(request, reply, false);
+}
+
+static void patch_config(const struct rest_request *request, struct rest_reply *reply)
+{
+	change_config(request, reply, true);
+}
+
+const struct rest_route vnf_routes[] = {
+	{ .pattern = "/v1/services/{service}/vnfs",
+	  .summary = "VNFs of a service",
+	  .get = { .handle = get_vnfs, .summary = "List them" } },
+	{ .pattern = "/v1/services/{service}/vnfs/{vnf}",
+	  .summary = "One VNF",
+	  .get = { .handle = get_vnf, .summary = "Its state, process and health" } },
+	{ .pattern = "/v1/services/{service}/vnfs/{vnf}:heal",
+	  .summary = "Kill its process and start it anew",
+	  .post = { .handle = heal_vnf, .summary = "Heal", .answer = "Operation" },
+	  .flags = REST_SLOW },
+	{ .pattern = "/v1/services/{service}/vnfs/{vnf}:restart",
+	  .summary = "Stop its process and start it anew",
+	  .post = { .handle = restart_vnf, .summary = "Restart", .answer = "Operation" },
+	  .flags = REST_SLOW },
+	{ .pattern = "/v1/services/{service}/vnfs/{vnf}/config",
+	  .summary = "Configuration of a VNF",
+	  .get = { .handle = get_config, .summary = "As it runs" },
+	  .put = { .handle = put_config, .summary = "Replace it: a new revision of the service" },
+	  .patch = { .handle = patch_config,
+	             .summary = "Merge into it (RFC 7396)",
+	             .accepts = REST_JSON | REST_MERGE_PATCH },
+	  .flags = REST_SLOW },
+	{ .pattern = "/v1/services/{service}/vnfs/{vnf}/{rest*}",
+	  .summary = "The VNF's own REST",
+	  .get = { .handle = pass_vnf, .summary = "Passed on" },
+	  .put = { .handle = pass_vnf, .summary = "Passed on", .accepts = REST_ANY },
+	  .patch = { .handle = pass_vnf, .summary = "Passed on", .accepts = REST_ANY },
+	  .post = { .handle = pass_vnf, .summary = "Passed on", .accepts = REST_ANY },
+	  .del = { .handle = pass_vnf, .summary = "Passed on", .accepts = REST_ANY },
+	  .flags = REST_SLOW },
+	{ .pattern = "/v1/services/{service}/state/{rest*}",
+	  .summary = "State of the engine of the service process, or with ?vnf= of a VNF's",
+	  .get = { .handle = pass_state, .summary = "Passed on" },
+	  .del = { .handle = pass_state, .summary = "Passed on", .accepts = REST_ANY },
+	  .flags = REST_SLOW },
+	{ .pattern = "/v1/services/{service}/metrics",
+	  .summary = "Metrics of the service process, or with ?vnf= of a VNF's",
+	  .get = { .handle = pass_metrics, .summary = "Scrape" },
+	  .flags = REST_SLOW },
+	{ .pattern = NULL },
+};

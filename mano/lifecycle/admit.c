@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Whether the host has what targets need, asked before anything changes. See target.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lifecycle/target.h"
+#include "util/memory.h"
+
+/* What a process needs besides its packet memory, and for each session of its tables; kB and bytes, rounded up. */
+enum { PROCESS_KB = 48 << 10, SESSION_BYTES = 256 };
+
+/* --- cores --- */
+
+static void admit_cores(struct manager *manager, const struct target *target, struct core_use *use,
+                        struct errors *errors)
+{
+	const struct service *service = manager_service(manager, target->name);
+
+	for (size_t i = 0; i < target->renderings.count; i++) {
+		const struct rendering *rendering = &target->renderings.list[i];
+		struct wish wish;
+		bool shared;
+
+		target_wish(manager, target, rendering,
+		            service ? service_unit(service, rendering->vnf) : NULL, use, &wish, &shared,
+		            errors);
+		wish_clear(&wish);
+	}
+}
+
+/* --- memory --- */
+
+static uint64_t needed_kb(const struct target *target)
+{
+	const struct conf *engine = conf_get(target->document, "engine");
+	uint64_t sessions =
+	        (uint64_t)(conf_int(engine, "sessions", 65536) + conf_int(engine, "sessions6", 16384));
+
+	return PROCESS_KB + (uint64_t)conf_int(engine, "memory", 128) * 1024 +
+	       sessions * SESSION_BYTES / 1024;
+}
+
+static void admit_memory(struct manager *manager, const struct target *target, uint64_t *available,
+                         struct errors *errors)
+{
+	const struct service *service = manager_service(manager, target->name);
+	size_t running = service ? service->units_count : 0,
+	       more = target->renderings.count > running ? target->renderings.count - running : 0;
+	uint64_t needed = more * needed_kb(target);
+
+	if (needed <= *available) {
+		*available -= needed;
+		return;
+	}
+	errors_add(errors, "engine", "not-enough-memory", NULL, 0,
+	           "%zu more processes need %llu MB and %llu MB are available: lower engine.sessions or "
+	           "engine.memory, or "
+	           "stop other services",
+	           more, (unsigned long long)needed >> 10, (unsigned long long)*available >> 10);
+	*available = 0;
+}
+
+/* --- interfaces --- */
+
+static const char *device_interface(const char *device)
+{
+	static const char *const kinds[] = { "af_packet:", "af_xdp:" };
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strncmp(device, kinds[i], strlen(kinds[i])) == 0)
+			return device + strlen(kinds[i]);
+	return NULL;
+}
+
+static bool holds(const json_t *names, const char *name, size_t length)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(names, i, item)
+	{
+		const char *text = json_string_value(item);
+
+		if (strlen(text) == length && strncmp(text, name, length) == 0)
+			return true;
+	}
+	return false;
+}
+
+static char *join(const json_t *names)
+{
+	char *text = text_copy("");
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(names, i, item)
+	{
+		char *longer = text_format("%s%s%s", text, i ? ", " : "", json_string_value(item));
+		free(text);
+		text = longer;
+	}
+	return text;
+}
+
+static void admit_device(const struct conf *port, const char *netns, struct errors *errors)
+{
+	const struct conf *device = conf_get(port, "device");
+	const char *interface = device_interface(device->string);
+	json_t *names = interface ? host_interfaces(netns) : NULL;
+	size_t length = interface ? strcspn(interface, "?,") : 0;
+
+	if (names && !holds(names, interface, length)) {
+		char *all = join(names);
+
+		conf_error(errors, device, "no-such-interface",
+		           "there is no interface \"%.*s\" %s%s: there are %s", (int)length, interface,
+		           netns ? "in network namespace " : "on this host", netns ? netns : "", all);
+		free(all);
+	}
+	json_decref(names);
+}
+
+static void admit_ports(const struct target *target, struct errors *errors)
+{
+	const struct conf *edge = conf_get(target->document, "edge"), *ports = conf_get(edge, "ports");
+	const char *common = conf_string(edge, "netns", NULL);
+
+	if (!host_has_netns(common)) {
+		conf_error(errors, conf_get(edge, "netns"), "no-such-netns",
+		           "there is no network namespace \"%s\": ip netns add %s", common, common);
+		return;
+	}
+	for (size_t i = 0; i < conf_count(ports); i++) {
+		const struct conf *port = conf_at(ports, i);
+		const char *netns = conf_string(port, "netns", common);
+
+		if (host_has_netns(netns))
+			admit_device(port, netns, errors);
+		else
+			conf_error(errors, conf_get(port, "netns"), "no-such-netns",
+			           "there is no network namespace \"%s\": ip netns add %s", netns, netns);
+	}
+}
+
+/* --- sockets --- */
+
+static void admit_socket(struct manager *manager, const struct target *target, struct errors *errors)
+{
+	char *folder = text_format("%s/%s", manager->options.run_folder, target->name),
+	     *socket = text_format("%s/" INSTANCE_CONTROL, folder);
+	struct child ours = CHILD_NONE;
+
+	/* A process that was started in this very folder is taken up; any other is in the way. */
+	if (host_socket_alive(socket) && !manager->driver->adopt(folder, 0, 0, &ours))
+		errors_add(errors, "name", "socket-taken", NULL, 0,
+		           "a process that is not ours listens on %s: stop it, or choose another name",
+		           socket);
+	child_forget(&ours);
+	free(socket);
+	free(folder);
+}
+
+/* --- all --- */
+
+static void admit_one(struct manager *manager, const struct target *target, struct core_use *use,
+                      uint64_t *available, struct errors *errors)
+{
+	struct errors found = ERRORS_NONE;
+
+	pthread_mutex_lock(&manager->lock);
+	admit_cores(manager, target, use, &found);
+	admit_memory(manager, target, available, &found);
+	pthread_mutex_unlock(&manager->lock);
+	admit_ports(target, &found);
+	if (target->is_new)
+		admit_socket(manager, target, &found);
+	errors_move(errors, &found, target->prefix);
+}
+
+bool targets_admit(struct manager *manager, const struct targets *targets, struct errors *errors)
+{
+	uint64_t available = host_memory().available_kb;
+	size_t before = errors->count;
+	struct core_use use;
+
+	pthread_mutex_lock(&manager->lock);
+	use = manager_core_use(manager);
+	pthread_mutex_unlock(&manager->lock);
+	for (size_t i = 0; i < targets->count; i++)
+		if (targets->list[i].document)
+			admit_one(manager, &targets->list[i], &use, &available, errors);
+	return errors->count == before;
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the host lacks. See doctor.h. */
+#include "lifecycle/doctor.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "lifecycle/target.h"
+#include "util/memory.h"
+
+enum { DISK_MB = 64, MEMORY_MB = 256 };
+
+/* Adds a check; takes detail and fix over. */
+static void add(json_t *checks, const char *name, bool fine, const char *severity, char *detail, char *fix)
+{
+	json_t *check = json_pack("{s:s,s:b,s:s,s:s}", "name", name, "ok", fine, "severity", severity,
+	                          "detail", detail);
+
+	if (!fine && fix)
+		json_object_set_new(check, "fix", json_string(fix));
+	json_array_append_new(checks, check);
+	free(detail);
+	free(fix);
+}
+
+static void check_memory(json_t *checks)
+{
+	struct host_memory memory = host_memory();
+
+	add(checks, "memory", memory.available_kb >> 10 >= MEMORY_MB, "error",
+	    text_format("%llu MB available", (unsigned long long)memory.available_kb >> 10),
+	    text_format("free memory: a process needs about %d MB", MEMORY_MB));
+	add(checks, "hugepages", memory.hugepages_free > 0, "warning",
+	    text_format("%llu of %llu free, %llu kB each", (unsigned long long)memory.hugepages_free,
+	                (unsigned long long)memory.hugepages, (unsigned long long)memory.hugepage_kb),
+	    text_copy("faster with them: sysctl vm.nr_hugepages=256"));
+}
+
+static void check_cores(struct manager *manager, json_t *checks)
+{
+	pthread_mutex_lock(&manager->lock);
+	struct core_use use = manager_core_use(manager);
+	pthread_mutex_unlock(&manager->lock);
+	unsigned total = (unsigned)CPU_COUNT(&manager->host.workers), left = cores_free(&manager->host, &use);
+
+	add(checks, "cores", left > 0, "warning",
+	    text_format("%u of %u worker cores are free; control threads on %s", left, total,
+	                manager->host.count > 1 ? manager->host.control_list : "the same core"),
+	    text_copy("the next service shares cores: lower engine.workers, stop services, or give the host "
+	              "more cores"));
+}
+
+static void check_folder(json_t *checks, const char *name, const char *folder)
+{
+	struct statvfs space = { 0 };
+	bool writable = access(folder, W_OK) == 0, known = statvfs(folder, &space) == 0;
+	unsigned long long free_mb = known ? (unsigned long long)space.f_bavail * space.f_frsize >> 20 : 0;
+
+	add(checks, name, writable && free_mb >= DISK_MB, "error",
+	    text_format("%s is %swritable, %llu MB free", folder, writable ? "" : "not ", free_mb),
+	    writable ? text_format("make room on the file system of %s: %d MB at least", folder, DISK_MB)
+	             : text_format("run sluiced as the owner of %s", folder));
+}
+
+/* --- executables --- */
+
+static json_t *kinds(const char *folder)
+{
+	json_t *names = json_array();
+	struct dirent *entry;
+	DIR *all = opendir(folder);
+
+	while (all && (entry = readdir(all)))
+		if (strncmp(entry->d_name, "sluice-", 7) == 0 && strcmp(entry->d_name, "sluice-chain") != 0)
+			json_array_append_new(names, json_string(entry->d_name + 7));
+	if (all)
+		closedir(all);
+	return names;
+}
+
+static void check_programs(struct manager *manager, json_t *checks)
+{
+	const char *folder = manager->options.program_folder;
+	char *chain = text_format("%s/sluice-chain", folder);
+	json_t *found = kinds(folder);
+	bool fine = access(chain, X_OK) == 0;
+	char *names = json_dumps(found, 0);
+
+	add(checks, "executables", fine, "error",
+	    fine ? text_format("sluice-chain and kinds %s in %s", names, folder)
+	         : text_format("no executable sluice-chain in %s", folder),
+	    text_copy("install the VNFs, or start sluiced with --libexec FOLDER"));
+	json_decref(found);
+	free(names);
+	free(chain);
+}
+
+/* --- services --- */
+
+static void check_service(struct manager *manager, const struct target *target, json_t *checks)
+{
+	struct targets one = { (struct target *)(uintptr_t)target, 1 };
+	struct errors errors = ERRORS_NONE;
+
+	targets_admit(manager, &one, &errors);
+	for (size_t i = 0; i < errors.count; i++)
+		add(checks, "service", false, "error",
+		    text_format("%s: %s", errors.list[i].path ? errors.list[i].path : target->name,
+		                errors.list[i].detail),
+		    text_copy("make what is missing, or change the service"));
+	if (!errors.count)
+		add(checks, "service", true, "error", text_format("%s has what it needs", target->name),
+		    NULL);
+	errors_free(&errors);
+}
+
+static void check_services(struct manager *manager, json_t *checks)
+{
+	struct targets targets = { NULL, 0 };
+
+	pthread_mutex_lock(&manager->lock);
+	for (size_t i = 0; i < manager->services_count; i++)
+		if (!manager->services[i]->going)
+			targets_add(&targets, manager->services[i]->name,
+			            conf_clone(manager->services[i]->document),
+			            text_format("services[%s]", manager->services[i]->name));
+	pthread_mutex_unlock(&manager->lock);
+	targets_render(&targets, manager->options.run_folder);
+	for (size_t i = 0; i < targets.count; i++)
+		check_service(manager, &targets.list[i], checks);
+	targets_free(&targets);
+}
+
+/* Folders below the run folder that no service owns. */
+static void check_leftovers(struct manager *manager, json_t *checks)
+{
+	DIR *all = opendir(manager->options.run_folder);
+	struct dirent *entry;
+	bool any = false;
+
+	while (all && (entry = readdir(all))) {
+		pthread_mutex_lock(&manager->lock);
+		bool known = manager_service(manager, entry->d_name) != NULL;
+		pthread_mutex_unlock(&manager->lock);
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.' || known)
+			continue;
+		any = true;
+		add(checks, "leftovers", false, "warning",
+		    text_format("%s/%s belongs to no service", manager->options.run_folder, entry->d_name),
+		    text_format("stop what runs there, then rm -r %s/%s", manager->options.run_folder,
+		                entry->d_name));
+	}
+	if (all)
+		closedir(all);
+	if (!any)
+		add(checks, "leftovers", true, "warning", text_copy("no stale sockets or folders"), NULL);
+}
+
+json_t *doctor_show(struct manager *manager)
+{
+	json_t *checks = json_array(), *check;
+	bool fine = true;
+	size_t i;
+
+	check_programs(manager, checks);
+	check_memory(checks);
+	check_cores(manager, checks);
+	check_folder(checks, "run-folder", manager->options.run_folder);
+	check_folder(checks, "state-folder", manager->options.state_folder);
+	add(checks, "namespaces", geteuid() == 0, "error",
+	    text_copy(geteuid() == 0 ? "may enter network namespaces" : "may not enter network namespaces"),
+	    text_copy("run sluiced as root"));
+	check_services(manager, checks);
+	check_leftovers(manager, checks);
+	json_array_foreach(checks, i, check) fine &=
+	        json_is_true(json_object_get(check, "ok")) ||
+	        strcmp(json_string_value(json_object_get(check, "severity")), "warning") == 0;
+	return json_pack("{s:b,s:o}", "ok", fine, "checks", checks);
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the host has to give. See host.h. */
+#include "lifecycle/host.h"
+
+#include <fcntl.h>
+#include <net/if.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysinfo.h>
+#include <sys/un.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "util/memory.h"
+
+/* --- cores --- */
+
+void host_read(struct host *host)
+{
+	*host = (struct host){ 0 };
+	if (sched_getaffinity(0, sizeof(host->all), &host->all))
+		CPU_SET(0, &host->all);
+	host->count = (unsigned)CPU_COUNT(&host->all);
+	host->control = host->all;
+	host->workers = host->all;
+	for (int cpu = 0; cpu < CPU_SETSIZE && host->count > 1; cpu++) {
+		if (!CPU_ISSET(cpu, &host->all))
+			continue;
+		CPU_ZERO(&host->control);
+		CPU_SET(cpu, &host->control);
+		CPU_CLR(cpu, &host->workers);
+		snprintf(host->control_list, sizeof(host->control_list), "%d", cpu);
+		return;
+	}
+}
+
+void cores_count(struct core_use *use, const char *list, int step)
+{
+	while (*list) {
+		char *end;
+		unsigned long cpu = strtoul(list, &end, 10);
+
+		if (end == list || cpu >= CPU_SETSIZE)
+			return;
+		use->workers[cpu] += (unsigned)step;
+		list = *end ? end + 1 : end;
+	}
+}
+
+static int least_used(const struct host *host, const struct core_use *use)
+{
+	int best = -1;
+
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &host->workers) && (best < 0 || use->workers[cpu] < use->workers[best]))
+			best = cpu;
+	return best;
+}
+
+unsigned cores_free(const struct host *host, const struct core_use *use)
+{
+	unsigned free_cores = 0;
+
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		free_cores += CPU_ISSET(cpu, &host->workers) && use->workers[cpu] == 0;
+	return free_cores;
+}
+
+bool cores_assign(const struct host *host, struct core_use *use, unsigned workers, bool may_share, char *list,
+                  size_t size, bool *shared, unsigned *lacking)
+{
+	unsigned free_cores = cores_free(host, use);
+	size_t length = 0;
+
+	*shared = free_cores < workers;
+	*lacking = *shared ? workers - free_cores : 0;
+	if (*shared && !may_share)
+		return false;
+	list[0] = '\0';
+	for (unsigned i = 0; i < workers && length < size; i++) {
+		int cpu = least_used(host, use);
+
+		use->workers[cpu]++;
+		length += (size_t)snprintf(list + length, size - length, "%s%d", i ? "," : "", cpu);
+	}
+	return true;
+}
+
+/* --- memory --- */
+
+struct host_memory host_memory(void)
+{
+	struct host_memory memory = { 0 };
+	FILE *file = fopen("/proc/meminfo", "re");
+	char line[128];
+
+	while (file && fgets(line, sizeof(line), file)) {
+		unsigned long long value;
+
+		if (sscanf(line, "MemTotal: %llu", &value) == 1)
+			memory.total_kb = value;
+		else if (sscanf(line, "MemAvailable: %llu", &value) == 1)
+			memory.available_kb = value;
+		else if (sscanf(line, "HugePages_Total: %llu", &value) == 1)
+			memory.hugepages = value;
+		else if (sscanf(line, "HugePages_Free: %llu", &value) == 1)
+			memory.hugepages_free = value;
+		else if (sscanf(line, "Hugepagesize: %llu", &value) == 1)
+			memory.hugepage_kb = value;
+	}
+	if (file)
+		fclose(file);
+	return memory;
+}
+
+/* --- network --- */
+
+bool host_has_netns(const char *netns)
+{
+	char path[300];
+
+	if (!netns || !*netns)
+		return true;
+	snprintf(path, sizeof(path), "/run/netns/%s", netns);
+	return !strchr(netns, '/') && access(path, F_OK) == 0;
+}
+
+struct visit {
+	const char *netns;
+	json_t *names;
+};
+
+/* On a thread of its own, because a thread that has changed its namespace is of no use for anything else. */
+static void *visit_netns(void *argument)
+{
+	struct visit *visit = argument;
+	char path[300];
+
+	if (visit->netns && *visit->netns) {
+		snprintf(path, sizeof(path), "/run/netns/%s", visit->netns);
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+		bool entered = fd >= 0 && setns(fd, CLONE_NEWNET) == 0;
+		if (fd >= 0)
+			close(fd);
+		if (!entered)
+			return NULL;
+	}
+	struct if_nameindex *all = if_nameindex();
+	visit->names = json_array();
+	for (size_t i = 0; all && all[i].if_index; i++)
+		json_array_append_new(visit->names, json_string(all[i].if_name));
+	if (all)
+		if_freenameindex(all);
+	return NULL;
+}
+
+json_t *host_interfaces(const char *netns)
+{
+	struct visit visit = { netns, NULL };
+	pthread_t thread;
+
+	if (!host_has_netns(netns) || pthread_create(&thread, NULL, visit_netns, &visit))
+		return NULL;
+	pthread_join(thread, NULL);
+	return visit.names;
+}
+
+bool host_socket_alive(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || strlen(path) >= sizeof(address.sun_path))
+		return fd >= 0 && close(fd) != 0;
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	bool alive = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+	close(fd);
+	return alive;
+}
+
+/* --- showing --- */
+
+static json_t *cpu_list(const cpu_set_t *set)
+{
+	json_t *list = json_array();
+
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, set))
+			json_array_append_new(list, json_integer(cpu));
+	return list;
+}
+
+json_t *host_show(const struct host *host)
+{
+	struct host_memory memory = host_memory();
+	struct utsname kernel = { 0 };
+	struct sysinfo info = { 0 };
+	double load[3] = { 0 };
+
+	uname(&kernel);
+	sysinfo(&info);
+	if (getloadavg(load, 3) < 3)
+		load[0] = load[1] = load[2] = 0;
+	return json_pack("{s:s,s:s,s:o,s:o,s:{s:I,s:I},s:{s:I,s:I,s:I},s:[f,f,f],s:I}", "name",
+	                 kernel.nodename, "kernel", kernel.release, "cores", cpu_list(&host->all),
+	                 "workerCores", cpu_list(&host->workers), "memory", "totalKb",
+	                 (json_int_t)memory.total_kb, "availableKb", (json_int_t)memory.available_kb,
+	                 "hugepages", "total", (json_int_t)memory.hugepages, "free",
+	                 (json_int_t)memory.hugepages_free, "sizeKb", (json_int_t)memory.hugepage_kb, "load",
+	                 load[0], load[1], load[2], "uptime", (json_int_t)info.uptime);
+}

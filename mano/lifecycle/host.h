@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the host has to give: cores, memory, hugepages, network namespaces and interfaces. Facts are read from /proc,
+ * /sys and the kernel when asked; any thread.
+ */
+#ifndef SLUICE_LIFECYCLE_HOST_H
+#define SLUICE_LIFECYCLE_HOST_H
+
+#include <sched.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+/* Cores that we may use, divided once at start: those of workers, and those of everything else. */
+struct host {
+	cpu_set_t all, control, workers;
+	char control_list[256]; /* "0" ; "" if there is only one core */
+	unsigned count;         /* of all */
+};
+
+struct host_memory {
+	uint64_t total_kb, available_kb;
+	uint64_t hugepages, hugepages_free, hugepage_kb;
+};
+
+/* Divides the cores that this process may run on. */
+void host_read(struct host *host);
+
+/* How many workers each core has, while a list is being assigned. */
+struct core_use {
+	unsigned workers[CPU_SETSIZE];
+};
+
+/* Adds (or with -1 takes away) the workers of a list such as "2,3". */
+void cores_count(struct core_use *use, const char *list, int step);
+
+/*
+ * Chooses cores for so many workers, the least used first, into list ("2,3"); counts them in use. *shared: some core has
+ * more than one worker now. False: too few free cores and may_share is false; *lacking says how many.
+ */
+bool cores_assign(const struct host *host, struct core_use *use, unsigned workers, bool may_share, char *list,
+                  size_t size, bool *shared, unsigned *lacking);
+
+/* How many worker cores nobody uses. */
+unsigned cores_free(const struct host *host, const struct core_use *use);
+
+struct host_memory host_memory(void);
+
+/* Whether a namespace of `ip netns` is there. NULL or "": ours, which is. */
+bool host_has_netns(const char *netns);
+
+/* Names of interfaces in a namespace as a JSON array; NULL if it cannot be entered. */
+json_t *host_interfaces(const char *netns);
+
+/* Whether somebody listens on a unix socket. */
+bool host_socket_alive(const char *path);
+
+/* {name, cores, workerCores, memory, hugepages, load, kernel, uptime}. */
+json_t *host_show(const struct host *host);
+
+#endif

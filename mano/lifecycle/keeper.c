@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The thread that keeps one process as it should be. Each turn looks at the orders and at the process, takes one step
+ * towards what is wished, and waits for whatever comes next: its end (seen at once, by its pidfd), an order, or a time.
+ */
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "lifecycle/unit.h"
+#include "manage/log.h"
+#include "util/memory.h"
+
+enum {
+	STOP_MS = 2000,        /* for a process to end by itself */
+	READY_POLL_MS = 10,    /* between two looks at one that starts */
+	PATIENT_POLL_MS = 100, /* the same after a while */
+	PATIENT_AFTER_MS = 3000,
+	PROBE_EVERY_MS = 2000,
+	HEALTHY_MS = 60000, /* after so long the past is forgotten */
+	BACK_OFF_MS = 500,
+	BACK_OFF_MAX_MS = 30000,
+	STUCK_MS = 60000, /* a service process that is still not ready then is started anew */
+	TAIL_BYTES = 600, /* of its log, to explain an end */
+};
+
+struct orders {
+	bool stop, leave, restart, heal;
+	bool adjust; /* what it runs is not what is wished, and that was not refused yet */
+	bool same;   /* it is */
+	bool wished; /* something is wished at all: a process that nobody wants any more is only waited for */
+	uint64_t wish;
+};
+
+static struct orders take_orders(struct unit *unit)
+{
+	struct orders orders;
+
+	pthread_mutex_lock(&unit->manager->lock);
+	orders = (struct orders){ .stop = unit->stop,
+		                  .leave = unit->leave,
+		                  .restart = unit->restart,
+		                  .heal = unit->heal,
+		                  .wish = unit->asked };
+	unit->restart = unit->heal = false;
+	orders.wished = unit->wish.document != NULL;
+	orders.same = orders.wished && strcmp(unit->digest, unit->wish.digest) == 0;
+	orders.adjust = orders.wished && !orders.same && unit->refused < unit->asked;
+	pthread_mutex_unlock(&unit->manager->lock);
+	return orders;
+}
+
+static void set_state(struct unit *unit, enum unit_state state)
+{
+	pthread_mutex_lock(&unit->manager->lock);
+	unit->state = state;
+	pthread_mutex_unlock(&unit->manager->lock);
+}
+
+static void set_done(struct unit *unit, uint64_t wish)
+{
+	pthread_mutex_lock(&unit->manager->lock);
+	unit->done = wish > unit->done ? wish : unit->done;
+	pthread_cond_broadcast(&unit->manager->settled);
+	pthread_mutex_unlock(&unit->manager->lock);
+}
+
+/* Takes the errors over. */
+static void set_refused(struct unit *unit, uint64_t wish, struct errors *errors)
+{
+	unit_set_error(unit, errors->count ? errors->list[0].detail : "it ended before it was ready");
+	pthread_mutex_lock(&unit->manager->lock);
+	errors_free(&unit->refusal);
+	unit->refusal = *errors;
+	unit->refused = wish;
+	pthread_cond_broadcast(&unit->manager->settled);
+	pthread_mutex_unlock(&unit->manager->lock);
+	*errors = (struct errors)ERRORS_NONE;
+}
+
+/* --- starting --- */
+
+/* At once the first time, then later and later. */
+static void back_off(struct unit *unit)
+{
+	uint64_t delay = 0;
+
+	if (unit->failures > 0)
+		delay = unit->failures < 8 ? (uint64_t)BACK_OFF_MS << (unit->failures - 1) : BACK_OFF_MAX_MS;
+	unit->failures++;
+	unit->start_at = unit_now() + (delay < BACK_OFF_MAX_MS ? delay : BACK_OFF_MAX_MS);
+	set_state(unit, delay ? UNIT_BACKING_OFF : UNIT_STARTING);
+}
+
+/* Takes the present wish as what is to be run from here on. */
+static void take_wish(struct unit *unit)
+{
+	struct wish wish;
+
+	pthread_mutex_lock(&unit->manager->lock);
+	wish = wish_copy(&unit->wish);
+	unit->running_wish = unit->asked;
+	pthread_mutex_unlock(&unit->manager->lock);
+	wish_clear(&unit->running);
+	unit->running = wish;
+}
+
+static struct instance instance_of(const struct unit *unit)
+{
+	const struct host *host = &unit->manager->host;
+
+	return (struct instance){
+		.folder = unit->folder,
+		.program = unit->running.program,
+		.netns = unit->running.netns,
+		.cores = unit->running.cores,
+		.control = host->control_list,
+		.cpus = host->count > 1 ? &host->control : NULL,
+		.hugepages = unit->running.hugepages,
+		.memory_mb = unit->running.memory_mb,
+		.document = unit->running.document,
+	};
+}
+
+/* Whether the child runs; the struct is put in place under the lock, because the watchdog signals by it. */
+static bool launch(struct unit *unit, struct errors *errors)
+{
+	const struct driver *driver = unit->manager->driver;
+	struct instance instance = instance_of(unit);
+	struct child child;
+
+	if (host_socket_alive(unit->socket)) {
+		errors_add(errors, NULL, "socket-taken", NULL, 0,
+		           "a process that is not ours listens on %s: stop it", unit->socket);
+		return false;
+	}
+	if (!driver->create(&instance, errors))
+		return false;
+	unit->log_from = driver->log_size(unit->folder);
+	if (!driver->start(&instance, &child, errors))
+		return false;
+	pthread_mutex_lock(&unit->manager->lock);
+	unit->child = child;
+	unit->hung = unit->drift = false;
+	unit->since = (int64_t)time(NULL);
+	memcpy(unit->digest, unit->running.digest, sizeof(unit->digest));
+	unit->state = UNIT_STARTING;
+	pthread_mutex_unlock(&unit->manager->lock);
+	return true;
+}
+
+static void begin(struct unit *unit)
+{
+	struct errors errors = ERRORS_NONE;
+
+	take_wish(unit);
+	unit->started = unit_now();
+	if (launch(unit, &errors)) {
+		unit_record(unit);
+		events_add(unit->manager->events, "vnf-started", unit->name,
+		           json_pack("{s:i,s:s}", "pid", (int)unit->child.pid, "cores", unit->running.cores),
+		           "started as process %d", (int)unit->child.pid);
+		log_info("vnf-started", "unit=%s pid=%d cores=%s", unit->name, (int)unit->child.pid,
+		         unit->running.cores);
+	} else {
+		set_refused(unit, unit->running_wish, &errors);
+		back_off(unit);
+	}
+	errors_free(&errors);
+}
+
+static void announce_ready(struct unit *unit)
+{
+	uint64_t now = unit_now();
+
+	events_add(unit->manager->events, "vnf-ready", unit->name,
+	           json_pack("{s:I}", "milliseconds", (json_int_t)(now - unit->started)),
+	           "ready after %" PRIu64 " ms", now - unit->started);
+	log_info("vnf-ready", "unit=%s milliseconds=%" PRIu64, unit->name, now - unit->started);
+	if (unit->exit_seen) {
+		events_add(unit->manager->events, "vnf-healed", unit->name,
+		           json_pack("{s:I}", "milliseconds", (json_int_t)(now - unit->exit_seen)),
+		           "back %" PRIu64 " ms after its end", now - unit->exit_seen);
+		log_info("vnf-healed", "unit=%s milliseconds=%" PRIu64, unit->name, now - unit->exit_seen);
+	}
+	unit->exit_seen = 0;
+}
+
+static void await_ready(struct unit *unit)
+{
+	if (health_ready(unit)) {
+		unit->ready_since = unit_now();
+		unit->next_probe = unit->ready_since + PROBE_EVERY_MS;
+		health_remember(unit);
+		unit_set_error(unit, NULL);
+		set_state(unit, UNIT_READY);
+		announce_ready(unit);
+		set_done(unit, unit->running_wish);
+	} else if (!*unit->vnf && unit_now() - unit->started > STUCK_MS) {
+		events_add(unit->manager->events, "vnf-unresponsive", unit->name, NULL,
+		           "not ready after %d s, started anew", STUCK_MS / 1000);
+		child_signal(&unit->child, SIGKILL);
+	}
+}
+
+/* --- ends --- */
+
+static json_t *exit_details(const struct unit *unit, int status, uint64_t lived)
+{
+	json_t *details = json_pack("{s:i,s:I}", "pid", (int)unit->child.pid, "after", (json_int_t)lived);
+
+	if (status >= 0 && WIFSIGNALED(status))
+		json_object_set_new(details, "signal", json_integer(WTERMSIG(status)));
+	else if (status >= 0)
+		json_object_set_new(details, "exit", json_integer(WEXITSTATUS(status)));
+	return details;
+}
+
+static void say_ended(struct unit *unit, int status)
+{
+	char how[64] = "ended";
+
+	if (status >= 0 && WIFSIGNALED(status))
+		snprintf(how, sizeof(how), "killed by signal %d", WTERMSIG(status));
+	else if (status >= 0)
+		snprintf(how, sizeof(how), "ended with status %d", WEXITSTATUS(status));
+	events_add(unit->manager->events, "vnf-exited", unit->name,
+	           exit_details(unit, status, unit_now() - unit->started), "process %d %s",
+	           (int)unit->child.pid, how);
+	log_warn("vnf-exited", "unit=%s pid=%d how=%s", unit->name, (int)unit->child.pid, how);
+}
+
+/* What it wrote before it ended is the best reason that there is. */
+static void explain(struct unit *unit, struct errors *errors)
+{
+	char *tail = unit->manager->driver->logs(unit->folder, unit->log_from, TAIL_BYTES);
+	size_t length = strlen(tail);
+
+	while (length > 0 && strchr("\r\n ", tail[length - 1]))
+		tail[--length] = '\0';
+	errors_add(errors, NULL, "cannot-start", NULL, 0, "%s ended before it was ready%s%s", unit->name,
+	           length ? ": " : "", tail);
+	free(tail);
+}
+
+static void forget_child(struct unit *unit)
+{
+	pthread_mutex_lock(&unit->manager->lock);
+	child_forget(&unit->child);
+	pthread_mutex_unlock(&unit->manager->lock);
+}
+
+static void on_end(struct unit *unit, int status)
+{
+	struct errors errors = ERRORS_NONE;
+	uint64_t now = unit_now();
+	bool was_ready = unit->state == UNIT_READY;
+
+	say_ended(unit, status);
+	forget_child(unit);
+	if (!unit->exit_seen)
+		unit->exit_seen = now;
+	if (was_ready && now - unit->ready_since > HEALTHY_MS)
+		unit->failures = 0;
+	if (!was_ready) {
+		explain(unit, &errors);
+		set_refused(unit, unit->running_wish, &errors);
+	}
+	unit->restarts++;
+	atomic_fetch_add(&unit->manager->restarts, 1);
+	back_off(unit);
+}
+
+/* A restart that was asked for: no failure, and at once. */
+static void replace(struct unit *unit, bool kill)
+{
+	struct child child;
+
+	set_state(unit, UNIT_STARTING);
+	if (kill)
+		child_signal(&unit->child, SIGKILL);
+	pthread_mutex_lock(&unit->manager->lock);
+	child = unit->child;
+	unit->child = (struct child)CHILD_NONE;
+	pthread_mutex_unlock(&unit->manager->lock);
+	unit->manager->driver->stop(&child, STOP_MS);
+	unit->restarts++;
+	unit->failures = 0;
+	unit->start_at = 0;
+	begin(unit);
+}
+
+/* --- changes of a running process --- */
+
+static void adopt_document(struct unit *unit)
+{
+	struct instance instance = instance_of(unit);
+	struct errors errors = ERRORS_NONE;
+
+	/* Should this fail, the process runs right and its next start brings the document anyway: begin() writes it. */
+	if (!unit->manager->driver->create(&instance, &errors))
+		unit_set_error(unit, errors.list[0].detail);
+	errors_free(&errors);
+	pthread_mutex_lock(&unit->manager->lock);
+	memcpy(unit->digest, unit->running.digest, sizeof(unit->digest));
+	pthread_mutex_unlock(&unit->manager->lock);
+	health_remember(unit);
+	unit_record(unit);
+}
+
+static void adjust(struct unit *unit)
+{
+	struct errors errors = ERRORS_NONE;
+	bool reshapes;
+
+	pthread_mutex_lock(&unit->manager->lock);
+	reshapes = unit->digest[0] && wish_reshapes(unit->digest, unit->wish.digest);
+	pthread_mutex_unlock(&unit->manager->lock);
+	if (reshapes) {
+		replace(unit, false);
+		return;
+	}
+	take_wish(unit);
+	switch (health_push(unit, &unit->running, &errors)) {
+	case PUSH_DONE:
+		adopt_document(unit);
+		set_done(unit, unit->running_wish);
+		break;
+	case PUSH_RESTART:
+		replace(unit, false);
+		break;
+	case PUSH_REFUSED:
+		set_refused(unit, unit->running_wish, &errors);
+		break;
+	case PUSH_UNREACHED: /* it has ended, or will be found hanging; then its next start brings the document */
+		log_warn("push-failed", "unit=%s error=%s", unit->name, errors.list[0].detail);
+		break;
+	}
+	errors_free(&errors);
+}
+
+/* Nothing to change but the number of the wish. */
+static void confirm(struct unit *unit, uint64_t wish)
+{
+	unit->running_wish = wish;
+	set_done(unit, wish);
+}
+
+static void look_after(struct unit *unit)
+{
+	if (unit_now() < unit->next_probe)
+		return;
+	unit->next_probe = unit_now() + PROBE_EVERY_MS;
+	if (health_probe(unit))
+		return;
+	events_add(unit->manager->events, "vnf-unresponsive", unit->name, NULL,
+	           "its control socket has not answered %u times, killed", unit->misses);
+	log_warn("vnf-unresponsive", "unit=%s", unit->name);
+	unit->misses = 0;
+	child_signal(&unit->child, SIGKILL);
+}
+
+/* --- turns --- */
+
+static void end(struct unit *unit)
+{
+	struct errors errors = ERRORS_NONE;
+	struct child child;
+
+	pthread_mutex_lock(&unit->manager->lock);
+	unit->state = UNIT_STOPPING;
+	child = unit->child;
+	unit->child = (struct child)CHILD_NONE;
+	pthread_mutex_unlock(&unit->manager->lock);
+	if (child.pid > 0)
+		unit->manager->driver->stop(&child, STOP_MS);
+	unit->manager->driver->destroy(unit->folder);
+	if (!store_process_drop(unit->manager->store, unit->service, unit->vnf, &errors))
+		log_error("store-failed", "unit=%s error=%s", unit->name, errors.list[0].detail);
+	errors_free(&errors);
+	events_add(unit->manager->events, "vnf-stopped", unit->name, NULL, "stopped and removed");
+	log_info("vnf-stopped", "unit=%s", unit->name);
+	set_state(unit, UNIT_STOPPED);
+	set_done(unit, UINT64_MAX);
+}
+
+static void step(struct unit *unit, const struct orders *orders)
+{
+	int status;
+
+	if (unit->child.pid > 0 && child_ended(&unit->child, &status))
+		on_end(unit, status);
+	if (!orders->wished)
+		return;
+	if (orders->restart && unit->child.pid > 0)
+		replace(unit, orders->heal);
+	else if (orders->restart)
+		unit->start_at = unit->failures = 0;
+	if (unit->child.pid <= 0) {
+		if (unit_now() >= unit->start_at)
+			begin(unit);
+	} else if (unit->state == UNIT_STARTING) {
+		/* It may wait for a peer that will never come now. */
+		if (orders->adjust && unit->running_wish < orders->wish)
+			replace(unit, false);
+		else
+			await_ready(unit);
+	} else if (orders->adjust) {
+		adjust(unit);
+	} else {
+		if (orders->same && unit->running_wish < orders->wish)
+			confirm(unit, orders->wish);
+		look_after(unit);
+	}
+}
+
+static int patience(const struct unit *unit)
+{
+	uint64_t now = unit_now(), until = unit->next_probe;
+
+	if (unit->state == UNIT_STARTING && unit->child.pid > 0)
+		return now - unit->started < PATIENT_AFTER_MS ? READY_POLL_MS : PATIENT_POLL_MS;
+	if (unit->child.pid <= 0)
+		until = unit->start_at;
+	if (!unit->running.document)
+		return PROBE_EVERY_MS;
+	return until > now ? (int)(until - now) : 0;
+}
+
+static void await(struct unit *unit)
+{
+	struct pollfd set[2] = { { .fd = unit->wake, .events = POLLIN },
+		                 { .fd = unit->child.pidfd, .events = POLLIN } };
+	eventfd_t ignored;
+
+	if (poll(set, 2, patience(unit)) > 0 && (set[0].revents & POLLIN))
+		eventfd_read(unit->wake, &ignored);
+}
+
+/* What a former life left: by the store's word (unit_recall), else by looking for it. */
+static void take_up(struct unit *unit)
+{
+	struct child found = CHILD_NONE;
+
+	unit->started = unit_now();
+	if (unit->child.pid <= 0 && unit->manager->driver->adopt(unit->folder, 0, 0, &found)) {
+		pthread_mutex_lock(&unit->manager->lock);
+		unit->child = found;
+		unit->digest[0] = '\0'; /* what it runs is not known: it is given its document */
+		pthread_mutex_unlock(&unit->manager->lock);
+	}
+	if (unit->child.pid <= 0)
+		return;
+	take_wish(unit);
+	unit->log_from = unit->manager->driver->log_size(unit->folder);
+	events_add(unit->manager->events, "vnf-adopted", unit->name,
+	           json_pack("{s:i}", "pid", (int)unit->child.pid), "process %d runs on",
+	           (int)unit->child.pid);
+	log_info("vnf-adopted", "unit=%s pid=%d", unit->name, (int)unit->child.pid);
+}
+
+void *keeper_run(void *argument)
+{
+	struct unit *unit = argument;
+	bool recalled = unit->digest[0] != '\0';
+
+	take_up(unit);
+	if (recalled && unit->child.pid <= 0) {
+		events_add(unit->manager->events, "vnf-exited", unit->name, NULL, "found dead");
+		unit->exit_seen = unit_now();
+		unit->restarts++;
+	}
+	for (;;) {
+		struct orders orders = take_orders(unit);
+
+		if (orders.leave)
+			return NULL;
+		if (orders.stop) {
+			end(unit);
+			return NULL;
+		}
+		step(unit, &orders);
+		await(unit);
+	}
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The manager's own life, and its list of services. See manager.h. */
+#include "lifecycle/manager.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lifecycle/operation.h"
+#include "lifecycle/unit.h"
+#include "lifecycle/watchdog.h"
+#include "util/atomic_file.h"
+#include "util/memory.h"
+
+/* So many event ids are set aside for each life, so that no id is ever given twice. */
+enum { EVENT_IDS = 1 << 24 };
+
+/* --- services --- */
+
+struct service *manager_service(const struct manager *manager, const char *name)
+{
+	for (size_t i = 0; i < manager->services_count; i++)
+		if (strcmp(manager->services[i]->name, name) == 0)
+			return manager->services[i];
+	return NULL;
+}
+
+struct service *manager_add_service(struct manager *manager, const char *name)
+{
+	struct service *service = manager_service(manager, name);
+	size_t at = manager->services_count;
+
+	if (service)
+		return service;
+	service = memory_new(1, sizeof(*service));
+	service->name = text_copy(name);
+	manager->services =
+	        memory_grow(manager->services, manager->services_count, sizeof(*manager->services));
+	for (; at > 0 && strcmp(manager->services[at - 1]->name, name) > 0; at--)
+		manager->services[at] = manager->services[at - 1];
+	manager->services[at] = service;
+	manager->services_count++;
+	return service;
+}
+
+static void service_free(struct service *service)
+{
+	conf_free(service->document);
+	free(service->units);
+	free(service->name);
+	free(service);
+}
+
+void manager_remove_service(struct manager *manager, struct service *service)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < manager->services_count; i++)
+		if (manager->services[i] != service)
+			manager->services[kept++] = manager->services[i];
+	manager->services_count = kept;
+	service_free(service);
+}
+
+struct unit *service_unit(const struct service *service, const char *vnf)
+{
+	for (size_t i = 0; service && i < service->units_count; i++)
+		if (strcmp(service->units[i]->vnf, vnf) == 0)
+			return service->units[i];
+	return NULL;
+}
+
+struct unit *service_home(const struct service *service, const char *vnf)
+{
+	const struct conf *described = service ? descriptor_vnf(service->document, vnf) : NULL;
+
+	if (described && !descriptor_fused(service->document, described))
+		return service_unit(service, vnf);
+	return described || (service && !*vnf) ? service_unit(service, "") : NULL;
+}
+
+/* --- life --- */
+
+static bool make_folders(const char *path, struct errors *errors)
+{
+	char *copy = text_copy(path);
+	int error = 0;
+
+	for (char *slash = strchr(copy + 1, '/'); slash && !error; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		error = mkdir(copy, 0755) && errno != EEXIST ? errno : 0;
+		*slash = '/';
+	}
+	if (!error && mkdir(copy, 0755) && errno != EEXIST)
+		error = errno;
+	if (error)
+		errors_add(errors, NULL, "cannot-write", NULL, 0, "cannot make the folder %s: %s", path,
+		           strerror(error));
+	free(copy);
+	return error == 0;
+}
+
+static void read_boot(struct manager *manager)
+{
+	char *text = NULL;
+	size_t length = 0;
+	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	if (file && getline(&text, &length, file) > 0)
+		snprintf(manager->boot, sizeof(manager->boot), "%.36s", text);
+	if (file)
+		fclose(file);
+	free(text);
+}
+
+static void make_locks(struct manager *manager)
+{
+	pthread_condattr_t clock;
+
+	pthread_mutex_init(&manager->change, NULL);
+	pthread_mutex_init(&manager->lock, NULL);
+	pthread_condattr_init(&clock);
+	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+	pthread_cond_init(&manager->settled, &clock);
+	pthread_condattr_destroy(&clock);
+}
+
+static bool open_memory(struct manager *manager, struct errors *errors)
+{
+	uint64_t first;
+
+	if (!make_folders(manager->options.run_folder, errors) ||
+	    !make_folders(manager->options.state_folder, errors))
+		return false;
+	manager->store = store_open(manager->options.state_folder, errors);
+	first = manager->store ? store_reserve(manager->store, "event", EVENT_IDS, errors) : 0;
+	if (!first)
+		return false;
+	manager->events = events_new(0, first);
+	return manager->events != NULL;
+}
+
+struct manager *manager_new(const struct manager_options *options, struct errors *errors)
+{
+	struct manager *manager = memory_new(1, sizeof(*manager));
+
+	manager->options = *options;
+	manager->limits = (struct descriptor_limits){ options->run_folder, options->program_folder };
+	manager->driver = &process_driver;
+	host_read(&manager->host);
+	read_boot(manager);
+	make_locks(manager);
+	if (open_memory(manager, errors)) {
+		manager->watching = pthread_create(&manager->watchdog, NULL, watchdog_run, manager) == 0;
+		if (manager->watching)
+			return manager;
+		errors_add(errors, NULL, "no-resources", NULL, 0, "there is no thread to be had");
+	}
+	manager_free(manager);
+	return NULL;
+}
+
+void manager_stop(struct manager *manager)
+{
+	pthread_mutex_lock(&manager->lock);
+	manager->stopping = true;
+	pthread_cond_broadcast(&manager->settled);
+	pthread_mutex_unlock(&manager->lock);
+}
+
+/* Operations notice that we stop, and leave themselves to the next life. */
+static void await_operations(struct manager *manager)
+{
+	manager_stop(manager);
+	pthread_mutex_lock(&manager->lock);
+	while (manager->operations)
+		pthread_cond_wait(&manager->settled, &manager->lock);
+	pthread_mutex_unlock(&manager->lock);
+	if (manager->watching)
+		pthread_join(manager->watchdog, NULL);
+}
+
+/* Tells all keepers first, so that processes that are to end do so side by side. */
+static void end_units(struct manager *manager, struct service *service, bool hops)
+{
+	for (size_t i = 0; i < service->units_count; i++) {
+		if (!hops != !*service->units[i]->vnf)
+			continue;
+		pthread_mutex_lock(&manager->lock);
+		if (manager->options.stop_on_exit)
+			unit_ask_stop(service->units[i]);
+		else
+			unit_ask_leave(service->units[i]);
+		pthread_mutex_unlock(&manager->lock);
+	}
+	for (size_t i = 0; i < service->units_count; i++)
+		if (!hops == !*service->units[i]->vnf)
+			unit_join(service->units[i]);
+}
+
+void manager_free(struct manager *manager)
+{
+	if (!manager)
+		return;
+	await_operations(manager);
+	for (size_t i = 0; i < manager->services_count; i++) {
+		end_units(manager, manager->services[i], true);
+		end_units(manager, manager->services[i], false);
+		service_free(manager->services[i]);
+	}
+	free(manager->services);
+	events_free(manager->events);
+	store_close(manager->store);
+	pthread_cond_destroy(&manager->settled);
+	pthread_mutex_destroy(&manager->lock);
+	pthread_mutex_destroy(&manager->change);
+	free(manager);
+}
+
+/* --- waiting for operations --- */
+
+json_t *manager_wait(struct manager *manager, uint64_t op, unsigned milliseconds, struct errors *errors)
+{
+	uint64_t until = unit_now() + milliseconds;
+
+	for (;;) {
+		json_t *shown = store_op(manager->store, op, errors);
+		enum op_state state;
+		uint64_t now = unit_now(), next = now + 100 < until ? now + 100 : until;
+		struct timespec when = { (time_t)(next / 1000), (long)(next % 1000) * 1000000 };
+
+		if (!shown || now >= until ||
+		    (op_state_parse(json_string_value(json_object_get(shown, "state")), &state) &&
+		     op_rests(state)))
+			return shown;
+		json_decref(shown);
+		pthread_mutex_lock(&manager->lock);
+		bool stopping = manager->stopping;
+		if (!stopping)
+			pthread_cond_timedwait(&manager->settled, &manager->lock, &when);
+		pthread_mutex_unlock(&manager->lock);
+		if (stopping)
+			until = 0;
+	}
+}

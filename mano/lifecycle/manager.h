@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The heart of the orchestrator: which services should be, which processes are, and what is being done about it.
+ *
+ * Threads. Each process has a keeper, a thread that starts it, watches its end, hands it its document and starts it
+ * anew (keeper.c). One watchdog looks at all heartbeats (watchdog.c). Each operation under way has a thread
+ * (operation.c). REST handlers read, and begin operations. `lock` guards every member marked so, in services and units
+ * too, and is held over no I/O but short reads of the store. `change` is held by whoever changes what should be, from
+ * reading what there is until the operation is written down; it is taken before `lock`.
+ *
+ * Life cycle: manager_new, manager_recover (adopts what a former life left), calls, manager_free. What should be is in
+ * the store before anything is done about it; doing it is idempotent; so a kill at any moment loses nothing.
+ */
+#ifndef SLUICE_LIFECYCLE_MANAGER_H
+#define SLUICE_LIFECYCLE_MANAGER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "config/conf.h"
+#include "driver/driver.h"
+#include "lifecycle/descriptor.h"
+#include "lifecycle/host.h"
+#include "manage/events.h"
+#include "store/store.h"
+
+struct unit;
+
+struct service {
+	char *name;
+	struct conf *document; /* as the operator wrote it; lock */
+	uint64_t revision;     /* lock */
+	bool going;            /* to be deleted; lock */
+	uint64_t op;           /* the operation under way; 0: none; lock */
+	struct unit **units;   /* the service process first; lock */
+	size_t units_count;
+};
+
+struct manager_options {
+	const char *run_folder, *state_folder, *program_folder;
+	unsigned ready_timeout_s; /* how long an operation waits for a process to be ready */
+	bool stop_on_exit;        /* whether processes end with us */
+};
+
+struct manager {
+	struct manager_options options;
+	struct descriptor_limits limits;
+	struct store *store;
+	struct events *events;
+	const struct driver *driver;
+	struct host host;
+	char boot[40]; /* of this start of the machine: /proc/sys/kernel/random/boot_id */
+
+	pthread_mutex_t change;
+	pthread_mutex_t lock;
+	pthread_cond_t settled;    /* a unit has settled, an operation has ended */
+	struct service **services; /* in order of names; lock */
+	size_t services_count;
+	unsigned operations; /* threads under way; lock */
+	bool stopping;       /* lock */
+	pthread_t watchdog;
+	bool watching;
+	_Atomic uint64_t restarts, ops_started, ops_failed, hangs;
+};
+
+/* Opens the store and makes the run folder; NULL with errors. */
+struct manager *manager_new(const struct manager_options *options, struct errors *errors);
+/* Brings back what the store knows: adopts, restarts, cleans, carries operations on. Returns at once; keepers do the work. */
+bool manager_recover(struct manager *manager, struct errors *errors);
+/* Lets whoever waits (for operations, in REST handlers) go; nothing new is begun. Before REST is stopped. */
+void manager_stop(struct manager *manager);
+/* Leaves all processes running (or stops them, as the options say) and ends all threads. REST is stopped before. */
+void manager_free(struct manager *manager);
+
+/* A service by name, or NULL; the caller holds lock. */
+struct service *manager_service(const struct manager *manager, const char *name);
+/* The service of that name, made if it is not there; lock held. */
+struct service *manager_add_service(struct manager *manager, const char *name);
+/* Takes a service without units out and frees it; lock held. */
+void manager_remove_service(struct manager *manager, struct service *service);
+/* The unit that serves a VNF of a service ("" : the service process); NULL; lock held. */
+struct unit *service_unit(const struct service *service, const char *vnf);
+/* Where a VNF runs: its own unit, or that of the service process if it is fused; NULL: nowhere; lock held. */
+struct unit *service_home(const struct service *service, const char *vnf);
+
+/* --- Changes (change.c). --- */
+
+struct change {
+	const struct conf *resources; /* { services: ( ... ) } ; NULL: none */
+	const char *const *removed;   /* services to delete, NULL-terminated; NULL: none */
+	bool prune;                   /* delete every service that resources does not name */
+	bool dry_run;
+	const char *author;
+};
+
+enum change_result {
+	CHANGE_BEGUN,     /* an operation carries it out */
+	CHANGE_UNCHANGED, /* nothing to do: an operation that has ended */
+	CHANGE_DRY,       /* report {services, changes} says what would be, errors what is wrong with it */
+	CHANGE_INVALID,   /* errors */
+	CHANGE_REFUSED,   /* errors: the host lacks something, or a service is busy */
+};
+
+/* Validates, admits and begins. The caller holds `change` (manager_begin, manager_end). report: of a dry run, new. */
+enum change_result manager_change(struct manager *manager, const struct change *change, uint64_t *op,
+                                  json_t **report, struct errors *errors);
+static inline void manager_begin(struct manager *manager)
+{
+	pthread_mutex_lock(&manager->change);
+}
+static inline void manager_end(struct manager *manager)
+{
+	pthread_mutex_unlock(&manager->change);
+}
+
+/* Restarts (or kills and restarts: heal) the unit of a VNF, or all of a service if vnf is NULL. The caller holds `change`.
+ * The operation, or 0 with errors. */
+uint64_t manager_restart(struct manager *manager, const char *service, const char *vnf, bool heal,
+                         const char *author, struct errors *errors);
+
+/* Waits until an operation has ended or stands in FAILED_TEMP, at most so long. Its document (new), NULL if there is none. */
+json_t *manager_wait(struct manager *manager, uint64_t op, unsigned milliseconds, struct errors *errors);
+
+/* --- Showing (show.c): new references; NULL: no such service or VNF. They take lock. --- */
+
+json_t *show_services(struct manager *manager);
+json_t *show_service(struct manager *manager, const char *name);
+json_t *show_vnfs(struct manager *manager, const char *service);
+json_t *show_vnf(struct manager *manager, const char *service, const char *vnf);
+/* The descriptor and its revision. */
+json_t *show_descriptor(struct manager *manager, const char *service, uint64_t *revision);
+/* Path of the control socket of the process that a VNF runs in ("" : the service process), malloc'd; NULL if there is none. */
+char *manager_socket(struct manager *manager, const char *service, const char *vnf);
+
+#endif

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Units as the rest sees them: wishes, orders, what is shown of them. See unit.h. */
+#include "lifecycle/unit.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+
+#include "manage/log.h"
+#include "util/memory.h"
+
+enum { SHAPE_DIGITS = 16, DOCUMENT_DIGITS = 32 };
+
+uint64_t unit_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* --- wishes --- */
+
+static void digest_text(const char *text, unsigned digits, char *into)
+{
+	unsigned char bytes[EVP_MAX_MD_SIZE];
+	unsigned length = 0;
+
+	EVP_Digest(text, strlen(text), bytes, &length, EVP_sha256(), NULL);
+	for (unsigned i = 0; i < digits / 2; i++)
+		snprintf(into + 2 * (size_t)i, 3, "%02x", bytes[i]);
+}
+
+void wish_seal(struct wish *wish)
+{
+	char *shape = text_format("%s\n%s\n%s\n%s\n%u", wish->program, wish->netns ? wish->netns : "",
+	                          wish->cores, wish->hugepages, wish->memory_mb);
+
+	digest_text(shape, SHAPE_DIGITS, wish->digest);
+	wish->digest[SHAPE_DIGITS] = '-';
+	digest_text(wish->document, DOCUMENT_DIGITS, wish->digest + SHAPE_DIGITS + 1);
+	free(shape);
+}
+
+struct wish wish_copy(const struct wish *wish)
+{
+	struct wish copy = *wish;
+
+	copy.program = text_copy(wish->program);
+	copy.netns = text_copy(wish->netns);
+	copy.cores = text_copy(wish->cores);
+	copy.hugepages = text_copy(wish->hugepages);
+	copy.document = text_copy(wish->document);
+	return copy;
+}
+
+void wish_clear(struct wish *wish)
+{
+	free(wish->program);
+	free(wish->netns);
+	free(wish->cores);
+	free(wish->hugepages);
+	free(wish->document);
+	*wish = (struct wish){ 0 };
+}
+
+bool wish_reshapes(const char *digest, const char *other)
+{
+	return strncmp(digest, other, SHAPE_DIGITS) != 0;
+}
+
+/* --- life --- */
+
+struct unit *unit_new(struct manager *manager, const char *service, const char *vnf)
+{
+	struct unit *unit = memory_new(1, sizeof(*unit));
+
+	unit->manager = manager;
+	unit->service = text_copy(service);
+	unit->vnf = text_copy(vnf);
+	unit->name = *vnf ? text_format("%s/%s", service, vnf) : text_copy(service);
+	unit->folder = text_format("%s/%s", manager->options.run_folder, unit->name);
+	unit->socket = text_format("%s/" INSTANCE_CONTROL, unit->folder);
+	unit->child = (struct child)CHILD_NONE;
+	unit->wake = -1;
+	return unit;
+}
+
+void unit_recall(struct unit *unit, const struct store_process *process)
+{
+	snprintf(unit->digest, sizeof(unit->digest), "%s", process->digest);
+	unit->restarts = process->restarts;
+	unit->since = process->since;
+	if (strcmp(process->boot, unit->manager->boot) == 0)
+		unit->manager->driver->adopt(unit->folder, process->pid, process->start_time, &unit->child);
+}
+
+/* Keepers do little but wait: a small stack keeps a hundred of them small. */
+bool unit_start(struct unit *unit, struct errors *errors)
+{
+	pthread_attr_t attributes;
+	int error = 0;
+
+	unit->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	unit->client = http_client_new();
+	if (unit->wake < 0 || !unit->client)
+		error = errno ? errno : ENOMEM;
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, 256 << 10);
+	if (!error)
+		error = pthread_create(&unit->thread, &attributes, keeper_run, unit);
+	pthread_attr_destroy(&attributes);
+	if (error)
+		errors_add(errors, NULL, "no-resources", NULL, 0, "cannot watch over %s: %s", unit->name,
+		           strerror(error));
+	return error == 0;
+}
+
+static void unit_free(struct unit *unit)
+{
+	heartbeat_close(unit->watch.beats);
+	child_forget(&unit->child);
+	http_client_free(unit->client);
+	if (unit->wake >= 0)
+		close(unit->wake);
+	wish_clear(&unit->wish);
+	wish_clear(&unit->running);
+	errors_free(&unit->refusal);
+	free(unit->service);
+	free(unit->vnf);
+	free(unit->name);
+	free(unit->folder);
+	free(unit->socket);
+	free(unit->error);
+	free(unit->etag);
+	free(unit);
+}
+
+void unit_join(struct unit *unit)
+{
+	if (unit->thread)
+		pthread_join(unit->thread, NULL);
+	unit_free(unit);
+}
+
+/* --- orders --- */
+
+static void wake(struct unit *unit)
+{
+	if (unit->wake >= 0)
+		eventfd_write(unit->wake, 1);
+}
+
+void unit_wish(struct unit *unit, struct wish *wish)
+{
+	bool same = unit->wish.document && strcmp(unit->wish.digest, wish->digest) == 0;
+
+	if (same && !unit_refused(unit)) {
+		wish_clear(wish);
+		return;
+	}
+	wish_clear(&unit->wish);
+	unit->wish = *wish;
+	*wish = (struct wish){ 0 };
+	unit->asked++;
+	wake(unit);
+}
+
+void unit_ask_restart(struct unit *unit, bool heal)
+{
+	unit->restart = true;
+	unit->heal = heal;
+	unit->asked++;
+	wake(unit);
+}
+
+void unit_ask_stop(struct unit *unit)
+{
+	unit->stop = true;
+	unit->asked++;
+	wake(unit);
+}
+
+void unit_ask_leave(struct unit *unit)
+{
+	unit->leave = true;
+	wake(unit);
+}
+
+bool unit_settled(const struct unit *unit)
+{
+	return unit->done >= unit->asked || unit_refused(unit);
+}
+
+bool unit_refused(const struct unit *unit)
+{
+	return unit->refused >= unit->asked && unit->done < unit->asked;
+}
+
+void unit_set_error(struct unit *unit, const char *text)
+{
+	char *copy = text_copy(text);
+
+	if (text)
+		log_warn("unit-failed", "unit=%s error=%s", unit->name, text);
+	pthread_mutex_lock(&unit->manager->lock);
+	free(unit->error);
+	unit->error = copy;
+	pthread_mutex_unlock(&unit->manager->lock);
+}
+
+void unit_record(struct unit *unit)
+{
+	struct errors errors = ERRORS_NONE;
+	struct store_process process = {
+		.service = unit->service,
+		.vnf = unit->vnf,
+		.pid = unit->child.pid,
+		.start_time = unit->child.start_time,
+		.boot = unit->manager->boot,
+		.digest = unit->digest,
+		.cores = unit->running.cores ? unit->running.cores : "",
+		.restarts = unit->restarts,
+		.since = unit->since,
+	};
+
+	if (!store_process_put(unit->manager->store, &process, &errors))
+		log_error("store-failed", "unit=%s error=%s", unit->name, errors.list[0].detail);
+	errors_free(&errors);
+}
+
+/* --- showing --- */
+
+const char *unit_state_name(enum unit_state state)
+{
+	static const char *const names[] = { "starting", "ready", "backing-off", "stopping", "stopped" };
+
+	return names[state];
+}
+
+static const char *health_of(const struct unit *unit)
+{
+	if (unit->state == UNIT_READY && !unit->hung)
+		return "healthy";
+	return unit->state == UNIT_STARTING ? "starting" : "down";
+}
+
+static json_t *core_list(const char *text)
+{
+	json_t *list = json_array();
+
+	while (text && *text) {
+		char *end;
+
+		json_array_append_new(list, json_integer((json_int_t)strtoul(text, &end, 10)));
+		text = *end ? end + 1 : end;
+	}
+	return list;
+}
+
+json_t *unit_show(const struct unit *unit)
+{
+	json_t *shown = json_pack("{s:s,s:s,s:I,s:o,s:b}", "state", unit_state_name(unit->state), "health",
+	                          health_of(unit), "restarts", (json_int_t)unit->restarts, "cores",
+	                          core_list(unit->wish.cores), "drift", unit->drift);
+
+	if (unit->child.pid > 0) {
+		json_object_set_new(shown, "pid", json_integer(unit->child.pid));
+		json_object_set_new(shown, "uptime",
+		                    json_integer((json_int_t)time(NULL) - (json_int_t)unit->since));
+	}
+	if (unit->digest[0])
+		json_object_set_new(shown, "digest", json_string(unit->digest));
+	if (unit->error)
+		json_object_set_new(shown, "error", json_string(unit->error));
+	return shown;
+}

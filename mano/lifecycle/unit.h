@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A unit: one process of the datapath, the service's own or that of a VNF behind a hop, with the thread that keeps it.
+ * What it shall be (its wish) is set by operations; the keeper makes it so for as long as it lives, and says when it is:
+ * each wish has a number, and `done` or `refused` reaches it.
+ *
+ * Life cycle: unit_new, unit_start, wishes ..., unit_ask_stop or unit_ask_leave, unit_join (frees).
+ */
+#ifndef SLUICE_LIFECYCLE_UNIT_H
+#define SLUICE_LIFECYCLE_UNIT_H
+
+#include <pthread.h>
+
+#include "lifecycle/manager.h"
+#include "manage/client.h"
+#include "util/child.h"
+#include "util/heartbeat.h"
+
+enum { UNIT_DIGEST = 56 };
+
+/* What a unit shall run. */
+struct wish {
+	char *program, *netns, *cores, *hugepages;
+	unsigned memory_mb;
+	char *document;
+	char digest[UNIT_DIGEST]; /* SHAPE-DOCUMENT: of what only a restart changes, and of the document */
+};
+
+enum unit_state { UNIT_STARTING, UNIT_READY, UNIT_BACKING_OFF, UNIT_STOPPING, UNIT_STOPPED };
+
+/* What the watchdog remembers of a unit. Its thread alone, under lock. */
+struct heartbeat_watch {
+	const struct heartbeat *beats;
+	pid_t pid; /* whose heartbeat it is */
+	uint64_t turns[HEARTBEAT_WORKERS_MAX],
+	        moved[HEARTBEAT_WORKERS_MAX]; /* last seen; when it moved, in ms */
+};
+
+struct unit {
+	struct manager *manager;
+	char *service, *vnf, *name; /* name: "edge", "edge/nat"; vnf: "" of the service process */
+	char *folder, *socket;
+	pthread_t thread;
+	int wake; /* eventfd: orders have changed */
+
+	/* under manager->lock */
+	struct wish wish;
+	uint64_t asked, done, refused; /* numbers of wishes */
+	struct errors refusal;         /* why the last was refused */
+	bool stop, leave, restart, heal;
+	enum unit_state state;
+	struct child child;
+	char digest[UNIT_DIGEST]; /* of what it runs; "": nothing yet */
+	uint64_t restarts;
+	int64_t since; /* when the process was started, seconds since 1970 */
+	bool hung, drift;
+	char *error; /* the last failure, for people; NULL: none */
+	struct heartbeat_watch watch;
+
+	/* the keeper's own */
+	struct http_client *client;
+	struct wish running; /* what it was started with, or given since */
+	uint64_t running_wish;
+	char *etag; /* of its configuration when we last gave it */
+	unsigned failures, misses, probes;
+	uint64_t start_at, started, ready_since, exit_seen, next_probe; /* ms; exit_seen 0: not healing */
+	long log_from;
+};
+
+/* A clock that only goes forward, in milliseconds. */
+uint64_t unit_now(void);
+
+/* A unit that has no wish yet; it is not running. vnf: "" for the service process. */
+struct unit *unit_new(struct manager *manager, const char *service, const char *vnf);
+
+/* What the store knew of its process, before unit_start. */
+void unit_recall(struct unit *unit, const struct store_process *process);
+
+/* Starts the keeper. False with an error if there is no thread to be had. */
+bool unit_start(struct unit *unit, struct errors *errors);
+
+/* All of these: lock held. Wishes are taken over. An equal wish that is done already asks for nothing. */
+void unit_wish(struct unit *unit, struct wish *wish);
+void unit_ask_restart(struct unit *unit, bool heal);
+void unit_ask_stop(struct unit *unit);
+void unit_ask_leave(struct unit *unit);
+/* Whether what was asked for is done, or refused. */
+bool unit_settled(const struct unit *unit);
+bool unit_refused(const struct unit *unit);
+/* {state, health, pid, uptime, restarts, cores, digest, drift, error}; new reference. */
+json_t *unit_show(const struct unit *unit);
+const char *unit_state_name(enum unit_state state);
+
+/* Waits for the keeper's end and frees; lock not held, and no list holds the unit any more. */
+void unit_join(struct unit *unit);
+
+/* Fills in the digest of a wish. */
+void wish_seal(struct wish *wish);
+struct wish wish_copy(const struct wish *wish);
+void wish_clear(struct wish *wish);
+/* Whether two digests differ in what only a restart changes. */
+bool wish_reshapes(const char *digest, const char *other);
+
+/* --- For keeper.c and health.c alone. --- */
+
+void *keeper_run(void *unit);
+
+enum push_result { PUSH_DONE, PUSH_RESTART, PUSH_REFUSED, PUSH_UNREACHED };
+/* Gives a running process the document of its wish. */
+enum push_result health_push(struct unit *unit, const struct wish *wish, struct errors *errors);
+/* Whether it says that it is ready. */
+bool health_ready(struct unit *unit);
+/* Asks it whether it lives; false when it has not answered several times. Also looks for drift now and then. */
+bool health_probe(struct unit *unit);
+/* Remembers its configuration's ETag, against which drift is seen. */
+void health_remember(struct unit *unit);
+
+/* Tells the store of the process as it is. */
+void unit_record(struct unit *unit);
+/* Sets the text of the last failure (NULL: none) and logs it. */
+void unit_set_error(struct unit *unit, const char *text);
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Sees workers that hang. See watchdog.h. */
+#include "lifecycle/watchdog.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "manage/log.h"
+#include "util/memory.h"
+
+/* When we looked so late, the whole machine stood still, not one worker. */
+enum { FORGIVE_MS = 400 };
+
+static void begin_watch(struct heartbeat_watch *watch, uint64_t now)
+{
+	for (unsigned i = 0; i < watch->beats->workers && i < HEARTBEAT_WORKERS_MAX; i++) {
+		watch->turns[i] = heartbeat_turns(watch->beats, i);
+		watch->moved[i] = now;
+	}
+}
+
+int heartbeat_look(struct heartbeat_watch *watch, uint64_t now, bool forgive)
+{
+	int hanging = -1;
+
+	for (unsigned i = 0; i < watch->beats->workers && i < HEARTBEAT_WORKERS_MAX; i++) {
+		uint64_t turns = heartbeat_turns(watch->beats, i);
+
+		if (forgive || turns != watch->turns[i]) {
+			watch->turns[i] = turns;
+			watch->moved[i] = now;
+		} else if (now - watch->moved[i] >= WATCHDOG_HANG_MS) {
+			hanging = (int)i;
+		}
+	}
+	return hanging;
+}
+
+/* The heartbeat of the process that runs now; a file that its predecessor left does not count. */
+static bool find_heartbeat(struct unit *unit, uint64_t now)
+{
+	struct heartbeat_watch *watch = &unit->watch;
+
+	if (watch->beats && watch->pid == unit->child.pid)
+		return true;
+	heartbeat_close(watch->beats);
+	char *path = text_format("%s/" INSTANCE_HEARTBEAT, unit->folder);
+	watch->beats = heartbeat_open(path);
+	free(path);
+	if (!watch->beats)
+		return false;
+	if (watch->beats->pid != (uint32_t)unit->child.pid) {
+		heartbeat_close(watch->beats);
+		watch->beats = NULL;
+		return false;
+	}
+	watch->pid = unit->child.pid;
+	begin_watch(watch, now);
+	return true;
+}
+
+static void watch_unit(struct unit *unit, uint64_t now, bool forgive)
+{
+	int worker;
+
+	if (unit->state != UNIT_READY || unit->child.pid <= 0 || unit->hung || !find_heartbeat(unit, now))
+		return;
+	worker = heartbeat_look(&unit->watch, now, forgive);
+	if (worker < 0)
+		return;
+	unit->hung = true;
+	atomic_fetch_add(&unit->manager->hangs, 1);
+	child_signal(&unit->child, SIGKILL);
+	events_add(unit->manager->events, "vnf-hung", unit->name,
+	           json_pack("{s:i,s:i,s:i}", "pid", (int)unit->child.pid, "worker", worker, "milliseconds",
+	                     WATCHDOG_HANG_MS),
+	           "worker %d has not turned for %d ms, process %d killed", worker, WATCHDOG_HANG_MS,
+	           (int)unit->child.pid);
+	log_warn("vnf-hung", "unit=%s pid=%d worker=%d", unit->name, (int)unit->child.pid, worker);
+}
+
+void *watchdog_run(void *argument)
+{
+	struct manager *manager = argument;
+	uint64_t last = unit_now();
+	bool stopping = false;
+
+	while (!stopping) {
+		poll(NULL, 0, WATCHDOG_EVERY_MS);
+		uint64_t now = unit_now();
+		pthread_mutex_lock(&manager->lock);
+		for (size_t i = 0; i < manager->services_count; i++)
+			for (size_t j = 0; j < manager->services[i]->units_count; j++)
+				watch_unit(manager->services[i]->units[j], now, now - last > FORGIVE_MS);
+		stopping = manager->stopping;
+		pthread_mutex_unlock(&manager->lock);
+		last = now;
+	}
+	return NULL;
+}

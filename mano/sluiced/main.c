@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * sluiced: the orchestrator. Reads the command line, brings the manager up, takes over what a former life left, serves
+ * REST until it is told to stop. The main thread does nothing but wait for signals. Processes outlive it.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <grp.h>
+#include <libgen.h>
+#include <limits.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "manage/log.h"
+#include "util/memory.h"
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct command {
+	struct manager_options manager;
+	struct log_settings log;
+	long group;
+};
+
+static void usage(FILE *to)
+{
+	fputs("usage: sluiced [options]\n\n"
+	      "  --run-dir DIR           sockets, processes' folders (default: /run/sluice)\n"
+	      "  --state-dir DIR         what is remembered (default: /var/lib/sluice)\n"
+	      "  --libexec DIR           where sluice-chain, sluice-firewall ... are (default: beside "
+	      "sluiced, or where\n"
+	      "                          they were installed)\n"
+	      "  --group NAME            members may use the REST socket, besides root\n"
+	      "  --ready-timeout S       how long an operation waits for a process to be ready (default: "
+	      "30)\n"
+	      "  --stop-vnfs-on-exit     stop all processes with sluiced; else they run on and are adopted "
+	      "again\n"
+	      "  --foreground            stay in the foreground (as it always does)\n"
+	      "  --log FILE              default: standard error; SIGHUP opens it anew\n"
+	      "  --log-level debug|info|warn|error\n"
+	      "  --log-json\n"
+	      "  --version, --help\n",
+	      to);
+}
+
+static bool take_group(struct command *c, const char *name)
+{
+	struct group *group = getgrnam(name);
+
+	if (group)
+		c->group = (long)group->gr_gid;
+	else
+		fprintf(stderr, "sluiced: there is no group \"%s\"\n", name);
+	return group != NULL;
+}
+
+static bool take_timeout(struct command *c, const char *text)
+{
+	char *end;
+	unsigned long seconds = strtoul(text, &end, 10);
+
+	c->manager.ready_timeout_s = (unsigned)seconds;
+	return *text && !*end && seconds >= 1 && seconds <= 3600;
+}
+
+static bool take_option(struct command *c, int option)
+{
+	switch (option) {
+	case 'r':
+		c->manager.run_folder = optarg;
+		return true;
+	case 's':
+		c->manager.state_folder = optarg;
+		return true;
+	case 'x':
+		c->manager.program_folder = optarg;
+		return true;
+	case 'g':
+		return take_group(c, optarg);
+	case 't':
+		return take_timeout(c, optarg);
+	case 'S':
+		c->manager.stop_on_exit = true;
+		return true;
+	case 'f':
+		return true;
+	case 'l':
+		c->log.file = optarg;
+		return true;
+	case 'v':
+		return log_level_parse(optarg, &c->log.level);
+	case 'j':
+		c->log.json = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* -1: go on; else the exit status. */
+static int read_command(struct command *c, int argc, char **argv)
+{
+	static const struct option options[] = { { "run-dir", 1, NULL, 'r' },
+		                                 { "state-dir", 1, NULL, 's' },
+		                                 { "libexec", 1, NULL, 'x' },
+		                                 { "group", 1, NULL, 'g' },
+		                                 { "ready-timeout", 1, NULL, 't' },
+		                                 { "stop-vnfs-on-exit", 0, NULL, 'S' },
+		                                 { "foreground", 0, NULL, 'f' },
+		                                 { "log", 1, NULL, 'l' },
+		                                 { "log-level", 1, NULL, 'v' },
+		                                 { "log-json", 0, NULL, 'j' },
+		                                 { "version", 0, NULL, 'V' },
+		                                 { "help", 0, NULL, 'h' },
+		                                 { NULL, 0, NULL, 0 } };
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == 'h') {
+			usage(stdout);
+			return EXIT_DONE;
+		}
+		if (option == 'V') {
+			puts("sluiced " SLUICE_VERSION);
+			return EXIT_DONE;
+		}
+		if (!take_option(c, option)) {
+			usage(stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind == argc)
+		return -1;
+	usage(stderr);
+	return EXIT_USAGE;
+}
+
+static bool holds_programs(const char *folder)
+{
+	char *chain = text_format("%s/sluice-chain", folder);
+	bool found = access(chain, X_OK) == 0;
+
+	free(chain);
+	return found;
+}
+
+/* Where the VNFs are: beside us, or where an installation of our prefix has them, or where this build installs them. */
+static char *find_programs(void)
+{
+	char self[PATH_MAX] = "", *folder;
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *installed;
+
+	self[length > 0 ? length : 0] = '\0';
+	folder = dirname(self);
+	installed = text_format("%s/../libexec/sluice", folder);
+	if (holds_programs(folder)) {
+		free(installed);
+		return text_copy(folder);
+	}
+	if (holds_programs(installed))
+		return installed;
+	free(installed);
+	return text_copy(SLUICE_LIBEXEC);
+}
+
+/* Paths are told to processes that work elsewhere, so they must not depend on where we were started. */
+static char *absolute(const char *path)
+{
+	char here[PATH_MAX];
+
+	if (path[0] == '/' || !getcwd(here, sizeof(here)))
+		return text_copy(path);
+	return text_format("%s/%s", here, path);
+}
+
+static void print_errors(struct errors *errors)
+{
+	char line[1024];
+
+	for (size_t i = 0; i < errors->count; i++) {
+		error_format(&errors->list[i], line, sizeof(line));
+		log_error("failed", "error=%s", line);
+	}
+	errors_free(errors);
+}
+
+static void wait_for_end(const struct command *c, const sigset_t *signals)
+{
+	int number = 0;
+
+	while (sigwait(signals, &number) == 0 && number == SIGHUP)
+		log_open(&c->log);
+	log_info("stopping", "signal=%d", number);
+}
+
+static bool check_alone(const struct manager_options *options, struct errors *errors)
+{
+	char *socket = text_format("%s/sluiced.sock", options->run_folder);
+	bool taken = host_socket_alive(socket);
+
+	if (taken)
+		errors_add(errors, NULL, "socket-taken", NULL, 0,
+		           "another orchestrator listens on %s: stop it, or choose another --run-dir",
+		           socket);
+	free(socket);
+	return !taken;
+}
+
+static int run(const struct command *c, const sigset_t *signals)
+{
+	struct errors errors = ERRORS_NONE;
+	struct manager *manager =
+	        check_alone(&c->manager, &errors) ? manager_new(&c->manager, &errors) : NULL;
+	struct api *api = NULL;
+
+	if (manager && manager_recover(manager, &errors))
+		api = api_start(manager, c->group, &errors);
+	if (api) {
+		api_ready(api);
+		log_info("ready", "version=%s socket=%s/sluiced.sock libexec=%s", SLUICE_VERSION,
+		         c->manager.run_folder, c->manager.program_folder);
+		wait_for_end(c, signals);
+	}
+	print_errors(&errors);
+	if (manager)
+		manager_stop(manager);
+	api_stop(api);
+	manager_free(manager);
+	return api ? EXIT_DONE : EXIT_FAILED;
+}
+
+static void block_signals(sigset_t *signals)
+{
+	sigemptyset(signals);
+	sigaddset(signals, SIGTERM);
+	sigaddset(signals, SIGINT);
+	sigaddset(signals, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+int main(int argc, char **argv)
+{
+	struct command c = { .manager = { .run_folder = "/run/sluice",
+		                          .state_folder = "/var/lib/sluice",
+		                          .ready_timeout_s = 30 },
+		             .log = { .level = LOG_LEVEL_INFO },
+		             .group = -1 };
+	int status = read_command(&c, argc, argv);
+	sigset_t signals;
+
+	if (status >= 0)
+		return status;
+	mallopt(M_ARENA_MAX,
+	        2); /* one for each of our many threads would cost more than all that is in them */
+	if (!log_open(&c.log)) {
+		fprintf(stderr, "sluiced: cannot open %s: %s\n", c.log.file, strerror(errno));
+		return EXIT_FAILED;
+	}
+	char *run_folder = absolute(c.manager.run_folder), *state_folder = absolute(c.manager.state_folder),
+	     *programs = c.manager.program_folder ? absolute(c.manager.program_folder) : find_programs();
+	c.manager.run_folder = run_folder;
+	c.manager.state_folder = state_folder;
+	c.manager.program_folder = programs;
+	block_signals(&signals);
+	status = run(&c, &signals);
+	free(run_folder);
+	free(state_folder);
+	free(programs);
+	return status;
+}
