@@ -102,12 +102,17 @@ static inline uint64_t flow_mix(uint64_t a, uint64_t b)
 
 /* The multiplication makes collisions depend on the seed (those of a CRC alone do not, whatever its start value: whoever knows
  * the polynomial could aim at one bucket); the CRC spreads all 64 bits over the 32 that are kept. */
+static inline uint32_t flow_words_hash(const struct flow_table *t, uint64_t addresses, uint64_t rest)
+{
+	return (uint32_t)_mm_crc32_u64(t->seed, flow_mix(addresses ^ t->secret[0], rest ^ t->secret[1]));
+}
+
 static inline uint32_t flow_key_hash(const struct flow_table *t, const struct session_key *key)
 {
 	uint64_t words[2];
 
 	memcpy(words, key, sizeof(words));
-	return (uint32_t)_mm_crc32_u64(t->seed, flow_mix(words[0] ^ t->secret[0], words[1] ^ t->secret[1]));
+	return flow_words_hash(t, words[0], words[1]);
 }
 
 /* What stands in a key for an IPv6 address. */
