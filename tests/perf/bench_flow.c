@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Cycles of the session table alone, without EAL: bulk lookup, lookup with accounting, opening and closing, by table size. Vectors
- * of 64 packets of random sessions in random directions; the packets' own memory stays in the cache. Minimum, median and
- * maximum of the samples, in TSC cycles a packet. Usage: bench_flow [SESSIONS...]
+ * Cycles of the session table alone, without EAL: bulk lookup, lookup with accounting, opening and closing,
+ * by table size. Vectors of 64 packets of random sessions in random directions; the packets' own memory stays
+ * in the cache. Minimum, median and maximum of the samples, in TSC cycles a packet. Usage: bench_flow
+ * [SESSIONS...]
  */
 #include <arpa/inet.h>
 #include <stdio.h>

@@ -51,6 +51,8 @@ struct nat_live {
 	struct nat_pool *pools[NAT_POOLS_MAX]; /* by number; slots name them */
 	struct nat_mappings **workers;         /* by worker id */
 	uint32_t mappings;                     /* room of each, fixed by the first configuration */
+	uint8_t asked
+	        [PORTS_BUCKETS]; /* buckets that have ever allocated: only these are given blocks of the reserve */
 };
 
 /* Which inside hosts use which pool. */

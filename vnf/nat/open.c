@@ -123,6 +123,7 @@ static bool allocate(const struct nf *nf, const struct nat_config *config, const
 	request.flags |= PORTS_ADDRESS;
 	request.address = rte_cpu_to_be_32(rte_be_to_cpu_32(range->first) +
 	                                   rte_hash_crc_4byte(o->tuple.src.v4, nf->seed) % size);
+	config->live->asked[o->session->bucket] = 1;
 	return ports_allocate(pool->ports, o->session->bucket, &request, address, port);
 }
 
