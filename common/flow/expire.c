@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Expiry and eviction. The oldest of each ring (lists.c) is looked at when its wait is over; if packets came meanwhile, it joins the
- * ring of its class whose wait is the least that covers what is left: never early, and late by a sixteenth of the timeout at
- * most. Owned by the table's worker.
+ * Expiry and eviction. The oldest of each ring (lists.c) is looked at when its wait is over; if packets came
+ * meanwhile, it joins the ring of its class whose wait is the least that covers what is left: never early,
+ * and late by a sixteenth of the timeout at most. Owned by the table's worker.
  */
 #include "flow/table_private.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The index of the session table: chains of buckets, one line each. A chain has no holes before its last bucket (removal pulls
- * the last entry forward), so an overflow bucket is in use only where a bucket has more than eight entries, and is
- * given back as soon as it is empty. Owned by the table's worker.
+ * The index of the session table: chains of buckets, one line each. A chain has no holes before its last
+ * bucket (removal pulls the last entry forward), so an overflow bucket is in use only where a bucket has more
+ * than eight entries, and is given back as soon as it is empty. Owned by the table's worker.
  */
 #include "flow/table_private.h"
 
@@ -94,7 +94,8 @@ static int chain_find(struct flow_table *t, struct flow_bucket **b, uint16_t sig
 	}
 }
 
-/* Takes any entry out of the last bucket of a chain that has overflowed, and drops that bucket if it was the only one. */
+/* Takes any entry out of the last bucket of a chain that has overflowed, and drops that bucket if it was the
+ * only one. */
 static void chain_pull(struct flow_table *t, struct flow_bucket *hole, int slot)
 {
 	struct flow_bucket *before = hole, *last;
@@ -155,7 +156,7 @@ enum flow_result index_add_session(struct flow_table *t, struct session *s)
 		return FLOW_FULL;
 	if (!both)
 		return FLOW_OK;
-	/* After the first insert, so that a session whose two keys are one and the same clashes with itself. */
+	/* After the first insert, so that a session whose keys are one and the same clashes with itself. */
 	if (index_find(t, &s->key[1], addresses ? addresses + 32 : NULL) != SESSION_NONE) {
 		index_remove(t, &s->key[0], reference);
 		return FLOW_CLASH;

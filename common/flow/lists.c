@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Expiry lists. Every class (and family) has sixteen rings; ring k holds sessions that are to be looked at (k + 1) sixteenths
- * of the class's timeout after they joined it. Since the wait is the same for all of one ring, each is in order of time
- * by being a FIFO, whatever packets came meanwhile. The rings hold indexes; their own nodes have indexes above LIST_BASE, so
- * that neither end is a special case. Owned by the table's worker.
+ * Expiry lists. Every class (and family) has sixteen rings; ring k holds sessions that are to be looked at (k
+ * + 1) sixteenths of the class's timeout after they joined it. Since the wait is the same for all of one
+ * ring, each is in order of time by being a FIFO, whatever packets came meanwhile. The rings hold indexes;
+ * their own nodes have indexes above LIST_BASE, so that neither end is a special case. Owned by the table's
+ * worker.
  */
 #include "flow/table_private.h"
 

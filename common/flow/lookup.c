@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Lookup of a vector of packets, in three passes so that the memory of all is on its way before any is waited for: keys,
- * hashes and bucket lines; signatures and session lines; keys of the sessions. Owned by the table's worker.
+ * Lookup of a vector of packets, in three passes so that the memory of all is on its way before any is waited
+ * for: keys, hashes and bucket lines; signatures and session lines; keys of the sessions. Owned by the
+ * table's worker.
  */
 #include "flow/table_private.h"
 
@@ -38,8 +39,8 @@ struct session *flow_find(struct flow_table *table, const struct tuple *t, int *
 	return flow_session(table, reference >> 1);
 }
 
-/* The second half of a key as one number. Built in a register: bytes that are stored one by one and loaded as a word at once
- * cost more than all the rest of a lookup. */
+/* The second half of a key as one number. Built in a register: bytes that are stored one by one and loaded as
+ * a word at once cost more than all the rest of a lookup. */
 static inline uint64_t rest_of_key(const struct pkt *p, uint8_t family)
 {
 	return (uint64_t)p->sport | (uint64_t)p->dport << 16 | (uint64_t)p->zone << 32 |
@@ -141,7 +142,8 @@ static inline bool settle(struct flow_table *t, struct pkt *p, const struct vect
 	}
 	p->session = s;
 	p->dir = s ? reference & 1 : 0;
-	/* Line 1 is for flow_touch(). Asked for here and not with line 0, it does not hold up the lines that lookup waits for. */
+	/* Line 1 is for flow_touch(). Asked for here and not with line 0, it does not hold up the lines that
+	 * lookup waits for. */
 	if (likely(s != NULL))
 		__builtin_prefetch((uint8_t *)s + 64, 1);
 	return s != NULL;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Port blocks: see ports.h. Blocks are numbered across addresses first, so that the halves (static, reserve) and the buckets
- * each get their part of every address. The blocks of a bucket that have a free port in a space form a ring; a block that is
- * full leaves it, so an allocation never looks at more than a few blocks and knows at once when nothing is left.
+ * Port blocks: see ports.h. Blocks are numbered across addresses first, so that the halves (static, reserve)
+ * and the buckets each get their part of every address. The blocks of a bucket that have a free port in a
+ * space form a ring; a block that is full leaves it, so an allocation never looks at more than a few blocks
+ * and knows at once when nothing is left.
  */
 #include "flow/ports.h"
 
@@ -29,9 +30,8 @@ struct bucket {
 	uint32_t ring[PORTS_SPACES]; /* where the next search begins; NO_BLOCK: nothing free */
 	uint32_t used[PORTS_SPACES], available[PORTS_SPACES];
 	uint32_t blocks;
-	uint32_t
-	        mailbox; /* block granted but not fetched + 1; the live thread fills it, the worker empties it */
-	uint8_t wants; /* the worker writes it, the live thread reads it */
+	uint32_t mailbox; /* granted block + 1; the live thread fills it, the worker empties it */
+	uint8_t wants;    /* the worker writes it, the live thread reads it */
 } __attribute__((aligned(64)));
 
 struct ports {
@@ -89,7 +89,8 @@ static unsigned bit_of(const struct ports *pool, uint16_t port)
 	return (ntohs(port) - pool->first) % PORTS_BLOCK;
 }
 
-/* Whether a bucket has a block in use. The owner is asked first: a block of another bucket is another worker's memory. */
+/* Whether a bucket has a block in use. The owner is asked first: a block of another bucket is another
+ * worker's memory. */
 static bool holds(const struct ports *pool, unsigned bucket, uint32_t number)
 {
 	return __atomic_load_n(&pool->owner[number], __ATOMIC_RELAXED) == bucket &&

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Port blocks of a NAT pool: every address is cut into blocks of 64 ports, every block belongs to one of 256 owner buckets.
- * Half of all blocks are dealt out by configuration alone (block b to bucket b mod 256), so that any process that knows the
- * configuration knows them; the rest is a reserve, handed to buckets that run low.
+ * Port blocks of a NAT pool: every address is cut into blocks of 64 ports, every block belongs to one of 256
+ * owner buckets. Half of all blocks are dealt out by configuration alone (block b to bucket b mod 256), so
+ * that any process that knows the configuration knows them; the rest is a reserve, handed to buckets that run
+ * low.
  *
- * Who owns what: a bucket (its blocks, their bitmaps, its counters) belongs to the worker that owns the bucket, without
- * locks. Which bucket a block belongs to is written by one thread (the live thread: ports_grant) and read by all, a byte a
- * block, relaxed. A grant travels to the worker through a one-place mailbox. The pool lives as long as its
- * configuration; after a restart it is filled again from the sessions, by ports_claim().
+ * Who owns what: a bucket (its blocks, their bitmaps, its counters) belongs to the worker that owns the
+ * bucket, without locks. Which bucket a block belongs to is written by one thread (the live thread:
+ * ports_grant) and read by all, a byte a block, relaxed. A grant travels to the worker through a one-place
+ * mailbox. The pool lives as long as its configuration; after a restart it is filled again from the sessions,
+ * by ports_claim().
  *
- * TCP ports, UDP ports and ICMP identifiers are three separate spaces. IPv4. Addresses and ports in network order.
+ * TCP ports, UDP ports and ICMP identifiers are three separate spaces. IPv4. Addresses and ports in network
+ * order.
  */
 #ifndef SLUICE_FLOW_PORTS_H
 #define SLUICE_FLOW_PORTS_H
@@ -39,17 +42,15 @@ struct ports_options {
 struct ports *ports_new(const struct ports_options *options, struct errors *errors);
 void ports_free(struct ports *pool);
 
-/* The bucket that a block belongs to, or -1 where the address or the port is not the pool's. A block still in the reserve answers
- * its number mod 256: nothing is mapped there, so whoever gets the packet refuses it. Any thread. O(ranges). */
+/* The bucket that a block belongs to, or -1 where the address or the port is not the pool's. A block still in
+ * the reserve answers its number mod 256: nothing is mapped there, so whoever gets the packet refuses it. Any
+ * thread. O(ranges). */
 int ports_owner(const struct ports *pool, uint32_t address, uint16_t port);
 
 enum ports_flag {
-	PORTS_PARITY =
-	        1 << 0, /* even for even, odd for odd, if one is free nearby (RFC 4787, section 4.2.2) */
+	PORTS_PARITY = 1 << 0,   /* even for even, odd for odd, if one is nearby (RFC 4787, 4.2.2) */
 	PORTS_PRESERVE = 1 << 1, /* the preferred port itself if it is free and the bucket's */
-	PORTS_ADDRESS =
-	        1
-	        << 2, /* the given address if the bucket has a block there nearby (paired pooling, RFC 4787 REQ-2) */
+	PORTS_ADDRESS = 1 << 2,  /* the given address if nearby (paired pooling, RFC 4787 REQ-2) */
 };
 
 struct ports_request {
@@ -68,20 +69,21 @@ bool ports_allocate(struct ports *pool, unsigned bucket, const struct ports_requ
 bool ports_release(struct ports *pool, unsigned bucket, enum ports_space space, uint32_t address,
                    uint16_t port);
 
-/* Takes one given port, as found in a session; a block from the reserve is given to the bucket along with it. False: taken
- * already, another bucket's, or not the pool's. Only while no worker uses the pool, or for a block that the bucket has. */
+/* Takes one given port, as found in a session; a block from the reserve is given to the bucket along with it.
+ * False: taken already, another bucket's, or not the pool's. Only while no worker uses the pool, or for a
+ * block that the bucket has. */
 bool ports_claim(struct ports *pool, unsigned bucket, enum ports_space space, uint32_t address,
                  uint16_t port);
 
-/* Withholds a port from all (listening sockets of the box, static forwardings). False: not the pool's, or taken. Before
- * workers use the pool. */
+/* Withholds a port from all (listening sockets of the box, static forwardings). False: not the pool's, or
+ * taken. Before workers use the pool. */
 bool ports_exclude(struct ports *pool, enum ports_space space, uint32_t address, uint16_t port);
 
 /* Whether the bucket runs low and asks for a grant. Any thread. */
 bool ports_wants(const struct ports *pool, unsigned bucket);
 
-/* Hands a block of the reserve to the bucket, which finds it at its next allocation. False: the reserve is used up, or the
- * last grant has not been fetched yet. The live thread alone. */
+/* Hands a block of the reserve to the bucket, which finds it at its next allocation. False: the reserve is
+ * used up, or the last grant has not been fetched yet. The live thread alone. */
 bool ports_grant(struct ports *pool, unsigned bucket);
 
 /* Fetches a grant that waits, without allocating. The owning worker; ports_allocate() does it by itself. */

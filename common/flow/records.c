@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Records of the session pools: fresh ones in order, so that a table that is not full touches no more memory than it needs,
- * and used ones last in, first out, because those are still in the cache. Owned by the table's worker.
+ * Records of the session pools: fresh ones in order, so that a table that is not full touches no more memory
+ * than it needs, and used ones last in, first out, because those are still in the cache. Owned by the table's
+ * worker.
  */
 #include "flow/table_private.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Finding a predecessor's sessions in the region: every record ever used is judged; what was torn or makes no sense is dropped and
- * counted, the rest is indexed again and listed in the order of its last packets, as if each had been queued then. Runs
- * once, in the thread that creates the table.
+ * Finding a predecessor's sessions in the region: every record ever used is judged; what was torn or makes no
+ * sense is dropped and counted, the rest is indexed again and listed in the order of its last packets, as if
+ * each had been queued then. Runs once, in the thread that creates the table.
  */
 #include "flow/table_private.h"
 
@@ -113,7 +113,8 @@ static void list_in_order(struct flow_table *t, uint64_t *found, size_t count)
 	}
 }
 
-/* Without memory for the order the sessions cannot be kept: the table begins empty, which is what a lost file means too. */
+/* Without memory for the order the sessions cannot be kept: the table begins empty, which is what a lost file
+ * means too. */
 static void forget_all(struct flow_table *t)
 {
 	t->counters.torn += t->counters.live;

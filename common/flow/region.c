@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Memory regions: see region.h. A file is locked while it is open, for two processes with the same sessions would
- * destroy them; the kernel lets go of the lock when a process dies, however it dies.
+ * Memory regions: see region.h. A file is locked while it is open, for two processes with the same sessions
+ * would destroy them; the kernel lets go of the lock when a process dies, however it dies.
  */
 #include "flow/region.h"
 
@@ -54,7 +54,8 @@ static bool map_anonymous(struct region *region, size_t bytes, struct errors *er
 	return true;
 }
 
-/* Gives the file its size and its memory: a sparse one would end the process on the first write to a full tmpfs. */
+/* Gives the file its size and its memory: a sparse one would end the process on the first write to a full
+ * tmpfs. */
 static bool size_file(struct region *region, const char *file, size_t bytes, struct errors *errors)
 {
 	struct statfs fs;

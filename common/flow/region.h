@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One piece of memory, anonymous or in a file that outlives the process (tmpfs or hugetlbfs), in huge pages where they are to be
- * had and quietly in normal ones where not. Owned by whoever opened it; any one thread.
+ * One piece of memory, anonymous or in a file that outlives the process (tmpfs or hugetlbfs), in huge pages
+ * where they are to be had and quietly in normal ones where not. Owned by whoever opened it; any one thread.
  */
 #ifndef SLUICE_FLOW_REGION_H
 #define SLUICE_FLOW_REGION_H
@@ -18,8 +18,8 @@ struct region {
 	bool found;   /* the file was there and had just this size; else everything is 0 */
 };
 
-/* Maps at least `bytes`, all reserved beforehand, so that no later access can fail for want of memory. A file of another size
- * is emptied first. False with an error added: path, and what is wrong. */
+/* Maps at least `bytes`, all reserved beforehand, so that no later access can fail for want of memory. A file
+ * of another size is emptied first. False with an error added: path, and what is wrong. */
 bool region_open(struct region *region, const char *file, size_t bytes, struct errors *errors);
 /* Empties the region: all bytes 0. */
 void region_clear(struct region *region);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A session: both directions of one flow, shared by every function that it crosses. It lies in the table's memory file,
- * is position-independent (indexes, values and stable ids, never pointers) and carries a sequence word, so that a
- * successor process can find it. One worker owns it: no field is ever written by another thread.
+ * A session: both directions of one flow, shared by every function that it crosses. It lies in the table's
+ * memory file, is position-independent (indexes, values and stable ids, never pointers) and carries a
+ * sequence word, so that a successor process can find it. One worker owns it: no field is ever written by
+ * another thread.
  *
- * Layout: line 0 = what every packet reads, line 1 = tracking and accounting; an IPv6 session has a third line with its four
- * addresses at offset 128; then come the slots of the functions (slot_of()).
+ * Layout: line 0 = what every packet reads, line 1 = tracking and accounting; an IPv6 session has a third
+ * line with its four addresses at offset 128; then come the slots of the functions (slot_of()).
  */
 #ifndef SLUICE_FLOW_SESSION_H
 #define SLUICE_FLOW_SESSION_H
@@ -30,18 +31,17 @@ enum session_class {
 
 enum session_flag {
 	SESSION_V6 = 1 << 0,
-	SESSION_REPLIED = 1 << 1, /* a packet came back */
-	SESSION_CLOSING = 1 << 2, /* being closed: drop what still comes */
-	SESSION_ONEWAY = 1 << 3,  /* no reverse key (direct return): one-way timers, no window check */
-	SESSION_REWRITTEN =
-	        1 << 4, /* some function changed the tuple: the path may not be changed under it */
-	SESSION_MIDSTREAM =
-	        1 << 5,        /* picked up without its beginning: windows learnt, not checked at first */
-	SESSION_WALK = 1 << 6, /* the originator walks against the path */
-	SESSION_HELD = 1 << 7, /* a function holds packets of it: not freed */
+	SESSION_REPLIED = 1 << 1,   /* a packet came back */
+	SESSION_CLOSING = 1 << 2,   /* being closed: drop what still comes */
+	SESSION_ONEWAY = 1 << 3,    /* no reverse key (direct return): one-way timers, no window check */
+	SESSION_REWRITTEN = 1 << 4, /* its tuple was changed: the path may not change under it */
+	SESSION_MIDSTREAM = 1 << 5, /* picked up without its beginning: windows are learnt */
+	SESSION_WALK = 1 << 6,      /* the originator walks against the path */
+	SESSION_HELD = 1 << 7,      /* a function holds packets of it: not freed */
 };
 
-/* Key of one direction. For IPv6, src and dst hold a 32-bit digest and the addresses stand in struct session_v6. */
+/* Key of one direction. For IPv6, src and dst hold a 32-bit digest and the addresses stand in struct
+ * session_v6. */
 struct session_key {
 	uint32_t src, dst;
 	uint16_t sport, dport;
@@ -51,7 +51,8 @@ struct session_key {
 };
 static_assert(sizeof(struct session_key) == 16, "two keys fill half a line");
 
-/* TCP tracking of one direction; its state and window scale stand in struct session (flow/tcp.h has the rules). */
+/* TCP tracking of one direction; its state and window scale stand in struct session (flow/tcp.h has the
+ * rules). */
 struct tcp_side {
 	uint32_t end;     /* highest sequence number sent + 1 */
 	uint32_t max_end; /* how far it may send: highest acknowledgement + window of the other side */
@@ -62,7 +63,7 @@ static_assert(sizeof(struct tcp_side) == 12, "two sides, their states and the qu
 struct session {
 	/* line 0 */
 	struct session_key key[2]; /* 0: as the originator's packets come in; 1: as the answers come in */
-	uint32_t sequence;         /* odd while being written; a torn one is dropped by a successor */
+	uint32_t sequence;         /* odd while being written; the rest counts uses of the record */
 	uint32_t generation;       /* policy generation of its path by which it was last judged */
 	uint32_t last_seen;     /* milliseconds of the engine's clock, wraps; compare with time_after32() */
 	uint16_t layout;        /* which slots it has: id of a struct layout */
@@ -72,16 +73,14 @@ struct session {
 	uint8_t bucket;         /* owner bucket */
 	uint8_t hop_generation; /* edge's routing generation of hop[] */
 	uint32_t hop[2];        /* cached adjacency by direction; 0: none */
-	uint32_t
-	        entry_ports; /* low half: port of direction 0, high half: of direction 1, 0xffff: not yet seen */
+	uint32_t entry_ports;   /* low half: port of direction 0, high half: of 1; 0xffff: not yet seen */
 	/* line 1 */
 	struct tcp_side tcp[2];
-	uint8_t tcp_state[2]; /* enum tcp_side_state */
-	uint8_t tcp_scale[2]; /* window scale and enum tcp_side_flag */
-	uint32_t queued;      /* when it joined its expiry list, milliseconds */
-	uint32_t next,
-	        previous; /* expiry list, by index; the table's own business. A free record: free list in next */
-	uint32_t packets[2]; /* by direction, wrap */
+	uint8_t tcp_state[2];    /* enum tcp_side_state */
+	uint8_t tcp_scale[2];    /* window scale and enum tcp_side_flag */
+	uint32_t queued;         /* when it joined its expiry list, milliseconds */
+	uint32_t next, previous; /* expiry list, by index; next of a free record: free list */
+	uint32_t packets[2];     /* by direction, wrap */
 	uint64_t bytes[2];
 };
 static_assert(sizeof(struct session) == 128, "two cache lines");
@@ -105,8 +104,8 @@ static inline void *session_slot(struct session *s, uint32_t offset)
 	return (uint8_t *)(s + 1) + (s->flags & SESSION_V6 ? sizeof(struct session_v6) : 0) + offset;
 }
 
-/* Brackets a change of several words that a successor must see whole or not at all: a process that dies between the two leaves
- * a record that its successor drops. Opening and removing do so themselves. */
+/* Brackets a change of several words that a successor must see whole or not at all: a process that dies
+ * between the two leaves a record that its successor drops. Opening and removing do so themselves. */
 static inline void session_write_begin(struct session *s)
 {
 	__atomic_store_n(&s->sequence, s->sequence | 1, __ATOMIC_RELAXED);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The session table: creation, opening and removal of sessions, statistics. See table.h for the contract, table_private.h for
- * the layout. Owned by one worker; created before it turns and freed after it has stopped.
+ * The session table: creation, opening and removal of sessions, statistics. See table.h for the contract,
+ * table_private.h for the layout. Owned by one worker; created before it turns and freed after it has
+ * stopped.
  */
 #include "flow/table_private.h"
 
@@ -60,7 +61,7 @@ static void plan(const struct flow_options *o, struct flow_header *plan)
 		.seed = o->hash_seed,
 	};
 	memcpy(plan->magic, table_magic, sizeof(table_magic));
-	/* Nearly twice what full tables of that fill need; small ones, where chance has more room, get more. */
+	/* Nearly twice what full tables of that fill need; small ones get more, where chance has more room. */
 	plan->overflows = plan->buckets / 8 + 16;
 	plan->bytes = TABLE_HEADER +
 	              ((uint64_t)plan->buckets + plan->overflows) * sizeof(struct flow_bucket) +

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The session table of one worker: buckets of one cache line (eight 16-bit signatures, eight references, an overflow
- * link), sessions in a pool that may lie in a memory file. One thread uses it, without locks; other threads ask that
- * worker by message. Inserts do not fail below 95 % load. Created when the engine starts, freed when it stops.
- * Works without EAL.
+ * The session table of one worker: buckets of one cache line (eight 16-bit signatures, eight references, an
+ * overflow link), sessions in a pool that may lie in a memory file. One thread uses it, without locks; other
+ * threads ask that worker by message. Inserts do not fail below 95 % load. Created when the engine starts,
+ * freed when it stops. Works without EAL.
  */
 #ifndef SLUICE_FLOW_TABLE_H
 #define SLUICE_FLOW_TABLE_H
@@ -33,18 +33,20 @@ struct flow_options {
 	uint32_t max_half_open_percent; /* of each family's capacity; 0: the default, 25 */
 };
 
-/* Creates the table; NULL with errors added (memory, file, file in use by another process). Where the file holds a table of the
- * same geometry, its sessions are found again, with its hash seed: index, lists and free lists are rebuilt, torn and nonsensical
- * records dropped and counted; hop, entry_ports and generation of those found are cleared, for they mean nothing to a successor.
- * Another geometry starts empty. The clock that is passed as `now` must go on from where the predecessor's was. */
+/* Creates the table; NULL with errors added (memory, file, file in use by another process). Where the file
+ * holds a table of the same geometry, its sessions are found again, with its hash seed: index, lists and free
+ * lists are rebuilt, torn and nonsensical records dropped and counted; hop, entry_ports and generation of
+ * those found are cleared, for they mean nothing to a successor. Another geometry starts empty. The clock
+ * that is passed as `now` must go on from where the predecessor's was. */
 struct flow_table *flow_table_new(const struct flow_options *options, struct errors *errors);
 void flow_table_free(struct flow_table *table);
 
-/* Hash of a tuple, symmetric in nothing: each direction has its own. The same in every table of the same seed. */
+/* Hash of a tuple, symmetric in nothing: each direction has its own. The same in every table of the same
+ * seed. */
 uint32_t flow_hash(const struct flow_table *table, const struct tuple *t);
 
-/* Looks up n (<= 64) parsed packets: sets pkt->hash, pkt->session (NULL: a miss), pkt->dir. Bit i of the result: a hit.
- * Packets whose bit in `which` is clear are left alone. */
+/* Looks up n (<= 64) parsed packets: sets pkt->hash, pkt->session (NULL: a miss), pkt->dir. Bit i of the
+ * result: a hit. Packets whose bit in `which` is clear are left alone. */
 uint64_t flow_lookup(struct flow_table *table, struct rte_mbuf **m, unsigned n, uint64_t which);
 
 /* Looks one tuple up; NULL, or the session and its direction. */
@@ -57,15 +59,17 @@ enum flow_result {
 	FLOW_HALF_OPEN, /* the share of half-open sessions is used up and none is old enough to evict */
 };
 
-/* Reserves a session for an originator's tuple: a record with its slots zeroed, key 0, class (by protocol) and last_seen set,
- * entry_ports 0xffffffff, not yet findable. `now` in milliseconds. Follow with flow_commit() or flow_abandon(). TCP and UDP
- * count as half-open from here on until they are answered. May evict a half-open session that is idle for above 1 s. */
+/* Reserves a session for an originator's tuple: a record with its slots zeroed, key 0, class (by protocol)
+ * and last_seen set, entry_ports 0xffffffff, not yet findable. `now` in milliseconds. Follow with
+ * flow_commit() or flow_abandon(). TCP and UDP count as half-open from here on until they are answered. May
+ * evict a half-open session that is idle for above 1 s. */
 enum flow_result flow_reserve(struct flow_table *table, const struct tuple *forward, uint32_t now,
                               struct session **s);
 
-/* Makes it findable by both keys; `reverse` is the tuple of an answer as it will come in (the exit tuple, reversed); NULL for
- * SESSION_ONEWAY. On FLOW_CLASH (of either key: the second packet of a flow in one vector clashes, look it up again) and
- * FLOW_FULL (no overflow bucket left) nothing is changed and the record is still reserved. */
+/* Makes it findable by both keys; `reverse` is the tuple of an answer as it will come in (the exit tuple,
+ * reversed); NULL for SESSION_ONEWAY. On FLOW_CLASH (of either key: the second packet of a flow in one vector
+ * clashes, look it up again) and FLOW_FULL (no overflow bucket left) nothing is changed and the record is
+ * still reserved. */
 enum flow_result flow_commit(struct flow_table *table, struct session *s, const struct tuple *reverse);
 void flow_abandon(struct flow_table *table, struct session *s);
 
@@ -74,17 +78,19 @@ void flow_remove(struct flow_table *table, struct session *s);
 
 /* flow_touch(), what every packet does to its session, is in flow/touch.h. */
 
-/* Looks at no more than `budget` sessions whose time may be over and expires those whose it is: `close` is called before each is
- * freed (may be NULL; answers false to keep it a while). Returns how many were freed. A session is never expired early; it is
- * expired late by at most a sixteenth of its class's timeout, plus 1 ms, plus what a short budget leaves for later turns. */
+/* Looks at no more than `budget` sessions whose time may be over and expires those whose it is: `close` is
+ * called before each is freed (may be NULL; answers false to keep it a while). Returns how many were freed. A
+ * session is never expired early; it is expired late by at most a sixteenth of its class's timeout, plus 1
+ * ms, plus what a short budget leaves for later turns. */
 typedef bool flow_close_fn(void *context, struct session *s);
 unsigned flow_expire(struct flow_table *table, const struct flow_timeouts *timeouts, uint32_t now,
                      unsigned budget, flow_close_fn *close, void *context);
 /* Called before a half-open session is evicted for room; set once at start. False keeps it. */
 void flow_on_evict(struct flow_table *table, flow_close_fn *close, void *context);
 
-/* Walks the pools from *cursor (0 to begin) over at most `budget` records, calling `visit` for each findable session; sets *cursor
- * to 0 at the end. visit may remove the session. Sessions opened meanwhile may or may not be seen; others exactly once. */
+/* Walks the pools from *cursor (0 to begin) over at most `budget` records, calling `visit` for each findable
+ * session; sets *cursor to 0 at the end. visit may remove the session. Sessions opened meanwhile may or may
+ * not be seen; others exactly once. */
 typedef void flow_visit_fn(void *context, struct session *s);
 void flow_walk(struct flow_table *table, uint64_t *cursor, unsigned budget, flow_visit_fn *visit,
                void *context);
@@ -96,7 +102,8 @@ struct flow_stats {
 };
 void flow_stats(const struct flow_table *table, struct flow_stats *stats);
 
-/* Stable id of a session for REST and logs: unique within the table for the session's life and 2^31 uses of its record. */
+/* Stable id of a session for REST and logs: unique within the table for the session's life and 2^31 uses of
+ * its record. */
 uint64_t flow_id(const struct flow_table *table, const struct session *s);
 /* The session of an id, or NULL if it is gone. */
 struct session *flow_by_id(const struct flow_table *table, uint64_t id);

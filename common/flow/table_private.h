@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Inside the session table: its memory layout, shared by the files of this folder and its tests, and by nobody else.
- * Owned by the worker whose table it is.
+ * Inside the session table: its memory layout, shared by the files of this folder and its tests, and by
+ * nobody else. Owned by the worker whose table it is.
  *
- * The region: one header page, then buckets, overflow buckets, IPv4 records, IPv6 records. Only records and the header
- * outlive the process in a meaningful way; buckets are rebuilt.
- * A session is named by its index: 0.. for IPv4, behind those the IPv6 ones. A reference is index << 1 | direction.
+ * The region: one header page, then buckets, overflow buckets, IPv4 records, IPv6 records. Only records and
+ * the header outlive the process in a meaningful way; buckets are rebuilt.
+ * A session is named by its index: 0.. for IPv4, behind those the IPv6 ones. A reference is index << 1 |
+ * direction.
  */
 #ifndef SLUICE_FLOW_TABLE_PRIVATE_H
 #define SLUICE_FLOW_TABLE_PRIVATE_H
@@ -28,7 +29,7 @@ enum {
 	HALF_OPEN_AGE = 1000, /* milliseconds of silence before a half-open session may be evicted */
 };
 
-/* Indexes from here on name lists, not sessions: lists are rings, and a list's own node is their beginning. */
+/* Indexes from here on name lists, not sessions: a list is a ring that begins with its own node. */
 #define LIST_BASE         0xffff0000U
 #define FLOW_MAX_SESSIONS 0x40000000U
 
@@ -41,7 +42,8 @@ struct flow_bucket {
 };
 static_assert(sizeof(struct flow_bucket) == 64, "one cache line");
 
-/* First page of the region. All but `fresh` is the geometry, which must be equal for the sessions to be found again. */
+/* First page of the region. All but `fresh` is the geometry, which must be equal for the sessions to be found
+ * again. */
 struct flow_header {
 	uint8_t magic[8];
 	uint32_t version;
@@ -100,8 +102,9 @@ static inline uint64_t flow_mix(uint64_t a, uint64_t b)
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* The multiplication makes collisions depend on the seed (those of a CRC alone do not, whatever its start value: whoever knows
- * the polynomial could aim at one bucket); the CRC spreads all 64 bits over the 32 that are kept. */
+/* The multiplication makes collisions depend on the seed (those of a CRC alone do not, whatever its start
+ * value: whoever knows the polynomial could aim at one bucket); the CRC spreads all 64 bits over the 32 that
+ * are kept. */
 static inline uint32_t flow_words_hash(const struct flow_table *t, uint64_t addresses, uint64_t rest)
 {
 	return (uint32_t)_mm_crc32_u64(t->seed, flow_mix(addresses ^ t->secret[0], rest ^ t->secret[1]));
@@ -175,7 +178,8 @@ static inline bool key_equal(const struct session_key *a, const struct session_k
 	return _mm_testz_si128(difference, difference);
 }
 
-/* Whether a session has this key in this direction; addresses: source and destination of an IPv6 key, 32 bytes. */
+/* Whether a session has this key in this direction; addresses: source and destination of an IPv6 key, 32
+ * bytes. */
 static inline bool session_matches(struct session *s, unsigned direction, const struct session_key *key,
                                    const uint8_t *addresses)
 {
@@ -192,7 +196,8 @@ static inline bool class_half_open(unsigned klass)
 /* Fills a key from a tuple. */
 void flow_key(const struct flow_table *t, const struct tuple *tuple, struct session_key *key);
 
-/* index.c: references by key. index_find answers a reference or SESSION_NONE; index_insert false when no bucket is left. */
+/* index.c: references by key. index_find answers a reference or SESSION_NONE; index_insert false when no
+ * bucket is left. */
 uint32_t index_find(const struct flow_table *t, const struct session_key *key, const uint8_t *addresses);
 uint32_t index_find_hashed(const struct flow_table *t, const struct session_key *key, uint32_t hash,
                            const uint8_t *addresses);
@@ -208,7 +213,7 @@ void list_unlink(struct flow_table *t, struct session *s);
 /* Changes the class of a listed session, which begins its wait anew. */
 void list_change_class(struct flow_table *t, struct session *s, enum session_class klass, uint32_t now);
 
-/* expire.c: makes room in a family by evicting its oldest half-open session; false where none is old enough. */
+/* expire.c: evicts the oldest half-open session of a family; false where none is old enough. */
 bool flow_evict(struct flow_table *t, unsigned family, uint32_t now);
 
 /* recover.c: finds the sessions of a predecessor in the region. */

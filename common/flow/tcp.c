@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * TCP tracking beyond the quick path: openings, closings, resets, strays; see tcp.h for the rules. Pure but for the session that is
- * given; the worker that owns the session calls it.
+ * TCP tracking beyond the quick path: openings, closings, resets, strays; see tcp.h for the rules. Pure but
+ * for the session that is given; the worker that owns the session calls it.
  */
 #include "flow/tcp.h"
 
@@ -90,7 +90,8 @@ static void set_reset(struct session *s)
 	s->tcp_state[0] = s->tcp_state[1] = TCP_RESET;
 }
 
-/* A side's SYN: its numbers begin here. max_end marks its first byte behind the SYN until there is an acknowledgement. */
+/* A side's SYN: its numbers begin here. max_end marks its first byte behind the SYN until there is an
+ * acknowledgement. */
 static void begin_side(struct session *s, const struct segment *g)
 {
 	s->tcp[g->dir] = (struct tcp_side){

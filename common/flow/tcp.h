@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * TCP tracking: the state of both sides and the window check (after G. van Rooij, "Real stateful TCP packet filtering in IP
- * Filter"; RFC 9293 for the states, RFC 5961 for resets, RFC 7323 for scaling). It reads headers and writes struct session,
- * nothing else; the worker that owns the session calls it. Most packets never get here: flow/touch.h has the quick path.
+ * TCP tracking: the state of both sides and the window check (after G. van Rooij, "Real stateful TCP packet
+ * filtering in IP Filter"; RFC 9293 for the states, RFC 5961 for resets, RFC 7323 for scaling). It reads
+ * headers and writes struct session, nothing else; the worker that owns the session calls it. Most packets
+ * never get here: flow/touch.h has the quick path.
  *
  * What is decided, where the RFCs leave it to us:
- * - A segment is in window when it begins no further than the receiver allowed, ends no earlier than one largest window of the
- *   receiver before the highest byte sent, and acknowledges no byte that was never sent, nor one too long ago.
- * - A RST whose number is exactly the next one expected of its sender resets the session. Another one in the window passes (the
- *   receiver decides, and challenges) and puts the session on the closing timer, which the next good segment takes back.
+ * - A segment is in window when it begins no further than the receiver allowed, ends no earlier than one
+ * largest window of the
+ *   receiver before the highest byte sent, and acknowledges nothing unsent, nor anything too long ago.
+ * - A RST whose number is exactly the next one expected of its sender resets the session. Another one in the
+ * window passes (the
+ *   receiver decides, and challenges) and puts the session on the closing timer until the next good segment.
  *   One outside the window is refused.
- * - A SYN without ACK within a synchronised session passes and changes nothing: the receiver answers with a challenge ACK, and a
- *   host that has rebooted can so get rid of its old connection. After both FINs or a RST it asks for a new session.
- * - An ACK without data that answers a SYN (the challenge of a host that still has an older connection) passes, and so does the
+ * - A SYN without ACK within a synchronised session passes and changes nothing: the receiver answers with a
+ * challenge ACK, and a
+ *   host that has rebooted can so end its old connection. After both FINs or a RST it asks for a new session.
+ * - An ACK without data that answers a SYN (the challenge of a host that still has an older connection)
+ * passes, and so does the
  *   RST that it provokes, but no other stray segment.
- * - Picked up midstream: each side's first segment is believed; after that the window check goes on with the largest scale that
+ * - Picked up midstream: each side's first segment is believed; after that the window check goes on with the
+ * largest scale that
  *   there is, because the real one was never seen.
  * - A fragmented segment hides its length: acknowledgements of its receiver are believed from then on.
  */
@@ -55,13 +61,14 @@ enum flow_invalid {
 	FLOW_VALID,
 	FLOW_TCP_WINDOW, /* outside of the window */
 	FLOW_TCP_STATE,  /* not legal in this state: no SYN first, an answer to nothing */
-	FLOW_TCP_REOPEN, /* a new SYN on a session that is over: close it, then open a new one with this packet */
+	FLOW_TCP_REOPEN, /* a new SYN on a session that is over: close it, open a new one with it */
 	FLOW_INVALIDS
 };
 extern const char *const flow_invalid_names[FLOW_INVALIDS];
 
-/* Tracks one segment of a session; its packet is parsed, not a later fragment and not an ICMP error. Changes nothing but tcp,
- * tcp_state, tcp_scale, and nothing at all unless the answer is FLOW_VALID. *klass: the class the session now belongs to. */
+/* Tracks one segment of a session; its packet is parsed, not a later fragment and not an ICMP error. Changes
+ * nothing but tcp, tcp_state, tcp_scale, and nothing at all unless the answer is FLOW_VALID. *klass: the
+ * class the session now belongs to. */
 enum flow_invalid tcp_track(struct session *s, struct rte_mbuf *m, enum session_class *klass);
 
 /* Whether numbers are in window; all of one side's bounds in one place. */
@@ -90,7 +97,8 @@ static inline void tcp_advance(struct tcp_side *from, struct tcp_side *to, uint3
 		to->max_end = ack + window;
 }
 
-/* The quick path: both sides established, a segment with ACK and without SYN, FIN, RST, whole. False: not in window. */
+/* The quick path: both sides established, a segment with ACK and without SYN, FIN, RST, whole. False: not in
+ * window. */
 static inline bool tcp_quick(struct session *s, const struct pkt *p, const struct rte_tcp_hdr *tcp)
 {
 	struct tcp_side *from = &s->tcp[p->dir], *to = &s->tcp[p->dir ^ 1];

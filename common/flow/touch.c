@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The rest of flow_touch(): whatever changes a session's class, first answers, ICMP, fragments, and TCP segments that are not plain
- * ones of an established session. Called by the worker that owns the table.
+ * The rest of flow_touch(): whatever changes a session's class, first answers, ICMP, fragments, and TCP
+ * segments that are not plain ones of an established session. Called by the worker that owns the table.
  */
 #include "flow/touch.h"
 
 #include "flow/table_private.h"
 
-/* Class of a session without states: UDP is half-open until it is answered; where no answer can come this way, until its
- * originator sends a second time. */
+/* Class of a session without states: UDP is half-open until it is answered; where no answer can come this
+ * way, until its originator sends a second time. */
 static enum session_class plain_class(const struct session *s, const struct pkt *p)
 {
 	if (s->klass != CLASS_UDP_OPENING)

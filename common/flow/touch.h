@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What every packet does to its session: last seen, counters, TCP tracking with window check, class. Inline, because it is on
- * every packet's way: replied UDP, and a plain segment of an established TCP session, never leave this file and never
- * touch the table. Called by the worker that owns the session.
+ * What every packet does to its session: last seen, counters, TCP tracking with window check, class. Inline,
+ * because it is on every packet's way: replied UDP, and a plain segment of an established TCP session, never
+ * leave this file and never touch the table. Called by the worker that owns the session.
  */
 #ifndef SLUICE_FLOW_TOUCH_H
 #define SLUICE_FLOW_TOUCH_H
@@ -14,7 +14,7 @@
 #include "flow/tcp.h"
 #include "packet/pkt.h"
 
-/* The whole rule, for the packets that the quick path leaves over. Takes and answers what flow_touch() does. */
+/* The whole rule, for the packets that the quick path leaves over. As flow_touch() otherwise. */
 enum flow_invalid flow_touch_slow(struct flow_table *table, struct session *s, struct rte_mbuf *m,
                                   uint32_t now);
 
@@ -25,8 +25,9 @@ static inline void flow_account(struct session *s, const struct pkt *p)
 	s->bytes[p->dir] += (uint16_t)(p->end - p->l3);
 }
 
-/* Accounts one packet of pkt->dir and moves the session along. Anything but FLOW_VALID: the packet is not acceptable and nothing was
- * changed. ICMP errors are counted and refresh nothing. `now` in milliseconds. A ONEWAY session is not window checked. */
+/* Accounts one packet of pkt->dir and moves the session along. Anything but FLOW_VALID: the packet is not
+ * acceptable and nothing was changed. ICMP errors are counted and refresh nothing. `now` in milliseconds. A
+ * ONEWAY session is not window checked. */
 static inline enum flow_invalid flow_touch(struct flow_table *table, struct session *s, struct rte_mbuf *m,
                                            uint32_t now)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Looking at the table from outside of the packet path: walks, statistics, stable ids. Called in the table's worker, in slices.
+ * Looking at the table from outside of the packet path: walks, statistics, stable ids. Called in the table's
+ * worker, in slices.
  */
 #include "flow/table_private.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Packets and tuples for the tests of flow/: one static packet at a time, filled in by hand, so that no EAL and no parser is
- * needed. Everything is single-threaded.
+ * Packets and tuples for the tests of flow/: one static packet at a time, filled in by hand, so that no EAL
+ * and no parser is needed. Everything is single-threaded.
  */
 #ifndef TESTS_UNIT_FLOW_HELPER_FLOW_H
 #define TESTS_UNIT_FLOW_HELPER_FLOW_H

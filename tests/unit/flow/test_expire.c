@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Expiry by a simulated clock that wraps: never early, late by a sixteenth at most, in order, within the budget.
+ * Expiry by a simulated clock that wraps: never early, late by a sixteenth at most, in order, within the
+ * budget.
  */
 #include "helper_flow.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A table in a memory file: its sessions outlive it; torn and nonsensical records do not. The file lies on /dev/shm (tmpfs).
+ * A table in a memory file: its sessions outlive it; torn and nonsensical records do not. The file lies on
+ * /dev/shm (tmpfs).
  */
 #include "helper_flow.h"
 
@@ -176,7 +177,7 @@ static void drop(void *context, struct session *s)
 	flow_remove(context, s);
 }
 
-/* Random damage anywhere among the records must neither crash nor hang, and the table must work afterwards. */
+/* Random damage anywhere among the records must neither crash nor hang; the table works afterwards. */
 static void random_damage(void **state)
 {
 	uint64_t seed = 11;

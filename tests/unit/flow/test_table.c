@@ -133,7 +133,8 @@ static void fills_up(void **state)
 	fill(300000);
 }
 
-/* Nothing may be left over after everything has gone: overflow buckets come back, and the second round is like the first. */
+/* Nothing may be left over after everything has gone: overflow buckets come back, and the second round is
+ * like the first. */
 static void empties_again(void **state)
 {
 	enum { N = 20000 };

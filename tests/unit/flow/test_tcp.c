@@ -179,7 +179,8 @@ static void unanswered_takes_only_syn_and_reset(void **state)
 	assert_int_equal(client(SYN, C, 0, 0), FLOW_TCP_REOPEN);
 }
 
-/* RFC 5961: a server with an older connection challenges; the client's RST must get through, then its SYN is answered. */
+/* RFC 5961: a server with an older connection challenges; the client's RST must get through, then its SYN is
+ * answered. */
 static void challenge_of_a_syn(void **state)
 {
 	(void)state;
@@ -278,7 +279,7 @@ static void resets(void **state)
 	assert_int_equal(server(RST, S + 1 + WINDOW + 1, 0, 0), FLOW_TCP_WINDOW);
 	assert_int_equal(server(RST, S - WINDOW, 0, 0), FLOW_TCP_WINDOW);
 	expect_class(CLASS_TCP_ESTABLISHED);
-	/* In the window but not exact: it passes, nothing is reset, and the next good segment ends the doubt. */
+	/* In the window but not exact: it passes, resets nothing, until the next good segment. */
 	assert_int_equal(server(RST, S + 100, 0, 0), FLOW_VALID);
 	assert_int_equal(s->tcp_state[1], TCP_ESTABLISHED);
 	expect_class(CLASS_TCP_CLOSING);
@@ -293,7 +294,8 @@ static void resets(void **state)
 	assert_int_equal(client(SYN, C + 5000, 0, 0), FLOW_TCP_REOPEN);
 }
 
-/* A client that has rebooted: its SYN passes, the server's challenge passes, its RST resets, its next SYN opens anew. */
+/* A client that has rebooted: its SYN passes, the server's challenge passes, its RST resets, its next SYN
+ * opens anew. */
 static void syn_within_a_session(void **state)
 {
 	struct tcp_side before[2];
@@ -370,7 +372,8 @@ static void oneway(void **state)
 	assert_int_equal(client(SYN, C, 0, 0), FLOW_TCP_REOPEN);
 }
 
-/* A first fragment shows less than there is; what is acknowledged beyond it must be believed, within the window. */
+/* A first fragment shows less than there is; what is acknowledged beyond it must be believed, within the
+ * window. */
 static void fragments(void **state)
 {
 	struct test_segment g = { 0, ACK, C + 1, S + 1, 100, WINDOW, -1, true };
