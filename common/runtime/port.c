@@ -12,22 +12,50 @@ const struct port_kind port_kinds[] = {
 	{ "vhost",
 	  "vhost:PATH[?queues=N]: vhost-user back end, connects to PATH again and again; the service's side "
 	  "of a hop",
-	  port_open_vhost },
+	  port_open_vhost,
+	  { "queues" },
+	  false },
 	{ "virtio",
 	  "virtio:PATH[?queues=N]: virtio-user front end, listens on PATH; the function's side of a hop",
-	  port_open_virtio },
-	{ "af_packet", "af_packet:INTERFACE: a kernel interface, all of its packets", port_open_af_packet },
-	{ "tap", "tap:NAME[?queues=N&persist=1]: a TAP; its other end is the kernel of the namespace",
-	  port_open_tap },
-	{ "pci", "pci:ADDRESS: a NIC or virtual function bound to vfio-pci or uio", port_open_pci },
-	{ "pcap", "pcap:RX_FILE,TX_FILE: reads one capture once, writes another", port_open_pcap },
-	{ "null", "null:[?size=BYTES&receive=0]: sends to nowhere; receives blank frames unless receive=0",
-	  port_open_null },
-	{ "replay", "replay:FILE: plays a capture round and round, sends to nowhere", port_open_replay },
+	  port_open_virtio,
+	  { "queues" },
+	  false },
+	{ "af_packet",
+	  "af_packet:INTERFACE: a kernel interface, all of its packets",
+	  port_open_af_packet,
+	  { NULL },
+	  false },
+	{ "tap",
+	  "tap:NAME[?queues=N&persist=1]: a TAP; its other end is the kernel of the namespace",
+	  port_open_tap,
+	  { "queues", "persist" },
+	  false },
+	{ "pci",
+	  "pci:ADDRESS: a NIC or virtual function bound to vfio-pci or uio",
+	  port_open_pci,
+	  { NULL },
+	  false },
+	{ "pcap",
+	  "pcap:RX_FILE[,TX_FILE]: reads one capture once, writes another",
+	  port_open_pcap,
+	  { NULL },
+	  false },
+	{ "null",
+	  "null:[?size=BYTES&receive=0]: sends to nowhere; receives blank frames unless receive=0",
+	  port_open_null,
+	  { "size", "receive" },
+	  true },
+	{ "replay",
+	  "replay:FILE[?frames=N]: plays a capture (its first N frames) round and round, sends to nowhere",
+	  port_open_replay,
+	  { "frames" },
+	  false },
 	{ "synth",
 	  "synth:[?flows=N&size=BYTES&seed=N&learn=1&silent=1]: makes flows for benches, sends to nowhere",
-	  port_open_synth },
-	{ NULL, NULL, NULL },
+	  port_open_synth,
+	  { "flows", "size", "seed", "learn", "silent" },
+	  true },
+	{ NULL, NULL, NULL, { NULL }, false },
 };
 
 static const struct port_kind *kind_of(const char *url, const char **rest)
@@ -53,12 +81,50 @@ static void kind_names(char *text, size_t size)
 		used += (size_t)snprintf(text + used, size - used, "%s%s:", used ? ", " : "", kind->prefix);
 }
 
+/* Answers what is wrong with one `name=number`, `length` bytes of it; NULL: nothing. */
+static const char *wrong_with_option(const struct port_kind *kind, const char *option, size_t length)
+{
+	const char *equals = memchr(option, '=', length);
+	size_t name = equals ? (size_t)(equals - option) : length;
+	size_t digits = equals ? strspn(equals + 1, "0123456789") : 0;
+
+	for (const char *const *known = kind->options; *known; known++) {
+		if (strlen(*known) != name || strncmp(*known, option, name) != 0)
+			continue;
+		if (!equals || digits == 0 || digits > 9 || name + 1 + digits != length)
+			return "takes a number";
+		return NULL;
+	}
+	return "is not known to this kind of device";
+}
+
+static bool check_options(const struct port_kind *kind, const char *rest, const struct conf *where,
+                          struct errors *errors)
+{
+	const char *at = strchr(rest, '?');
+	bool right = true;
+
+	while (at) {
+		size_t length = strcspn(++at, "&");
+		const char *wrong = wrong_with_option(kind, at, length);
+
+		if (wrong) {
+			conf_error(errors, where, "bad-option", "the option \"%.*s\" %s: %s", (int)length, at,
+			           wrong, kind->help);
+			right = false;
+		}
+		at = at[length] ? at + length : NULL;
+	}
+	return right;
+}
+
 bool port_url_check(const char *url, const struct conf *where, struct errors *errors)
 {
-	const char *rest;
+	const char *rest = NULL;
+	const struct port_kind *kind = kind_of(url, &rest);
 	char names[256];
 
-	if (!kind_of(url, &rest)) {
+	if (!kind) {
 		kind_names(names, sizeof(names));
 		conf_error(errors, where, "unknown-device", "not a device: \"%s\" (expected one of %s)", url,
 		           names);
@@ -69,7 +135,11 @@ bool port_url_check(const char *url, const struct conf *where, struct errors *er
 		           PORT_URL_MAX - 1);
 		return false;
 	}
-	return true;
+	if ((*rest == '\0' || *rest == '?') != kind->bare) {
+		conf_error(errors, where, "not-a-device", "\"%s\" is not of the form %s", url, kind->help);
+		return false;
+	}
+	return check_options(kind, rest, where, errors);
 }
 
 void port_error(struct errors *errors, const struct port_options *options, const char *code,

@@ -65,6 +65,8 @@ struct port_kind {
 	const char *help;
 	bool (*open)(struct port *port, const struct port_options *options, const char *rest,
 	             struct errors *errors);
+	const char *options[8]; /* names of what may follow a question mark; all of them are numbers */
+	bool bare;              /* nothing but options follows the colon */
 };
 extern const struct port_kind port_kinds[]; /* ends with prefix NULL */
 
