@@ -88,8 +88,8 @@ except ConnectionRefusedError:
         self.engine.balance()
 
     def test_exhaustion(self):
-        """64 ports: the 65th mapping is refused and counted, and the others live on."""
-        self.start(pools=[{"name": "small", "addresses": [PUBLIC], "ports": "1024-1087"}])
+        """Two blocks of 64 ports, one of which another bucket owns: the 65th mapping is refused and counted, the others live on."""
+        self.start(pools=[{"name": "small", "addresses": [PUBLIC], "ports": "1024-1151"}])
         run("ip", "netns", "exec", self.lab.client, "python3", "-c", f"""
 import socket, time
 for i in range(200):
