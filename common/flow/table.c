@@ -61,7 +61,7 @@ static void plan(const struct flow_options *o, struct flow_header *plan)
 		.seed = o->hash_seed,
 	};
 	memcpy(plan->magic, table_magic, sizeof(table_magic));
-	/* Nearly twice what full tables of that fill need; small ones get more, where chance has more room. */
+	/* Nearly twice what full tables of that fill need; small ones get more, for they vary more. */
 	plan->overflows = plan->buckets / 8 + 16;
 	plan->bytes = TABLE_HEADER +
 	              ((uint64_t)plan->buckets + plan->overflows) * sizeof(struct flow_bucket) +
