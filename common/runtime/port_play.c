@@ -114,7 +114,7 @@ static uint16_t play_rx(struct port *port, unsigned queue, struct rte_mbuf **m, 
 		return queue ? 0 : give_answer(port, play, m);
 	if (n > left)
 		n = (uint16_t)left; /* a burst ends with the round */
-	if (queue || play->silent || (play->learns && play->count < play->room) ||
+	if (queue || play->silent || !n ||
 	    rte_mempool_get_bulk(port->pool, (void **)m, n) != 0)
 		return 0;
 	if (play->spans)
