@@ -326,7 +326,7 @@ static void make_flow(struct template *t, uint32_t i, uint32_t seed, uint16_t le
 	ip->time_to_live = 64;
 	ip->next_proto_id = IPPROTO_UDP;
 	ip->src_addr = rte_cpu_to_be_32(RTE_IPV4(10, 0, 0, 2) + (i & 0xfffff));
-	ip->dst_addr = rte_cpu_to_be_32(RTE_IPV4(198, 18, 0, 1) + (random & 0xffff));
+	ip->dst_addr = rte_cpu_to_be_32(RTE_IPV4(198u, 18, 0, 1) + (random & 0xffff));
 	udp->src_port = rte_cpu_to_be_16((uint16_t)(1024 + (random >> 16) % 60000));
 	udp->dst_port = rte_cpu_to_be_16((uint16_t)(1024 + i % 50000));
 	udp->dgram_len = rte_cpu_to_be_16((uint16_t)(length - RTE_ETHER_HDR_LEN - sizeof(*ip)));
