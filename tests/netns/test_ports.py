@@ -124,7 +124,7 @@ def taps(lab, space):
     received, _ = carries(space, "-c", "10.8.0.2")
     assert received > 20e6, received
     server.stop()
-    second = Wire(lab, "null:receive=0", "-", "tap:t1", other)
+    second = Wire(lab, "null:?receive=0", "-", "tap:t1", other)
     until("the second gives up", lambda: not second.process.alive())
     assert "another process has it open" in second.process.text(), second.process.text()
     assert all(side["broken"] == 0 for side in wire.finish().values())
@@ -141,7 +141,7 @@ def refusals(lab, space):
                            (("vhost:relative", "-"), ("must be absolute",)),
                            (("pcap:/nix", "-"), ("/nix", "No such file")),
                            (("frob:x", "-"), ("frob:x",))):
-        wire = Wire(lab, *port, "null:receive=0", "-")
+        wire = Wire(lab, *port, "null:?receive=0", "-")
         until(f"{port} is refused", lambda: not wire.process.alive())
         assert wire.process.child.returncode == 1
         for words in expected:
@@ -168,12 +168,12 @@ def survival(lab, a, b, middle, hugepages):
 def taken(lab):
     """A socket that somebody listens on is refused, and its owner is not disturbed; one that a dead process left is not."""
     path = os.path.join(lab.folder, "taken.sock")
-    owner = Wire(lab, "null:receive=0", "-", f"virtio:{path}", "-")
+    owner = Wire(lab, "null:?receive=0", "-", f"virtio:{path}", "-")
     until("the socket is there", lambda: os.path.exists(path))
-    second = Wire(lab, "null:receive=0", "-", f"virtio:{path}", "-")
+    second = Wire(lab, "null:?receive=0", "-", f"virtio:{path}", "-")
     until("the second gives up", lambda: not second.process.alive())
     assert "another process listens there" in second.process.text(), second.process.text()
-    peer = Wire(lab, "null:receive=0", "-", f"vhost:{path}", "-")
+    peer = Wire(lab, "null:?receive=0", "-", f"vhost:{path}", "-")
     owner.says("b up")
     peer.says("b up")
     owner.finish()
