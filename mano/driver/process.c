@@ -20,13 +20,18 @@
 
 enum { LOG_ROTATE = 8 << 20, COMMAND_BYTES = 4096 };
 
+/* The folder, and the one that it is in: a service's VNFs may start before the service process does. */
 static bool make_folder(const char *folder, struct errors *errors)
 {
-	if (mkdir(folder, 0750) == 0 || errno == EEXIST)
-		return true;
-	errors_add(errors, NULL, "cannot-write", NULL, 0, "cannot make the folder %s: %s", folder,
-	           strerror(errno));
-	return false;
+	char *above = text_copy_n(folder, (size_t)(strrchr(folder, '/') - folder));
+	bool made =
+	        (mkdir(above, 0750) == 0 || errno == EEXIST) && (mkdir(folder, 0750) == 0 || errno == EEXIST);
+
+	if (!made)
+		errors_add(errors, NULL, "cannot-write", NULL, 0, "cannot make the folder %s: %s", folder,
+		           strerror(errno));
+	free(above);
+	return made;
 }
 
 /* One old log is kept; between starts nobody writes. */

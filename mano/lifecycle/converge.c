@@ -173,13 +173,11 @@ bool converge_begin(struct manager *manager, const struct targets *targets, stru
 	return wish_all(manager, targets, false, errors);
 }
 
-static void blame_unit(void *user, const struct target *target, const struct rendering *rendering,
-                       struct unit *unit)
+static void blame_refused(void *user, const struct target *target, const struct rendering *rendering,
+                          struct unit *unit)
 {
 	struct errors *errors = user, found = ERRORS_NONE;
 
-	if (unit_settled(unit) && !unit_refused(unit))
-		return;
 	for (size_t i = 0; unit_refused(unit) && i < unit->refusal.count; i++) {
 		const struct error *error = &unit->refusal.list[i];
 		char *path = render_source(rendering, error->path);
@@ -187,10 +185,16 @@ static void blame_unit(void *user, const struct target *target, const struct ren
 		errors_add(&found, path, error->code, NULL, 0, "%s", error->detail);
 		free(path);
 	}
-	if (!unit_refused(unit))
-		errors_add(&found, NULL, "not-ready", NULL, 0, "%s is not ready in time (%s)", unit->name,
-		           unit->error ? unit->error : unit_state_name(unit->state));
 	errors_move(errors, &found, target->prefix);
+}
+
+static void blame_late(void *user, const struct target *target, const struct rendering *rendering,
+                       struct unit *unit)
+{
+	(void)rendering;
+	if (!unit_settled(unit))
+		errors_add(user, target->prefix, "not-ready", NULL, 0, "%s is not ready in time (%s)",
+		           unit->name, unit->error ? unit->error : unit_state_name(unit->state));
 }
 
 bool converge_wait(struct manager *manager, const struct targets *targets, uint64_t deadline,
@@ -221,7 +225,7 @@ bool converge_wait(struct manager *manager, const struct targets *targets, uint6
 	if (stopping)
 		errors_add(errors, NULL, "stopping", NULL, 0, "the orchestrator is stopping");
 	else
-		each_unit(manager, targets, blame_unit, errors);
+		each_unit(manager, targets, now.refused ? blame_refused : blame_late, errors);
 	pthread_mutex_unlock(&manager->lock);
 	return false;
 }

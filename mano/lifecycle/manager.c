@@ -181,22 +181,31 @@ static void await_operations(struct manager *manager)
 		pthread_join(manager->watchdog, NULL);
 }
 
-/* Tells all keepers first, so that processes that are to end do so side by side. */
+/* Tells the keepers of hops, or of the service process, all at once, then waits for them; the units are gone then. */
 static void end_units(struct manager *manager, struct service *service, bool hops)
 {
+	struct unit **ending = memory_new(service->units_count + 1, sizeof(struct unit *));
+	size_t count = 0, kept = 0;
+
+	pthread_mutex_lock(&manager->lock);
 	for (size_t i = 0; i < service->units_count; i++) {
-		if (!hops != !*service->units[i]->vnf)
+		struct unit *unit = service->units[i];
+
+		if (!hops != !*unit->vnf) {
+			service->units[kept++] = unit;
 			continue;
-		pthread_mutex_lock(&manager->lock);
+		}
+		ending[count++] = unit;
 		if (manager->options.stop_on_exit)
-			unit_ask_stop(service->units[i]);
+			unit_ask_stop(unit);
 		else
-			unit_ask_leave(service->units[i]);
-		pthread_mutex_unlock(&manager->lock);
+			unit_ask_leave(unit);
 	}
-	for (size_t i = 0; i < service->units_count; i++)
-		if (!hops == !*service->units[i]->vnf)
-			unit_join(service->units[i]);
+	service->units_count = kept;
+	pthread_mutex_unlock(&manager->lock);
+	for (size_t i = 0; i < count; i++)
+		unit_join(ending[i]);
+	free(ending);
 }
 
 void manager_free(struct manager *manager)

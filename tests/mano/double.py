@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+A double of a datapath process that misbehaves when its document says so: for faults that the real ones do not have on
+command. It serves the contract of docs/ENGINE.md as far as sluiced sees it (control.sock, heartbeat, --check) and moves
+no packets. A VNF's `config` may hold:
+  invalid      --check and PUT refuse the configuration
+  refuse       PUT refuses it, --check does not
+  crash        the process ends with status 3 before it is ready
+  crashAfter   it ends so many milliseconds after it became ready
+  never        it is never ready
+  deaf         it does not answer /healthz
+  restart      PUT answers needs-restart
+"""
+import http.server
+import json
+import mmap
+import os
+import socketserver
+import struct
+import sys
+import threading
+import time
+
+
+def arguments():
+    options, words = {}, sys.argv[1:]
+    while words:
+        word = words.pop(0)
+        options[word] = words.pop(0) if words and not words[0].startswith("--") else True
+    return options
+
+
+def configs(document):
+    for i, function in enumerate(document.get("functions", [])):
+        yield f"functions[{i}].config", function.get("config", {})
+    for i, hop in enumerate(document.get("hops", [])):
+        yield f"hops[{i}].config", hop.get("config", {})
+
+
+def errors_of(document, *words):
+    return [{"path": f"{path}.{word}", "code": "double-" + word, "detail": f"the double was told {word}"}
+            for path, config in configs(document) for word in words if config.get(word)]
+
+
+def told(document, word):
+    """Only what this very process was told: a hop's configuration is a shadow here."""
+    for function in document.get("functions", []):
+        if function.get("config", {}).get(word):
+            return function["config"][word]
+    return None
+
+
+def check(options):
+    with open(options["--config"]) as file:
+        document = json.load(file)
+    errors = errors_of(document, "invalid")
+    print("some line that is no answer")
+    print(json.dumps({"errors": errors}))
+    sys.exit(7 if errors else 0)
+
+
+class Heart(threading.Thread):
+    """The heartbeat file of common/util/heartbeat.h, moved 20 times a second."""
+
+    def __init__(self, folder):
+        super().__init__(daemon=True)
+        size = 64 + 63 * 64
+        path = os.path.join(folder, "heartbeat")
+        with open(path + ".new", "wb") as file:
+            file.write(struct.pack("<IIII", 0x534C4842, 1, 1, os.getpid()).ljust(size, b"\0"))
+        os.rename(path + ".new", path)
+        with open(path, "r+b") as file:
+            self.map = mmap.mmap(file.fileno(), size)
+        self.stopped = False
+
+    def run(self):
+        turns = 0
+        while True:
+            if not self.stopped:
+                turns += 1
+                self.map[64:72] = struct.pack("<Q", turns)
+            time.sleep(0.05)
+
+
+class State:
+    def __init__(self, document, folder):
+        self.document, self.revision, self.ready = document, 1, False
+        self.heart = Heart(folder)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *ignored):
+        pass
+
+    def address_string(self):
+        return "unix"
+
+    def answer(self, status, body, kind="application/json"):
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("ETag", f'"{self.server.state.revision}"')
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def do_GET(self):
+        state = self.server.state
+        if self.path == "/readyz":
+            self.answer(200 if state.ready else 503, {})
+        elif self.path == "/healthz":
+            if told(state.document, "deaf"):
+                time.sleep(30)
+            self.answer(200, {})
+        elif self.path == "/v1/config":
+            if self.headers.get("If-None-Match") == f'"{state.revision}"':
+                self.send_response(304)
+                self.end_headers()
+            else:
+                self.answer(200, state.document)
+        elif self.path == "/v1/state/hang":
+            state.heart.stopped = True
+            self.answer(200, {})
+        else:
+            self.answer(404, {}, "application/problem+json")
+
+    def do_PUT(self):
+        state = self.server.state
+        document = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        errors = errors_of(document, "invalid", "refuse")
+        if told(document, "restart"):
+            errors = [{"path": "engine.workers", "code": "needs-restart", "detail": "told so"}]
+            self.answer(409, {"errors": errors}, "application/problem+json")
+        elif errors:
+            self.answer(422, {"errors": errors}, "application/problem+json")
+        else:
+            state.document = document
+            state.revision += 1
+            self.answer(200, {"revision": state.revision})
+
+
+class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+
+
+def main():
+    options = arguments()
+    if "--check" in options:
+        check(options)
+    folder = options["--dir"]
+    with open(options["--config"]) as file:
+        document = json.load(file)
+    if told(document, "crash"):
+        print("the double was told to crash", flush=True)
+        sys.exit(3)
+    path = os.path.join(folder, "control.sock")
+    if os.path.exists(path):
+        os.unlink(path)
+    server = Server(path, Handler)
+    server.state = State(document, folder)
+    server.state.heart.start()
+    server.state.ready = not told(document, "never")
+    after = told(document, "crashAfter")
+    if after:
+        threading.Timer(after / 1000, lambda: os._exit(4)).start()
+    server.serve_forever()
+
+
+main()
