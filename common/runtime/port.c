@@ -220,3 +220,8 @@ bool port_up(struct port *port)
 {
 	return port && port->ops->up(port);
 }
+
+uint64_t port_missed(struct port *port)
+{
+	return port->ops->missed ? port->ops->missed(port) : 0;
+}

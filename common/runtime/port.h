@@ -7,6 +7,7 @@
 #ifndef SLUICE_RUNTIME_PORT_H
 #define SLUICE_RUNTIME_PORT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -25,6 +26,8 @@ struct port_ops {
 	uint16_t (*tx)(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n);
 	bool (*up)(struct port *port); /* whether the other end is there */
 	void (*close)(struct port *port);
+	/* Frames that the device had but had no room for, since it was opened; NULL: it cannot tell. Any control thread. */
+	uint64_t (*missed)(struct port *port);
 };
 
 struct port {
@@ -33,7 +36,7 @@ struct port {
 	uint16_t device;               /* DPDK's, where it is one */
 	uint16_t rx_queues, tx_queues; /* as obtained: may be fewer than asked for */
 	uint8_t mac[6];
-	uint64_t oversize; /* frames longer than the port can take: left out, not received */
+	_Atomic uint64_t oversize; /* frames longer than the port can take: left out, not received or not sent */
 	struct rte_mempool *pool;
 	void *private; /* of its kind */
 	char name[PORT_NAME_MAX];
@@ -56,6 +59,13 @@ struct port *port_open(const struct port_options *options, struct errors *errors
 void port_close(struct port *port);
 /* Whether the port's other end is there; NULL: no. */
 bool port_up(struct port *port);
+/* Frames that the device lost for want of room. Any control thread. */
+uint64_t port_missed(struct port *port);
+/* Counts a frame that is too long; rare, hence any worker. */
+static inline void port_count_oversize(struct port *port)
+{
+	atomic_fetch_add_explicit(&port->oversize, 1, memory_order_relaxed);
+}
 /* Checks a URL without opening anything; `where` names the place of an error. */
 bool port_url_check(const char *url, const struct conf *where, struct errors *errors);
 

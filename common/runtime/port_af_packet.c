@@ -33,6 +33,8 @@ enum {
 	QUEUE_BYTES = 8 << 20, /* of frames that are too large for a slot */
 };
 
+#define SLOT_ROOM (FRAME_SIZE - TPACKET2_HDRLEN - sizeof(struct virtio_net_hdr))
+
 struct ring {
 	uint8_t *frames;
 	unsigned next;
@@ -43,6 +45,7 @@ struct af_packet {
 	void *map;
 	struct ring rx, tx;
 	int interface;
+	_Atomic uint64_t missed; /* what the kernel's count held before it was asked last; asking clears it */
 	struct whole whole;
 };
 
@@ -132,9 +135,11 @@ static enum fate take_frame(struct af_packet *a, struct rte_mbuf *m, const struc
 	return begin_cutting(a, frame, header) ? CUT : LEFT_OUT;
 }
 
-/* Fills one empty mbuf; false: there is nothing more. *left_out counts frames on the way that could not be taken. */
-static bool next_packet(struct af_packet *a, struct rte_mbuf *m, uint64_t *left_out)
+/* Fills one empty mbuf; false: there is nothing more. Frames on the way that cannot be taken are counted. */
+static bool next_packet(struct port *port, struct rte_mbuf *m)
 {
+	struct af_packet *a = port->private;
+
 	for (;;) {
 		struct tpacket2_hdr *frame = frame_at(&a->rx);
 		enum fate fate;
@@ -142,13 +147,14 @@ static bool next_packet(struct af_packet *a, struct rte_mbuf *m, uint64_t *left_
 		if (whole_busy(&a->whole)) {
 			if (whole_next(&a->whole, m))
 				return true;
-			(*left_out)++;
+			port_count_oversize(port);
 			continue;
 		}
 		if (!(__atomic_load_n(&frame->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER))
 			return false;
 		fate = take_frame(a, m, frame);
-		*left_out += fate == LEFT_OUT;
+		if (fate == LEFT_OUT)
+			port_count_oversize(port);
 		__atomic_store_n(&frame->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
 		advance(&a->rx);
 		if (fate == TAKEN)
@@ -173,7 +179,7 @@ static uint16_t af_packet_rx(struct port *port, unsigned queue, struct rte_mbuf 
 		m[taken] = rte_pktmbuf_alloc(port->pool);
 		if (!m[taken])
 			break;
-		if (!next_packet(a, m[taken], &port->oversize)) {
+		if (!next_packet(port, m[taken])) {
 			rte_pktmbuf_free(m[taken]);
 			break;
 		}
@@ -182,6 +188,7 @@ static uint16_t af_packet_rx(struct port *port, unsigned queue, struct rte_mbuf 
 	return taken;
 }
 
+/* False: the ring is full. */
 static bool put_frame(struct af_packet *a, struct rte_mbuf *m)
 {
 	struct tpacket2_hdr *frame = frame_at(&a->tx);
@@ -189,8 +196,7 @@ static bool put_frame(struct af_packet *a, struct rte_mbuf *m)
 	uint8_t *data = (uint8_t *)frame + TPACKET2_HDRLEN - sizeof(struct sockaddr_ll);
 	const void *bytes;
 
-	if (__atomic_load_n(&frame->tp_status, __ATOMIC_ACQUIRE) != TP_STATUS_AVAILABLE ||
-	    length > FRAME_SIZE - TPACKET2_HDRLEN - sizeof(struct virtio_net_hdr))
+	if (__atomic_load_n(&frame->tp_status, __ATOMIC_ACQUIRE) != TP_STATUS_AVAILABLE)
 		return false;
 	/* Nothing is left to the kernel: its header is all zeros. */
 	memset(data, 0, sizeof(struct virtio_net_hdr));
@@ -210,8 +216,13 @@ static uint16_t af_packet_tx(struct port *port, unsigned queue, struct rte_mbuf 
 	uint16_t sent = 0;
 
 	(void)queue;
-	while (sent < n && put_frame(a, m[sent]))
-		sent++;
+	for (; sent < n; sent++) {
+		/* One that no slot can hold must not stop those behind it. */
+		if (rte_pktmbuf_pkt_len(m[sent]) > SLOT_ROOM)
+			port_count_oversize(port);
+		else if (!put_frame(a, m[sent]))
+			break;
+	}
 	/* A full device queue is met again with the next burst; what is in the ring stays there until then. */
 	if (sent && sendto(a->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0)
 		errno = 0;
@@ -219,14 +230,25 @@ static uint16_t af_packet_tx(struct port *port, unsigned queue, struct rte_mbuf 
 	return sent;
 }
 
+/* Asked by its index: one of the same name may have taken its place, which this socket does not see. */
 static bool af_packet_up(struct port *port)
 {
 	struct af_packet *a = port->private;
-	int error = 0;
-	socklen_t length = sizeof(error);
+	struct ifreq request = { .ifr_ifindex = a->interface };
+	const int wanted = IFF_UP | IFF_RUNNING;
 
-	/* The socket reports that its interface went down or away (ENETDOWN); asking clears it. */
-	return getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error == 0;
+	return ioctl(a->fd, SIOCGIFNAME, &request) == 0 && ioctl(a->fd, SIOCGIFFLAGS, &request) == 0 &&
+	       (request.ifr_flags & wanted) == wanted;
+}
+
+static uint64_t af_packet_missed(struct port *port)
+{
+	struct af_packet *a = port->private;
+	struct tpacket_stats stats = { 0 };
+	socklen_t length = sizeof(stats);
+
+	getsockopt(a->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &length);
+	return atomic_fetch_add_explicit(&a->missed, stats.tp_drops, memory_order_relaxed) + stats.tp_drops;
 }
 
 static void af_packet_close(struct port *port)
@@ -239,7 +261,8 @@ static void af_packet_close(struct port *port)
 	free(a);
 }
 
-static const struct port_ops af_packet_ops = { af_packet_rx, af_packet_tx, af_packet_up, af_packet_close };
+static const struct port_ops af_packet_ops = { af_packet_rx, af_packet_tx, af_packet_up, af_packet_close,
+	                                       af_packet_missed };
 
 static bool make_rings(struct af_packet *a)
 {

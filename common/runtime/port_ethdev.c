@@ -9,9 +9,29 @@
 
 #include "runtime/port.h"
 
+/* A frame of several segments is one that no single mbuf could hold. */
+static uint16_t drop_oversize(struct port *port, struct rte_mbuf **m, uint16_t n)
+{
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		if (m[i]->nb_segs == 1) {
+			m[kept++] = m[i];
+			continue;
+		}
+		port_count_oversize(port);
+		rte_pktmbuf_free(m[i]);
+	}
+	return kept;
+}
+
 static uint16_t ethdev_rx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
 {
-	return rte_eth_rx_burst(port->device, (uint16_t)queue, m, n);
+	uint16_t got = rte_eth_rx_burst(port->device, (uint16_t)queue, m, n), segments = 1;
+
+	for (uint16_t i = 0; i < got; i++)
+		segments |= m[i]->nb_segs;
+	return likely(segments == 1) ? got : drop_oversize(port, m, got);
 }
 
 static uint16_t ethdev_tx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
@@ -37,7 +57,14 @@ static void ethdev_close(struct port *port)
 		rte_dev_remove(info.device);
 }
 
-static const struct port_ops ethdev_ops = { ethdev_rx, ethdev_tx, ethdev_up, ethdev_close };
+static uint64_t ethdev_missed(struct port *port)
+{
+	struct rte_eth_stats stats;
+
+	return rte_eth_stats_get(port->device, &stats) == 0 ? stats.imissed + stats.rx_nombuf : 0;
+}
+
+static const struct port_ops ethdev_ops = { ethdev_rx, ethdev_tx, ethdev_up, ethdev_close, ethdev_missed };
 
 static uint16_t at_most(uint16_t wanted, uint16_t limit)
 {

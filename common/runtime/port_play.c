@@ -114,8 +114,7 @@ static uint16_t play_rx(struct port *port, unsigned queue, struct rte_mbuf **m, 
 		return queue ? 0 : give_answer(port, play, m);
 	if (n > left)
 		n = (uint16_t)left; /* a burst ends with the round */
-	if (queue || play->silent || !n ||
-	    rte_mempool_get_bulk(port->pool, (void **)m, n) != 0)
+	if (queue || play->silent || !n || rte_mempool_get_bulk(port->pool, (void **)m, n) != 0)
 		return 0;
 	if (play->spans)
 		give_frames(play, m, n);
@@ -200,7 +199,7 @@ static void play_close(struct port *port)
 	free(play);
 }
 
-static const struct port_ops play_ops = { play_rx, play_tx, play_up, play_close };
+static const struct port_ops play_ops = { play_rx, play_tx, play_up, play_close, NULL };
 
 static uint64_t rearm_word(void)
 {

@@ -60,7 +60,7 @@ static uint16_t tap_rx(struct port *port, unsigned queue, struct rte_mbuf **m, u
 			break;
 		}
 		if (length < 0) {
-			port->oversize++;
+			port_count_oversize(port);
 			continue;
 		}
 		q->spare->data_len = (uint16_t)length;
@@ -112,7 +112,7 @@ static void tap_close(struct port *port)
 	free(tap);
 }
 
-static const struct port_ops tap_ops = { tap_rx, tap_tx, tap_up, tap_close };
+static const struct port_ops tap_ops = { tap_rx, tap_tx, tap_up, tap_close, NULL };
 
 /* A persistent interface has one queue or many, as it was made, and must be asked for likewise. */
 static int attach_queue(const char *name, uint16_t queues)

@@ -58,6 +58,8 @@ static void port_metrics(struct engine *engine, struct metrics *m)
 	        metrics_family(m, METRICS_COUNTER, "sluice_port_received", "bytes", "Bytes received.");
 	struct metrics_family *tx =
 	        metrics_family(m, METRICS_COUNTER, "sluice_port_sent", "bytes", "Bytes sent.");
+	struct metrics_family *missed = metrics_family(m, METRICS_COUNTER, "sluice_port_missed", NULL,
+	                                               "Frames that the device had no room for.");
 
 	for (unsigned p = 0; p < ENGINE_PORTS_MAX; p++) {
 		uint64_t received = 0, sent = 0;
@@ -71,6 +73,7 @@ static void port_metrics(struct engine *engine, struct metrics *m)
 		metrics_count(up, port_up(engine->ports[p].port), "port", engine->ports[p].name, NULL);
 		metrics_count(rx, received, "port", engine->ports[p].name, NULL);
 		metrics_count(tx, sent, "port", engine->ports[p].name, NULL);
+		metrics_count(missed, port_missed(engine->ports[p].port), "port", engine->ports[p].name, NULL);
 	}
 }
 

@@ -94,7 +94,10 @@ static void get_function_state(const struct rest_request *request, struct rest_r
 
 	if (!nf)
 		return;
-	if (nf->klass->show)
+	if (strcmp(topic, "traffic") == 0) {
+		out = describe_nf(engine_of(request), nf);
+		failed = 0;
+	} else if (nf->klass->show)
 		failed = nf->klass->show(nf, snapshot, topic, request, &out);
 	pthread_mutex_unlock(&engine_of(request)->lock);
 	if (failed)
@@ -151,11 +154,13 @@ static json_t *show_port(struct engine *engine, unsigned number)
 	}
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", slot->port->mac[0], slot->port->mac[1],
 	         slot->port->mac[2], slot->port->mac[3], slot->port->mac[4], slot->port->mac[5]);
-	return json_pack("{s:s,s:s,s:s,s:b,s:s,s:i,s:I,s:I,s:I,s:I,s:I}", "name", slot->name, "as", slot->as,
-	                 "device", slot->device, "up", port_up(slot->port), "mac", mac, "queues",
+	return json_pack("{s:s,s:s,s:s,s:b,s:s,s:i,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "name", slot->name, "as",
+	                 slot->as, "device", slot->device, "up", port_up(slot->port), "mac", mac, "queues",
 	                 slot->port->rx_queues, "receivedPackets", (json_int_t)sum.rx_packets,
 	                 "receivedBytes", (json_int_t)sum.rx_bytes, "sentPackets", (json_int_t)sum.tx_packets,
-	                 "sentBytes", (json_int_t)sum.tx_bytes, "sendDrops", (json_int_t)sum.tx_dropped);
+	                 "sentBytes", (json_int_t)sum.tx_bytes, "sendDrops", (json_int_t)sum.tx_dropped,
+	                 "missed", (json_int_t)port_missed(slot->port), "oversize",
+	                 (json_int_t)atomic_load(&slot->port->oversize));
 }
 
 static json_t *show_ports(struct engine *engine)
