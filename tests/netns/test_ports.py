@@ -148,6 +148,20 @@ def refusals(lab, space):
             assert words in wire.process.text(), f"{port}: {wire.process.text()}"
 
 
+def interface_goes_down(lab, a, b, middle):
+    """The port says so, once, and carries packets again when the interface is back."""
+    wire = Wire(lab, "af_packet:ma", middle, "af_packet:mb", middle)
+    wire.says("b up")
+    until("packets", lambda: pings(a, "10.9.0.2"))
+    run("ip", "-n", b, "link", "set", "eb", "down")
+    wire.says("b down")
+    run("ip", "-n", b, "link", "set", "eb", "up")
+    wire.says("b up", times=2)
+    until("packets again", lambda: pings(a, "10.9.0.2"))
+    assert wire.lines().count("b down") == 1 and "a down" not in wire.lines(), wire.lines()
+    wire.finish()
+
+
 def survival(lab, a, b, middle, hugepages):
     """Either end of a vhost-virtio link is killed and started again, three times; packets flow again each time."""
     path = os.path.join(lab.folder, f"{hugepages}.sock")
@@ -198,6 +212,9 @@ class Ports(unittest.TestCase):
 
     def test_either_end_is_killed_without_hugepages(self):
         survival(self.lab, *self.spaces, "never")
+
+    def test_interface_goes_down(self):
+        interface_goes_down(self.lab, *self.spaces)
 
     def test_taps(self):
         taps(self.lab, self.spaces[2])

@@ -200,6 +200,37 @@ static void frees_what_was_changed(void **state)
 	port_close(port);
 }
 
+/* A device's frame that one mbuf cannot hold is left out and counted; those about it come through. */
+static void leaves_out_what_is_too_long(void **state)
+{
+	char path[] = "/tmp/sluice-play-XXXXXX", url[64];
+	static const uint32_t lengths[] = { 60, 4000, 1500 };
+	pcap_t *pcap = pcap_open_dead(DLT_EN10MB, 65535);
+	struct rte_mbuf *m[BURST];
+	pcap_dumper_t *out;
+	struct port *port;
+	uint8_t bytes[4000] = { 0 };
+
+	(void)state;
+	close(mkstemp(path));
+	out = pcap_dump_open(pcap, path);
+	for (unsigned i = 0; i < 3; i++)
+		pcap_dump((unsigned char *)out,
+		          &(struct pcap_pkthdr){ .caplen = lengths[i], .len = lengths[i] }, bytes);
+	pcap_dump_close(out);
+	pcap_close(pcap);
+	snprintf(url, sizeof(url), "pcap:%s", path);
+	port = opened(url);
+	assert_int_equal(port->ops->rx(port, 0, m, BURST), 2);
+	assert_int_equal(rte_pktmbuf_pkt_len(m[0]), 60);
+	assert_int_equal(rte_pktmbuf_pkt_len(m[1]), 1500);
+	assert_int_equal(port->oversize, 1);
+	rte_pktmbuf_free_bulk(m, 2);
+	port_close(port);
+	unlink(path);
+	assert_int_equal(rte_mempool_in_use_count(pool), 0);
+}
+
 /* Ports without an address of their own: unicast, local, the same again for the same name, another for another. */
 static void addresses_stay(void **state)
 {
@@ -243,6 +274,7 @@ int main(void)
 		cmocka_unit_test(flows_differ_and_are_learnt),
 		cmocka_unit_test(frees_what_was_changed),
 		cmocka_unit_test(addresses_stay),
+		cmocka_unit_test(leaves_out_what_is_too_long),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
