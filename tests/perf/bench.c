@@ -29,7 +29,7 @@ struct bench {
 	"} ); "                                                                                             \
 	"rules = ( { name = \"out\"; from = \"in\"; action = \"accept\"; } ); }; }"
 #define NAT                                                                                     \
-	"{ name = \"nat\"; kind = \"nat\"; config = { pools = ( { name = \"p\"; addresses = [ " \
+	"{ name = \"nat\"; kind = \"nat\"; config = { mappings = 1500000; pools = ( { name = \"p\"; addresses = [ " \
 	"\"203.0.113.0-203.0.113.63\" ]; } ); }; }"
 #define NOTHING(n) "{ name = \"c" #n "\"; kind = \"count\"; }"
 

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Files: apply, diff, validate, delete -f. The file is read here, so that every error can name its line. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static void print_errors(const struct errors *errors)
+{
+	char line[2048];
+
+	for (size_t i = 0; i < errors->count; i++) {
+		error_format(&errors->list[i], line, sizeof(line));
+		fprintf(stderr, "%s\n", line);
+	}
+}
+
+static struct conf *read_json(const char *file, struct errors *errors)
+{
+	json_error_t where;
+	json_t *json = json_load_file(file, JSON_REJECT_DUPLICATES, &where);
+	struct conf *document = NULL;
+
+	if (json)
+		document = conf_from_json(json, errors);
+	else
+		errors_add(errors, NULL, "bad-json", file, where.line > 0 ? (unsigned)where.line : 0, "%s",
+		           where.text);
+	json_decref(json);
+	return document;
+}
+
+/* Reads -f into cli->document; a status. */
+static int read_file(struct cli *cli)
+{
+	struct errors errors = ERRORS_NONE;
+	size_t length = cli->file ? strlen(cli->file) : 0;
+
+	if (!cli->file) {
+		fprintf(stderr, "sluice: which file? -f FILE\n");
+		return CLI_USAGE;
+	}
+	if (length > 5 && strcmp(cli->file + length - 5, ".json") == 0)
+		cli->document = read_json(cli->file, &errors);
+	else
+		cli->document = conf_read_file(cli->file, &errors);
+	print_errors(&errors);
+	errors_free(&errors);
+	return cli->document ? CLI_DONE : CLI_INVALID;
+}
+
+static json_t *body_of(const struct cli *cli, bool dry_run)
+{
+	return json_pack("{s:o,s:b}", "resources", conf_to_json(cli->document), "dryRun", dry_run);
+}
+
+static void print_changes(const json_t *answer)
+{
+	json_t *change;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "changes"), i, change)
+	{
+		const char *kind = json_string_value(json_object_get(change, "kind"));
+		const char *before = json_string_value(json_object_get(change, "before")),
+		           *after = json_string_value(json_object_get(change, "after"));
+
+		printf("%s %s%s%s%s%s\n", kind, json_string_value(json_object_get(change, "path")),
+		       before ? ": " : "", before ? before : "",
+		       before && after ? " -> "
+		       : after         ? ": "
+		                       : "",
+		       after ? after : "");
+	}
+}
+
+/* Asks what would happen; the number of differences in *changes. */
+static int dry_run(struct cli *cli, bool show, size_t *changes)
+{
+	json_t *body, *answer;
+	int status = read_file(cli);
+
+	if (status != CLI_DONE)
+		return status;
+	body = body_of(cli, true);
+	status = cli_request(cli, "POST", "/v1/apply", body, &answer);
+	json_decref(body);
+	if (status == CLI_DONE) {
+		if (cli->output == OUTPUT_JSON)
+			cli_print(cli, answer);
+		else if (show)
+			print_changes(answer);
+		*changes = json_array_size(json_object_get(answer, "changes"));
+	}
+	json_decref(answer);
+	return status;
+}
+
+int command_diff(struct cli *cli)
+{
+	size_t changes = 0;
+	int status = dry_run(cli, true, &changes);
+
+	return status == CLI_DONE && changes ? CLI_DIFFERS : status;
+}
+
+int command_validate(struct cli *cli)
+{
+	size_t changes;
+	int status = dry_run(cli, false, &changes);
+
+	if (status == CLI_DONE)
+		fprintf(stderr, "%s: valid\n", cli->file);
+	return status;
+}
+
+int command_apply(struct cli *cli)
+{
+	size_t changes;
+	json_t *body;
+	int status;
+
+	if (cli->dry_run)
+		return dry_run(cli, true, &changes);
+	status = read_file(cli);
+	if (status != CLI_DONE)
+		return status;
+	body = body_of(cli, false);
+	status = cli_change(cli, "POST", "/v1/apply", body);
+	json_decref(body);
+	return status;
+}
+
+static int delete_service(struct cli *cli, const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "/v1/services/%s", name);
+	return cli_change(cli, "DELETE", path, NULL);
+}
+
+static int delete_file(struct cli *cli)
+{
+	const struct conf *services;
+	int status = read_file(cli);
+
+	if (status != CLI_DONE)
+		return status;
+	services = conf_get(cli->document, "services");
+	for (size_t i = 0; i < conf_count(services) && status == CLI_DONE; i++)
+		status = delete_service(cli, conf_string(conf_at(services, i), "name", ""));
+	return status;
+}
+
+int command_delete(struct cli *cli)
+{
+	if (cli->file)
+		return delete_file(cli);
+	if (cli->count == 2 && strcmp(cli->words[0], "service") == 0)
+		return delete_service(cli, cli->words[1]);
+	return cli_usage("delete service NAME | delete -f FILE");
+}

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Looking and changing: get, describe, chain, config, heal, restart, op, events, doctor, version. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "cli/cli.h"
+#include "manage/client.h"
+
+enum { PATH_SIZE = 512 };
+
+/* What can be asked for: the path without and with a name; S: service, V: the rest of the name. */
+static const struct noun {
+	const char *name, *all, *one;
+} nouns[] = {
+	{ "service", "/v1/services", "/v1/services/S" },
+	{ "vnf", "/v1/services/S/vnfs", "/v1/services/S/vnfs/V" },
+	{ "chain", "/v1/services/S/chains", "/v1/services/S/chains/V" },
+	{ "op", "/v1/ops", "/v1/ops/S" },
+	{ "node", "/v1/nodes", "/v1/nodes/S" },
+	{ "revision", "/v1/services/S/revisions", "/v1/services/S/revisions/V" },
+	{ "session", "/v1/services/S/state/sessions", "/v1/services/S/state/sessions?vnf=V" },
+	{ "port", "/v1/services/S/state/ports", "/v1/services/S/state/ports?vnf=V" },
+	{ "neighbour", "/v1/services/S/state/neighbours", NULL },
+	{ "route", "/v1/services/S/state/routes", NULL },
+	{ "worker", "/v1/services/S/state/workers", "/v1/services/S/state/workers?vnf=V" },
+	{ "counter", "/v1/services/S/state/counters", "/v1/services/S/state/counters?vnf=V" },
+	{ "rule", NULL, "/v1/services/S/vnfs/V/state/rules" },
+	{ "zone", NULL, "/v1/services/S/vnfs/V/state/zones" },
+	{ "mapping", NULL, "/v1/services/S/vnfs/V/state/mappings" },
+	{ "pool", NULL, "/v1/services/S/vnfs/V/state/pools" },
+	{ "forward", NULL, "/v1/services/S/vnfs/V/state/forwards" },
+};
+
+static const struct noun *find_noun(const char *word)
+{
+	for (unsigned i = 0; i < sizeof(nouns) / sizeof(*nouns); i++)
+		if (strncmp(nouns[i].name, word, strlen(nouns[i].name)) == 0 &&
+		    strlen(word) <= strlen(nouns[i].name) + 1)
+			return &nouns[i];
+	fprintf(stderr, "sluice: there are:");
+	for (unsigned i = 0; i < sizeof(nouns) / sizeof(*nouns); i++)
+		fprintf(stderr, " %s", nouns[i].name);
+	fprintf(stderr, "\n");
+	return NULL;
+}
+
+/* Puts service and name into a pattern. */
+static void fill(const char *pattern, const char *service, const char *name, char *path)
+{
+	size_t used = 0;
+
+	for (const char *p = pattern; *p && used < PATH_SIZE - 1; p++) {
+		const char *word = *p == 'S' ? service : *p == 'V' ? name : NULL;
+
+		if (word)
+			used += (size_t)snprintf(path + used, PATH_SIZE - used, "%s", word);
+		else
+			path[used++] = *p;
+	}
+	path[used < PATH_SIZE ? used : PATH_SIZE - 1] = '\0';
+}
+
+static bool noun_path(const struct cli *cli, char *path)
+{
+	const struct noun *noun = cli->count ? find_noun(cli->words[0]) : NULL;
+	const char *word = cli->count > 1 ? cli->words[1] : NULL, *rest = NULL, *pattern;
+	char service[128] = "";
+
+	if (!noun || (word && !cli_split(word, service, sizeof(service), &rest)))
+		return false;
+	pattern = rest || (word && noun->one && !strchr(noun->one, 'V')) ? noun->one : noun->all;
+	if (!pattern || (strchr(pattern, 'S') && !word) || (strchr(pattern, 'V') && !rest)) {
+		fprintf(stderr, "sluice: which one? sluice get %s %s\n", noun->name,
+		        noun->one && strchr(noun->one, 'V') && !noun->all ? "SERVICE/VNF" : "SERVICE[/NAME]");
+		return false;
+	}
+	fill(pattern, service, rest, path);
+	return true;
+}
+
+int command_get(struct cli *cli)
+{
+	char path[PATH_SIZE];
+	json_t *answer;
+	int status;
+
+	if (!noun_path(cli, path))
+		return cli_usage("get NOUN [SERVICE[/NAME]] [-o table|wide|json|name]");
+	status = cli_request(cli, "GET", path, NULL, &answer);
+	if (status == CLI_DONE)
+		cli_print(cli, answer);
+	json_decref(answer);
+	return status;
+}
+
+int command_describe(struct cli *cli)
+{
+	cli->output = OUTPUT_JSON;
+	return command_get(cli);
+}
+
+static int chain_task(struct cli *cli, const char *service, const char *chain, const char *task, json_t *body)
+{
+	char path[PATH_SIZE];
+	int status;
+
+	snprintf(path, sizeof(path), "/v1/services/%s/chains/%s:%s", service, chain, task);
+	status = cli_change(cli, "POST", path, body);
+	json_decref(body);
+	return status;
+}
+
+/* chain set: the path of an existing chain, or a new chain. */
+static int chain_set(struct cli *cli, const char *service, const char *chain, json_t *members)
+{
+	char path[PATH_SIZE];
+	json_t *body = json_pack("{s:s,s:o}", "name", chain, "path", members);
+	int status;
+
+	snprintf(path, sizeof(path), "/v1/services/%s/chains/%s", service, chain);
+	status = cli_change(cli, "PUT", path, body);
+	json_decref(body);
+	return status;
+}
+
+static json_t *remaining_words(const struct cli *cli, int from)
+{
+	json_t *list = json_array();
+
+	for (int i = from; i < cli->count; i++)
+		json_array_append_new(list, json_string(cli->words[i]));
+	return list;
+}
+
+int command_chain(struct cli *cli)
+{
+	static const char usage[] = "chain insert SERVICE/CHAIN VNF [--before X|--after X] | chain remove "
+	                            "SERVICE/CHAIN VNF | chain reorder|set SERVICE/CHAIN PORT VNF... PORT";
+	const char *verb = cli->count > 2 ? cli->words[0] : "", *chain;
+	char service[128];
+
+	if (cli->count < 3 || !cli_split(cli->words[1], service, sizeof(service), &chain) || !chain)
+		return cli_usage(usage);
+	if (strcmp(verb, "insert") == 0 && cli->before)
+		return chain_task(cli, service, chain, verb,
+		                  json_pack("{s:s,s:s}", "vnf", cli->words[2], "before", cli->before));
+	if (strcmp(verb, "insert") == 0 && cli->after)
+		return chain_task(cli, service, chain, verb,
+		                  json_pack("{s:s,s:s}", "vnf", cli->words[2], "after", cli->after));
+	if (strcmp(verb, "insert") == 0)
+		return chain_task(cli, service, chain, verb,
+		                  json_pack("{s:s,s:i}", "vnf", cli->words[2], "position", 0));
+	if (strcmp(verb, "remove") == 0)
+		return chain_task(cli, service, chain, verb, json_pack("{s:s}", "vnf", cli->words[2]));
+	if (strcmp(verb, "reorder") == 0)
+		return chain_task(cli, service, chain, verb,
+		                  json_pack("{s:o}", "path", remaining_words(cli, 2)));
+	if (strcmp(verb, "set") == 0)
+		return chain_set(cli, service, chain, remaining_words(cli, 2));
+	return cli_usage(usage);
+}
+
+/* --- config --- */
+
+/* What a word means as a value: JSON if it reads as JSON, else a string. */
+static json_t *value_of(const char *text)
+{
+	json_t *value = json_loads(text, JSON_DECODE_ANY, NULL);
+
+	return value ? value : json_string(text);
+}
+
+/* The item of a list by key or number, borrowed. */
+static json_t *item_of(json_t *list, const char *key)
+{
+	json_t *item;
+	size_t i;
+	char *end;
+	unsigned long number = strtoul(key, &end, 10);
+
+	json_array_foreach(list, i, item)
+	{
+		const char *name = json_string_value(json_object_get(item, "name"));
+
+		if (name && strcmp(name, key) == 0)
+			return item;
+	}
+	return *key && !*end ? json_array_get(list, number) : NULL;
+}
+
+/* Sets config at rules[web].action; false: there is no such place. */
+static bool set_at(json_t *at, const char *path, json_t *value)
+{
+	char name[256], key[256];
+	size_t length = strcspn(path, ".[");
+	const char *rest = path + length;
+	json_t *next;
+
+	snprintf(name, sizeof(name), "%.*s", (int)length, path);
+	if (!*rest)
+		return json_object_set(at, name, value) == 0;
+	next = json_object_get(at, name);
+	if (*rest == '[') {
+		snprintf(key, sizeof(key), "%.*s", (int)strcspn(rest + 1, "]"), rest + 1);
+		next = item_of(next, key);
+		rest += strcspn(rest, "]") + 1;
+	}
+	return next && *rest == '.' && set_at(next, rest + 1, value);
+}
+
+static int config_set(struct cli *cli, const char *path)
+{
+	json_t *config, *value;
+	int status;
+
+	status = cli_request(cli, "GET", path, NULL, &config);
+	if (status != CLI_DONE)
+		return status;
+	value = value_of(cli->words[3]);
+	if (set_at(config, cli->words[2], value)) {
+		status = cli_change(cli, "PUT", path, config);
+	} else {
+		fprintf(stderr, "sluice: the configuration has no \"%s\"\n", cli->words[2]);
+		status = CLI_NOT_FOUND;
+	}
+	json_decref(value);
+	json_decref(config);
+	return status;
+}
+
+/* The whole configuration from a file: set, or what it would change. */
+static int config_file(struct cli *cli, const char *path, bool dry)
+{
+	struct errors errors = ERRORS_NONE;
+	struct conf *document = conf_read_file(cli->file, &errors);
+	char full[PATH_SIZE + 16], line[1024];
+	json_t *body, *answer;
+	int status;
+
+	for (size_t i = 0; i < errors.count; i++) {
+		error_format(&errors.list[i], line, sizeof(line));
+		fprintf(stderr, "%s\n", line);
+	}
+	errors_free(&errors);
+	if (!document)
+		return CLI_INVALID;
+	body = conf_to_json(document);
+	snprintf(full, sizeof(full), "%s%s", path, dry ? "?dryRun=1" : "");
+	if (!dry) {
+		status = cli_change(cli, "PUT", full, body);
+	} else {
+		status = cli_request(cli, "PUT", full, body, &answer);
+		if (status == CLI_DONE) {
+			json_t *changes = json_object_get(answer, "changes");
+
+			cli_print(cli, changes);
+			status = json_array_size(changes) ? CLI_DIFFERS : CLI_DONE;
+		}
+		json_decref(answer);
+	}
+	json_decref(body);
+	conf_free(document);
+	return status;
+}
+
+int command_config(struct cli *cli)
+{
+	static const char usage[] = "config get SERVICE/VNF | config set SERVICE/VNF PATH VALUE | config "
+	                            "set|diff SERVICE/VNF -f FILE";
+	char service[128], path[PATH_SIZE];
+	const char *verb = cli->count > 1 ? cli->words[0] : "", *vnf;
+	json_t *answer;
+	int status;
+
+	if (cli->count < 2 || !cli_split(cli->words[1], service, sizeof(service), &vnf) || !vnf)
+		return cli_usage(usage);
+	snprintf(path, sizeof(path), "/v1/services/%s/vnfs/%s/config", service, vnf);
+	if (strcmp(verb, "set") == 0 && cli->count == 4)
+		return config_set(cli, path);
+	if ((strcmp(verb, "set") == 0 || strcmp(verb, "diff") == 0) && cli->file)
+		return config_file(cli, path, strcmp(verb, "diff") == 0 || cli->dry_run);
+	if (strcmp(verb, "get") != 0)
+		return cli_usage(usage);
+	status = cli_request(cli, "GET", path, NULL, &answer);
+	cli->output = OUTPUT_JSON;
+	if (status == CLI_DONE)
+		cli_print(cli, answer);
+	json_decref(answer);
+	return status;
+}
+
+/* --- tasks --- */
+
+static int task(struct cli *cli, const char *name)
+{
+	char service[128], path[PATH_SIZE];
+	const char *vnf;
+
+	if (cli->count != 1 || !cli_split(cli->words[0], service, sizeof(service), &vnf))
+		return cli_usage("heal|restart SERVICE[/VNF]");
+	if (vnf)
+		snprintf(path, sizeof(path), "/v1/services/%s/vnfs/%s:%s", service, vnf, name);
+	else
+		snprintf(path, sizeof(path), "/v1/services/%s:%s", service, name);
+	return cli_change(cli, "POST", path, NULL);
+}
+
+int command_heal(struct cli *cli)
+{
+	return task(cli, "heal");
+}
+
+int command_restart(struct cli *cli)
+{
+	return task(cli, "restart");
+}
+
+int command_op(struct cli *cli)
+{
+	const char *verb = cli->count ? cli->words[0] : "list";
+	char path[PATH_SIZE] = "/v1/ops";
+	json_t *answer;
+	int status;
+
+	if (strcmp(verb, "list") != 0 && cli->count != 2)
+		return cli_usage("op list | op show ID | op wait ID | op retry|fail|rollback ID");
+	if (strcmp(verb, "retry") == 0 || strcmp(verb, "fail") == 0 || strcmp(verb, "rollback") == 0) {
+		snprintf(path, sizeof(path), "/v1/ops/%s:%s", cli->words[1], verb);
+		return cli_change(cli, "POST", path, NULL);
+	}
+	if (strcmp(verb, "show") == 0)
+		snprintf(path, sizeof(path), "/v1/ops/%s", cli->words[1]);
+	else if (strcmp(verb, "wait") == 0)
+		snprintf(path, sizeof(path), "/v1/ops/%s?wait=%u", cli->words[1], cli->timeout_s);
+	else if (strcmp(verb, "list") != 0)
+		return cli_usage("op list | op show ID | op wait ID | op retry|fail|rollback ID");
+	status = cli_request(cli, "GET", path, NULL, &answer);
+	if (status == CLI_DONE)
+		cli_print(cli, answer);
+	json_decref(answer);
+	return status;
+}
+
+/* --- events --- */
+
+static bool print_event(void *user, const struct http_event *event)
+{
+	const struct cli *cli = user;
+	json_t *json = event && event->data ? json_loads(event->data, 0, NULL) : NULL;
+
+	if (json && cli->output == OUTPUT_JSON)
+		printf("%s\n", event->data);
+	else if (json)
+		printf("%s  %-18s %-12s %s\n", json_string_value(json_object_get(json, "time")),
+		       json_string_value(json_object_get(json, "kind")),
+		       json_string_value(json_object_get(json, "subject")),
+		       json_string_value(json_object_get(json, "message")));
+	fflush(stdout);
+	json_decref(json);
+	return true;
+}
+
+static int last_events(struct cli *cli)
+{
+	static const char *const headers[] = { "Accept: application/json", NULL };
+	struct http_request request = { .target = cli->server,
+		                        .path = "/v1/events?last=0&limit=1000",
+		                        .headers = headers };
+	struct http_client *client = http_client_new();
+	struct http_reply reply;
+	json_t *list = NULL;
+	int status = CLI_UNREACHABLE;
+
+	if (http_request_json(client, &request, NULL, &reply, &list)) {
+		size_t count = json_array_size(list);
+
+		for (size_t i = count > cli->last ? count - cli->last : 0; i < count; i++) {
+			char *text = json_dumps(json_array_get(list, i), JSON_COMPACT);
+			struct http_event event = { .data = text };
+
+			print_event(cli, &event);
+			free(text);
+		}
+		status = reply.status == 200 ? CLI_DONE : CLI_FAILED;
+	} else {
+		fprintf(stderr, "sluice: %s\n", reply.error);
+	}
+	json_decref(list);
+	http_reply_free(&reply);
+	http_client_free(client);
+	return status;
+}
+
+int command_events(struct cli *cli)
+{
+	struct http_request request = { .target = cli->server, .path = "/v1/events" };
+	struct http_client *client;
+	struct http_reply reply;
+	bool answered;
+
+	if (cli->last)
+		return last_events(cli);
+	client = http_client_new();
+	answered = http_events(client, &request, print_event, cli, &reply);
+	if (!answered)
+		fprintf(stderr, "sluice: %s\n", reply.error);
+	http_reply_free(&reply);
+	http_client_free(client);
+	return answered ? CLI_DONE : CLI_UNREACHABLE;
+}
+
+int command_doctor(struct cli *cli)
+{
+	json_t *answer;
+	int status = cli_request(cli, "GET", "/v1/doctor", NULL, &answer);
+
+	if (status == CLI_DONE) {
+		cli_print(cli, cli->output == OUTPUT_JSON ? answer : json_object_get(answer, "checks"));
+		status = json_is_true(json_object_get(answer, "ok")) ? CLI_DONE : CLI_FAILED;
+	}
+	json_decref(answer);
+	return status;
+}
+
+int command_version(struct cli *cli)
+{
+	json_t *answer;
+	int status;
+
+	printf("sluice %s\n", SLUICE_VERSION);
+	status = cli_request(cli, "GET", "/v1/version", NULL, &answer);
+	if (status == CLI_DONE)
+		printf("sluiced %s\n", json_string_value(json_object_get(answer, "version")));
+	json_decref(answer);
+	return status;
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Requests to sluiced, and what their statuses mean for the exit status. Problems are told on standard error with file and line where they are known. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "manage/client.h"
+#include "manage/problem.h"
+
+static int status_exit(unsigned status)
+{
+	if (status < 300)
+		return CLI_DONE;
+	switch (status) {
+	case 404:
+		return CLI_NOT_FOUND;
+	case 409:
+	case 412:
+		return CLI_CONFLICT;
+	case 400:
+	case 422:
+		return CLI_INVALID;
+	case 504:
+		return CLI_TIMED_OUT;
+	default:
+		return CLI_FAILED;
+	}
+}
+
+/* The node at a path such as services[0].vnfs[1].config.rules[2].action, as deep as the document has it. */
+static const struct conf *locate(const struct conf *at, const char *path)
+{
+	while (at && *path) {
+		size_t length = strcspn(path, ".[");
+		const struct conf *next;
+		char name[256];
+
+		if (*path == '[') {
+			next = conf_at(at, strtoul(path + 1, NULL, 10));
+			path += strcspn(path, "]");
+			path += *path == ']';
+		} else {
+			snprintf(name, sizeof(name), "%.*s", (int)length, path);
+			next = conf_get(at, name);
+			path += length;
+		}
+		path += *path == '.';
+		if (!next)
+			return at;
+		at = next;
+	}
+	return at;
+}
+
+static void print_error(const struct cli *cli, struct error *error)
+{
+	const struct conf *where = cli->document && error->path ? locate(cli->document, error->path) : NULL;
+	char line[2048];
+
+	if (where && where->line && !error->file) {
+		error->file = strdup(where->file);
+		error->line = where->line;
+	}
+	error_format(error, line, sizeof(line));
+	fprintf(stderr, "%s\n", line);
+}
+
+static void print_problem(const struct cli *cli, const json_t *answer, unsigned status)
+{
+	struct errors errors = ERRORS_NONE;
+	const char *detail = json_string_value(json_object_get(answer, "detail"));
+
+	problem_read(answer, &errors);
+	for (size_t i = 0; i < errors.count; i++)
+		print_error(cli, &errors.list[i]);
+	fprintf(stderr, "sluice: %s\n", detail ? detail : problem_phrase(status));
+	errors_free(&errors);
+}
+
+static void print_curl(const struct cli *cli, const char *method, const char *path, const json_t *body)
+{
+	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+
+	if (strncmp(cli->server, "unix:", 5) == 0)
+		fprintf(stderr, "+ curl -X %s --unix-socket %s 'http://sluiced%s'", method, cli->server + 5,
+		        path);
+	else
+		fprintf(stderr, "+ curl -X %s '%s%s'", method, cli->server, path);
+	if (text)
+		fprintf(stderr, " -H 'Content-Type: application/json' -d '%s'", text);
+	fprintf(stderr, "\n");
+	free(text);
+}
+
+int cli_request(struct cli *cli, const char *method, const char *path, const json_t *body, json_t **answer)
+{
+	struct http_request request = { .target = cli->server,
+		                        .method = method,
+		                        .path = path,
+		                        .timeout_ms = (long)(cli->timeout_s + 10) * 1000 };
+	struct http_client *client = http_client_new();
+	struct http_reply reply = { 0 };
+	json_t *got = NULL;
+	int status = CLI_UNREACHABLE;
+
+	if (cli->verbose)
+		print_curl(cli, method, path, body);
+	if (http_request_json(client, &request, body, &reply, &got)) {
+		status = status_exit(reply.status);
+		if (status != CLI_DONE)
+			print_problem(cli, got, reply.status);
+	} else {
+		fprintf(stderr, "sluice: %s (is sluiced running? --server, or SLUICE_SERVER, says where)\n",
+		        reply.error);
+		status = reply.timed_out ? CLI_TIMED_OUT : CLI_UNREACHABLE;
+	}
+	if (answer)
+		*answer = status == CLI_DONE ? json_incref(got) : NULL;
+	json_decref(got);
+	http_reply_free(&reply);
+	http_client_free(client);
+	return status;
+}
+
+/* How an operation ended. */
+static int operation_exit(const struct cli *cli, const json_t *op)
+{
+	const char *state = json_string_value(json_object_get(op, "state"));
+	json_int_t id = json_integer_value(json_object_get(op, "id"));
+
+	if (!state) /* not an operation: the change itself has answered */
+		return CLI_DONE;
+	if (strcmp(state, "COMPLETED") == 0) {
+		fprintf(stderr, "operation %" JSON_INTEGER_FORMAT ": completed\n", id);
+		return CLI_DONE;
+	}
+	if (strcmp(state, "STARTING") == 0 || strcmp(state, "PROCESSING") == 0) {
+		fprintf(stderr, "operation %" JSON_INTEGER_FORMAT ": %s%s\n", id, state,
+		        cli->no_wait ? "" : " (timed out waiting)");
+		return cli->no_wait ? CLI_DONE : CLI_TIMED_OUT;
+	}
+	fprintf(stderr, "operation %" JSON_INTEGER_FORMAT ": %s\n", id, state);
+	print_problem(cli, op, 500);
+	return CLI_FAILED;
+}
+
+int cli_change(struct cli *cli, const char *method, const char *path, const json_t *body)
+{
+	char full[1024];
+	json_t *answer;
+	int status;
+
+	if (cli->no_wait)
+		snprintf(full, sizeof(full), "%s", path);
+	else
+		snprintf(full, sizeof(full), "%s%swait=%u", path, strchr(path, '?') ? "&" : "?",
+		         cli->timeout_s);
+	status = cli_request(cli, method, full, body, &answer);
+	if (status == CLI_DONE)
+		status = operation_exit(cli, answer);
+	json_decref(answer);
+	return status;
+}
+
+int cli_usage(const char *usage)
+{
+	fprintf(stderr, "usage: sluice %s\n", usage);
+	return CLI_USAGE;
+}
+
+bool cli_split(const char *word, char *service, size_t size, const char **rest)
+{
+	const char *slash = strchr(word, '/');
+
+	snprintf(service, size, "%.*s", (int)(slash ? slash - word : (long)strlen(word)), word);
+	*rest = slash ? slash + 1 : NULL;
+	return service[0] != '\0';
+}
