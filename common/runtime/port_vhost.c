@@ -354,7 +354,7 @@ static struct vhost *new_vhost(const char *path)
 bool port_open_vhost(struct port *port, const struct port_options *options, const char *rest,
                      struct errors *errors)
 {
-	unsigned queues = port_option(rest, "queues", options->queues);
+	unsigned queues = port_option(rest, "queues", 1);
 	char path[SOCKET_PATH_MAX];
 	struct vhost *v;
 

@@ -12,7 +12,7 @@
 bool port_open_virtio(struct port *port, const struct port_options *options, const char *rest,
                       struct errors *errors)
 {
-	unsigned queues = port_option(rest, "queues", options->queues);
+	unsigned queues = port_option(rest, "queues", 1);
 	char path[SOCKET_PATH_MAX], device[PORT_NAME_MAX], arguments[256];
 
 	if (!socket_path(options, rest, path, errors))
