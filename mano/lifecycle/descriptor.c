@@ -177,7 +177,7 @@ static void check_chain(const struct conf *service, const struct conf *chain,
 	check_end(service, conf_at(path, last), errors);
 	for (size_t i = 1; i < last; i++)
 		check_step(service, chain, conf_at(path, i), limits, errors);
-	if (match && match->type != CONF_LIST && conf_count(match) > 0)
+	if (match && match->type != CONF_LIST && (match->type != CONF_ARRAY || conf_count(match) > 0))
 		conf_error(errors, match, "wrong-type", "expected a list ( ) of groups");
 }
 
