@@ -199,10 +199,18 @@ static void wait_for_end(const struct command *c, const sigset_t *signals)
 	log_info("stopping", "signal=%d", number);
 }
 
+enum { HEIR_TRIES = 40, HEIR_PAUSE_US = 50000 };
+
 static bool check_alone(const struct manager_options *options, struct errors *errors)
 {
 	char *socket = text_format("%s/sluiced.sock", options->run_folder);
 	bool taken = host_socket_alive(socket);
+
+	/* A child that a killed predecessor was about to start holds its descriptors until it is executed: it is waited for. */
+	for (unsigned i = 0; taken && i < HEIR_TRIES; i++) {
+		usleep(HEIR_PAUSE_US);
+		taken = host_socket_alive(socket);
+	}
 
 	if (taken)
 		errors_add(errors, NULL, "socket-taken", NULL, 0,

@@ -36,13 +36,26 @@ static const char tables[] =
         "NOT NULL,"
         " after INTEGER NOT NULL, PRIMARY KEY (op, service)) WITHOUT ROWID;";
 
+enum { GUARD_TRIES = 40, GUARD_PAUSE_US = 50000 };
+
+/* Whoever was killed while it started a child is survived by it for a moment, descriptors and all. */
+static bool lock_guard(int guard)
+{
+	for (unsigned i = 0; i < GUARD_TRIES; i++) {
+		if (flock(guard, LOCK_EX | LOCK_NB) == 0)
+			return true;
+		usleep(GUARD_PAUSE_US);
+	}
+	return false;
+}
+
 /* A lock of the kernel's, so that it is gone when its holder is, however that ended. */
 static bool take_guard(struct store *store, const char *folder, struct errors *errors)
 {
 	char *file = text_format("%s/sluiced.lock", folder);
 
 	store->guard = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	bool opened = store->guard >= 0, taken = opened && flock(store->guard, LOCK_EX | LOCK_NB) == 0;
+	bool opened = store->guard >= 0, taken = opened && lock_guard(store->guard);
 	if (!opened)
 		errors_add(errors, NULL, "store-failed", NULL, 0, "cannot write %s: %s", file,
 		           strerror(errno));
