@@ -86,7 +86,10 @@ static int dry_run(struct cli *cli, bool show, size_t *changes)
 	body = body_of(cli, true);
 	status = cli_request(cli, "POST", "/v1/apply", body, &answer);
 	json_decref(body);
-	if (status == CLI_DONE) {
+	if (status == CLI_DONE && !json_is_true(json_object_get(answer, "valid"))) {
+		cli_problem(cli, answer);
+		status = CLI_INVALID;
+	} else if (status == CLI_DONE) {
 		if (cli->output == OUTPUT_JSON)
 			cli_print(cli, answer);
 		else if (show)

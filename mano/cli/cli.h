@@ -41,6 +41,8 @@ struct cli {
 int cli_request(struct cli *cli, const char *method, const char *path, const json_t *body, json_t **answer);
 /* The same for a change: waits for its operation unless told not to, and says how it ended. */
 int cli_change(struct cli *cli, const char *method, const char *path, const json_t *body);
+/* Tells all errors of an answer on standard error, with file and line where they are known. */
+void cli_problem(const struct cli *cli, const json_t *answer);
 int cli_usage(const char *usage);
 
 /* output.c: data on standard output, in the form asked for. */

@@ -78,6 +78,11 @@ static void print_problem(const struct cli *cli, const json_t *answer, unsigned 
 	errors_free(&errors);
 }
 
+void cli_problem(const struct cli *cli, const json_t *answer)
+{
+	print_problem(cli, answer, 422);
+}
+
 static void print_curl(const struct cli *cli, const char *method, const char *path, const json_t *body)
 {
 	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
