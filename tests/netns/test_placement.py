@@ -109,7 +109,8 @@ class Placement(unittest.TestCase):
         body = {"resources": {"services": [self.descriptor(placement, workers)]}}
         reply = rest(self.socket, "POST", "/v1/apply?wait=60", body, timeout=90)
         self.assertEqual(reply.json().get("state"), "COMPLETED", reply.body)
-        until("traffic flows", lambda: self.lab.ping(self.lab.SERVER4, count=1) and self.lab.ping(self.lab.SERVER6, count=1))
+        # IPv6 passes the NAT by: a ping of IPv4, with an identifier of its own each time, would take ports from those to be compared
+        until("traffic flows", lambda: self.lab.ping(self.lab.SERVER6, count=1))
         mac = json.loads(run("ip", "-j", "-n", self.lab.edge, "link", "show", "lan0").stdout)[0]["address"]
         catch = subprocess.Popen(["ip", "netns", "exec", self.lab.server, sys.executable, "-c", CATCH, "eth0"], stdin=subprocess.PIPE,
                                  stdout=subprocess.PIPE, text=True)
@@ -130,7 +131,9 @@ class Placement(unittest.TestCase):
         wanted = self.out("fused", 1, frames)
         self.assertEqual(sum(map(len, wanted.values())), len(frames), "nothing is lost")
         for placement, workers in (("fused", 2), ("process", 1), ("process", 2)):
-            self.assertEqual(self.out(placement, workers, frames), wanted, f"{placement}, {workers} workers")
+            got = self.out(placement, workers, frames)
+            differ = [f for f in wanted.keys() | got.keys() if wanted.get(f) != got.get(f)]
+            self.assertEqual([(f, wanted.get(f), got.get(f)) for f in differ], [], f"{placement}, {workers} workers")
 
 
 if __name__ == "__main__":
