@@ -25,8 +25,9 @@ enum {
 	HEALTHY_MS = 60000, /* after so long the past is forgotten */
 	BACK_OFF_MS = 500,
 	BACK_OFF_MAX_MS = 30000,
-	STUCK_MS = 60000, /* a service process that is still not ready then is started anew */
-	TAIL_BYTES = 600, /* of its log, to explain an end */
+	STUCK_MS = 60000,   /* a service process that is still not ready then is started anew */
+	TAKEN_UP_MS = 5000, /* one that was taken up and whose control socket is not there then, too */
+	TAIL_BYTES = 600,   /* of its log, to explain an end */
 };
 
 struct orders {
@@ -191,6 +192,16 @@ static void announce_ready(struct unit *unit)
 	unit->exit_seen = 0;
 }
 
+/* A hop may wait for its peer as long as it takes; but one of a former life whose folder was taken away is of no use. */
+static bool is_stuck(const struct unit *unit)
+{
+	uint64_t waited = unit_now() - unit->started;
+
+	if (!unit->child.ours && waited > TAKEN_UP_MS && !host_socket_alive(unit->socket))
+		return true;
+	return !*unit->vnf && waited > STUCK_MS;
+}
+
 static void await_ready(struct unit *unit)
 {
 	if (health_ready(unit)) {
@@ -201,9 +212,10 @@ static void await_ready(struct unit *unit)
 		set_state(unit, UNIT_READY);
 		announce_ready(unit);
 		set_done(unit, unit->running_wish);
-	} else if (!*unit->vnf && unit_now() - unit->started > STUCK_MS) {
+	} else if (is_stuck(unit)) {
 		events_add(unit->manager->events, "vnf-unresponsive", unit->name, NULL,
-		           "not ready after %d s, started anew", STUCK_MS / 1000);
+		           "not ready after %u s, started anew",
+		           (unsigned)((unit_now() - unit->started) / 1000));
 		child_signal(&unit->child, SIGKILL);
 	}
 }
@@ -259,7 +271,7 @@ static void on_end(struct unit *unit, int status)
 {
 	struct errors errors = ERRORS_NONE;
 	uint64_t now = unit_now();
-	bool was_ready = unit->state == UNIT_READY;
+	bool was_ready = unit->state == UNIT_READY, ours = unit->child.ours;
 
 	say_ended(unit, status);
 	forget_child(unit);
@@ -267,7 +279,7 @@ static void on_end(struct unit *unit, int status)
 		unit->exit_seen = now;
 	if (was_ready && now - unit->ready_since > HEALTHY_MS)
 		unit->failures = 0;
-	if (!was_ready) {
+	if (!was_ready && ours) { /* one of a former life says nothing of what is wished now */
 		explain(unit, &errors);
 		set_refused(unit, unit->running_wish, &errors);
 	}

@@ -3,7 +3,9 @@
 """The life of services with the real executables: applied, healed, adopted, changed, deleted."""
 import json
 import os
+import shutil
 import signal
+import sqlite3
 import time
 
 import mano
@@ -112,12 +114,21 @@ class Life(mano.Case):
         self.s.must_apply(service())
         before = self.s.pids()
         self.s.kill()
-        import sqlite3
         with sqlite3.connect(os.path.join(self.s.state, "sluiced.db")) as store:
             store.execute("DELETE FROM process")
         self.s.start()
         wait_for(lambda: self.s.shown()["state"] == "ready", 5)
         self.assertEqual(self.s.pids(), before)
+
+    def test_process_whose_folder_was_removed(self):
+        self.s.must_apply(service())
+        before = self.s.pids()
+        self.s.kill()
+        shutil.rmtree(os.path.join(self.s.run, "edge"))
+        self.s.start()
+        wait_for(lambda: self.s.shown()["state"] == "ready", 15)
+        self.assertEqual(list(self.s.pids().values()), ["edge"])
+        self.assertNotEqual(self.s.pids(), before)
 
     def test_changes_of_configuration_keep_the_process(self):
         self.s.must_apply(service())
