@@ -88,12 +88,15 @@ static uint16_t zone_of(struct compile *c, const struct conf *rule, const char *
 
 /* --- addresses --- */
 
-static void add_prefix(struct prefixes *p, const struct ip_prefix *prefix)
+static void add_prefix(struct compile *c, const struct conf *item, struct prefixes *p,
+                       const struct ip_prefix *prefix)
 {
 	struct ip_prefix *list = realloc(p->list, (p->count + 1) * sizeof(*list));
 
-	if (!list)
+	if (!list) {
+		conf_error(c->errors, item, "no-memory", "not enough memory for the prefix");
 		return;
+	}
 	p->list = list;
 	p->list[p->count++] = *prefix;
 }
@@ -105,14 +108,14 @@ static void add_source(struct compile *c, const struct conf *item, struct prefix
 	struct ip_prefix prefix;
 
 	if (!group && conf_as_prefix(item, &prefix)) {
-		add_prefix(p, &prefix);
+		add_prefix(c, item, p, &prefix);
 	} else if (!group) {
 		conf_error(c->errors, item, "not-a-prefix", "neither a prefix nor an address group: \"%s\"",
 		           item->string);
 	}
 	for (size_t i = 0; i < conf_count(members); i++)
 		if (conf_as_prefix(conf_at(members, i), &prefix))
-			add_prefix(p, &prefix);
+			add_prefix(c, item, p, &prefix);
 }
 
 static struct prefixes prefixes_of(struct compile *c, const struct conf *rule, const char *member)
