@@ -265,9 +265,6 @@ struct nf *engine_nf(struct engine *engine, const char *name, const void **snaps
 void engine_poll_links(struct engine *engine)
 {
 	pthread_mutex_lock(&engine->lock);
-	/* Asking is what makes the waiting end of a link take a new peer. */
-	for (unsigned i = 0; i < ENGINE_PORTS_MAX; i++)
-		port_up(engine->ports[i].port);
 	for (unsigned i = 0; i < ENGINE_PATHS_MAX; i++) {
 		const struct path *path = atomic_load(&engine->snapshot)->paths[i];
 

@@ -40,14 +40,11 @@ struct command {
 };
 
 static volatile sig_atomic_t stop_asked;
-static _Atomic bool may_block; /* the boot document is being applied: a port may wait for its peer for ever */
 
 static void on_stop(int number)
 {
 	(void)number;
 	stop_asked = 1;
-	if (atomic_load(&may_block))
-		_exit(EXIT_DONE);
 }
 
 static void usage(const struct command *c, FILE *to)
@@ -316,12 +313,7 @@ static void catch_signals(void)
 
 static bool boot(struct process *p, struct conf *document, struct errors *errors)
 {
-	bool applied;
-
-	atomic_store(&may_block, true);
-	applied = engine_apply(p->engine, document, false, errors);
-	atomic_store(&may_block, false);
-	if (!applied)
+	if (!engine_apply(p->engine, document, false, errors))
 		return false;
 	atomic_store(&p->ready, true);
 	events_add(p->events, "ready", p->engine->sizes.name, NULL, "%s %s is ready", p->program,

@@ -169,6 +169,14 @@ unsigned port_option(const char *rest, const char *name, unsigned otherwise)
 	return otherwise;
 }
 
+bool port_queues_check(const struct port_options *options, unsigned queues, struct errors *errors)
+{
+	if (queues >= 1 && queues <= PORT_QUEUES_MAX)
+		return true;
+	port_error(errors, options, "bad-option", "queues must be from 1 to %d", PORT_QUEUES_MAX);
+	return false;
+}
+
 void port_path(const char *rest, char *path, size_t size)
 {
 	snprintf(path, size, "%.*s", (int)strcspn(rest, "?"), rest);

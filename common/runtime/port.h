@@ -2,7 +2,7 @@
 /*
  * Ports: what the engine receives from and sends to, named by URLs (`af_packet:eth1`, `vhost:/run/x.sock?queues=2`). A kind of port is a row of a
  * table in port.c; most are DPDK devices, attached while the process runs (port_ethdev.c). Opened and closed by the control
- * side (opening may block: a virtio port waits for its peer); polled by workers, a queue by one worker each.
+ * side; polled by workers, a queue by one worker each.
  */
 #ifndef SLUICE_RUNTIME_PORT_H
 #define SLUICE_RUNTIME_PORT_H
@@ -36,7 +36,8 @@ struct port {
 	uint16_t device;               /* DPDK's, where it is one */
 	uint16_t rx_queues, tx_queues; /* as obtained: may be fewer than asked for */
 	uint8_t mac[6];
-	_Atomic uint64_t oversize; /* frames longer than the port can take: left out, not received or not sent */
+	_Atomic uint64_t
+	        oversize; /* frames longer than the port can take: left out, not received or not sent */
 	struct rte_mempool *pool;
 	void *private; /* of its kind */
 	char name[PORT_NAME_MAX];
@@ -53,7 +54,7 @@ struct port_options {
 	struct rte_mempool *pool;
 };
 
-/* Opens a port; NULL with errors that name the URL and the way out. May block. */
+/* Opens a port; NULL with errors that name the URL and the way out. Waits for no peer. */
 struct port *port_open(const struct port_options *options, struct errors *errors);
 /* No worker may poll it any more. */
 void port_close(struct port *port);
@@ -115,6 +116,8 @@ bool port_tap(struct port *port, const struct port_options *options, const char 
 /* The value of an option in `PATH?name=value&name=value`, or otherwise; and the part before the question mark. */
 unsigned port_option(const char *rest, const char *name, unsigned otherwise);
 void port_path(const char *rest, char *path, size_t size);
+/* Whether a port may have so many queues; else an error. */
+bool port_queues_check(const struct port_options *options, unsigned queues, struct errors *errors);
 /* Gives a port without an address of its own one that is made of the host's and the port's names: the same again after
  * a restart, so that peers need not learn it anew. */
 void port_make_mac(struct port *port);

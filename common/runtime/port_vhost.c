@@ -5,35 +5,33 @@
  * connect are a second apart, and because only here checksum and segmentation offloads can be kept out of the
  * negotiation, so that frames arrive whole.
  *
- * Threads: workers receive and send; the library's thread tells who came and went; each port has a thread of its own
- * that connects and otherwise sleeps. A worker marks its queue busy before it looks whether there is a peer, and whoever
- * takes the peer away waits until no queue is busy, for the library frees it then. The library's callbacks carry no
- * argument of ours, so open ports stand in a list by path.
+ * Threads: workers receive and send behind gates; the library's thread tells who came and went, and frees the peer when
+ * no worker is behind a gate any more; each port has a thread of its own that connects and otherwise sleeps. The
+ * library's callbacks carry no argument of ours, so open ports stand in a list by path.
  */
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
+#include <linux/virtio_ring.h>
 #include <rte_pause.h>
 #include <rte_vhost.h>
 
+#include "manage/log.h"
 #include "runtime/port.h"
+#include "runtime/port_gate.h"
 #include "runtime/port_socket.h"
 
 enum { RETRY_MS = 10, RETRY_LATER_MS = 100, RETRIES_SOON = 1000 };
 
-/* One direction of a queue; a line of its own, for it is written at every poll. */
-struct gate {
-	_Atomic bool busy;
-} __rte_cache_aligned;
-
 struct vhost {
+	char name[PORT_NAME_MAX];
 	char path[SOCKET_PATH_MAX];
 	_Atomic int vid;        /* the peer; -1: none */
 	_Atomic unsigned pairs; /* queue pairs that the peer has */
@@ -51,30 +49,11 @@ static struct {
 	struct vhost *first;
 } open_ports = { PTHREAD_MUTEX_INITIALIZER, NULL };
 
-static int enter(struct vhost *v, struct gate *gate)
-{
-	int vid;
-
-	if (atomic_load_explicit(&v->vid, memory_order_relaxed) < 0)
-		return -1;
-	atomic_store_explicit(&gate->busy, true, memory_order_relaxed);
-	atomic_thread_fence(memory_order_seq_cst);
-	vid = atomic_load_explicit(&v->vid, memory_order_acquire);
-	if (vid < 0)
-		atomic_store_explicit(&gate->busy, false, memory_order_release);
-	return vid;
-}
-
-static void leave(struct gate *gate)
-{
-	atomic_store_explicit(&gate->busy, false, memory_order_release);
-}
-
 /* A peer with more queues than we have workers: each of ours serves several. */
 static uint16_t vhost_rx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
 {
 	struct vhost *v = port->private;
-	int vid = enter(v, &v->rx[queue]);
+	int vid = gate_enter(&v->rx[queue], &v->vid);
 	unsigned pairs;
 	uint16_t got = 0;
 
@@ -83,7 +62,7 @@ static uint16_t vhost_rx(struct port *port, unsigned queue, struct rte_mbuf **m,
 	pairs = atomic_load_explicit(&v->pairs, memory_order_relaxed);
 	for (unsigned pair = queue; pair < pairs && got < n; pair += port->rx_queues)
 		got += rte_vhost_dequeue_burst(vid, (uint16_t)(2 * pair + 1), port->pool, m + got, n - got);
-	leave(&v->rx[queue]);
+	gate_leave(&v->rx[queue]);
 	return got;
 }
 
@@ -91,7 +70,7 @@ static uint16_t vhost_rx(struct port *port, unsigned queue, struct rte_mbuf **m,
 static uint16_t vhost_tx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
 {
 	struct vhost *v = port->private;
-	int vid = enter(v, &v->tx[queue]);
+	int vid = gate_enter(&v->tx[queue], &v->vid);
 	unsigned pairs;
 	uint16_t sent = 0;
 
@@ -100,7 +79,7 @@ static uint16_t vhost_tx(struct port *port, unsigned queue, struct rte_mbuf **m,
 	pairs = atomic_load_explicit(&v->pairs, memory_order_relaxed);
 	if (pairs)
 		sent = rte_vhost_enqueue_burst(vid, (uint16_t)(2 * (queue % pairs)), m, n);
-	leave(&v->tx[queue]);
+	gate_leave(&v->tx[queue]);
 	rte_pktmbuf_free_bulk(m, sent);
 	return sent;
 }
@@ -132,13 +111,22 @@ static void done(void)
 	pthread_mutex_unlock(&open_ports.lock);
 }
 
-/* We poll: the peer need not wake us. */
+/* We poll: the peer need not wake us. Told in the ring itself, because the library's own call for it takes a lock that
+ * the library holds while it tells of a queue. */
+static void poll_ring(int vid, uint16_t ring)
+{
+	struct rte_vhost_vring vring;
+
+	if (rte_vhost_get_vhost_vring(vid, ring, &vring) == 0 && vring.used)
+		vring.used->flags = VRING_USED_F_NO_NOTIFY;
+}
+
 static void take_queues(struct vhost *v, int vid)
 {
 	uint16_t rings = rte_vhost_get_vring_num(vid);
 
 	for (uint16_t ring = 0; ring < rings; ring++)
-		rte_vhost_enable_guest_notification(vid, ring, 0);
+		poll_ring(vid, ring);
 	atomic_store_explicit(&v->pairs, rings / 2, memory_order_relaxed);
 }
 
@@ -150,15 +138,10 @@ static int peer_came(int vid)
 		return -1;
 	take_queues(v, vid);
 	atomic_store_explicit(&v->vid, vid, memory_order_release);
+	log_info("peer-came", "port=%s queues=%u", v->name,
+	         atomic_load_explicit(&v->pairs, memory_order_relaxed));
 	done();
 	return 0;
-}
-
-static void wait_until_idle(struct gate *gates)
-{
-	for (unsigned queue = 0; queue < PORT_QUEUES_MAX; queue++)
-		while (atomic_load_explicit(&gates[queue].busy, memory_order_acquire))
-			sched_yield();
 }
 
 static void peer_left(int vid)
@@ -167,10 +150,8 @@ static void peer_left(int vid)
 
 	if (!v)
 		return;
-	atomic_store_explicit(&v->vid, -1, memory_order_relaxed);
-	atomic_thread_fence(memory_order_seq_cst);
-	wait_until_idle(v->rx);
-	wait_until_idle(v->tx);
+	gates_close(&v->vid, v->rx, v->tx, PORT_QUEUES_MAX);
+	log_info("peer-left", "port=%s", v->name);
 	done();
 }
 
@@ -179,9 +160,9 @@ static int queue_changed(int vid, uint16_t ring, int enabled)
 {
 	struct vhost *v = enabled ? port_of(vid) : NULL;
 
-	(void)ring;
 	if (!v)
 		return 0;
+	poll_ring(vid, ring);
 	if (atomic_load_explicit(&v->vid, memory_order_relaxed) == vid)
 		take_queues(v, vid);
 	done();
@@ -220,13 +201,26 @@ static const struct rte_vhost_device_ops callbacks = {
 	.destroy_connection = socket_closed,
 };
 
+/* One at a time: the library makes its thread at the first start, and two of them if two start at once. */
+static bool start_driver(const char *path)
+{
+	static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+	bool started;
+
+	pthread_mutex_lock(&one_at_a_time);
+	started = rte_vhost_driver_start(path) == 0;
+	pthread_mutex_unlock(&one_at_a_time);
+	return started;
+}
+
 static bool try_connect(struct vhost *v)
 {
-	static const unsigned refused[] = { VIRTIO_NET_F_CSUM,       VIRTIO_NET_F_GUEST_CSUM,
-		                            VIRTIO_NET_F_GUEST_TSO4, VIRTIO_NET_F_GUEST_TSO6,
-		                            VIRTIO_NET_F_GUEST_ECN,  VIRTIO_NET_F_GUEST_UFO,
-		                            VIRTIO_NET_F_HOST_TSO4,  VIRTIO_NET_F_HOST_TSO6,
-		                            VIRTIO_NET_F_HOST_ECN,   VIRTIO_NET_F_HOST_UFO };
+	static const unsigned refused[] = { VIRTIO_F_RING_PACKED,    VIRTIO_NET_F_CSUM,
+		                            VIRTIO_NET_F_GUEST_CSUM, VIRTIO_NET_F_GUEST_TSO4,
+		                            VIRTIO_NET_F_GUEST_TSO6, VIRTIO_NET_F_GUEST_ECN,
+		                            VIRTIO_NET_F_GUEST_UFO,  VIRTIO_NET_F_HOST_TSO4,
+		                            VIRTIO_NET_F_HOST_TSO6,  VIRTIO_NET_F_HOST_ECN,
+		                            VIRTIO_NET_F_HOST_UFO };
 	uint64_t features = 0;
 
 	for (unsigned i = 0; i < sizeof(refused) / sizeof(*refused); i++)
@@ -236,8 +230,7 @@ static bool try_connect(struct vhost *v)
 	                                               RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS) != 0)
 		return false;
 	if (rte_vhost_driver_disable_features(v->path, features) == 0 &&
-	    rte_vhost_driver_callback_register(v->path, &callbacks) == 0 &&
-	    rte_vhost_driver_start(v->path) == 0)
+	    rte_vhost_driver_callback_register(v->path, &callbacks) == 0 && start_driver(v->path))
 		return true;
 	rte_vhost_driver_unregister(v->path);
 	return false;
@@ -333,7 +326,7 @@ static void vhost_close(struct port *port)
 
 static const struct port_ops vhost_ops = { vhost_rx, vhost_tx, vhost_up, vhost_close, NULL };
 
-static struct vhost *new_vhost(const char *path)
+static struct vhost *new_vhost(const char *name, const char *path)
 {
 	struct vhost *v = aligned_alloc(RTE_CACHE_LINE_SIZE, sizeof(*v));
 	pthread_condattr_t monotonic;
@@ -341,6 +334,7 @@ static struct vhost *new_vhost(const char *path)
 	if (!v)
 		return NULL;
 	memset(v, 0, sizeof(*v));
+	snprintf(v->name, sizeof(v->name), "%s", name);
 	snprintf(v->path, sizeof(v->path), "%s", path);
 	atomic_init(&v->vid, -1);
 	pthread_mutex_init(&v->lock, NULL);
@@ -354,17 +348,13 @@ static struct vhost *new_vhost(const char *path)
 bool port_open_vhost(struct port *port, const struct port_options *options, const char *rest,
                      struct errors *errors)
 {
-	unsigned queues = port_option(rest, "queues", 1);
+	unsigned queues = port_option(rest, "queues", RTE_MIN(options->queues, PORT_QUEUES_MAX));
 	char path[SOCKET_PATH_MAX];
 	struct vhost *v;
 
-	if (!socket_path(options, rest, path, errors))
+	if (!socket_path(options, rest, path, errors) || !port_queues_check(options, queues, errors))
 		return false;
-	if (queues < 1 || queues > PORT_QUEUES_MAX) {
-		port_error(errors, options, "bad-option", "queues must be from 1 to %d", PORT_QUEUES_MAX);
-		return false;
-	}
-	v = new_vhost(path);
+	v = new_vhost(port->name, path);
 	if (!v || !enlist(v)) {
 		port_error(errors, options, v ? "socket-taken" : "no-memory",
 		           v ? "another port of this process uses that socket" : "not enough memory");

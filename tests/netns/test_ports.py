@@ -37,7 +37,7 @@ class Wire:
         counts = {}
         for line in self.lines():
             name, *rest = line.split()
-            if rest and all("=" in word for word in rest):
+            if name in ("a", "b") and rest and all("=" in word for word in rest):
                 counts[name] = {k: int(v) for k, v in (word.split("=") for word in rest)}
         assert "mbufs 0" in self.lines(), self.process.text()
         return counts
