@@ -5,7 +5,7 @@
  * space form a ring; a block that is full leaves it, so an allocation never looks at more than a few blocks
  * and knows at once when nothing is left.
  */
-#include "flow/ports.h"
+#include "flow/ports_private.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -16,36 +16,7 @@
 
 enum { NEARBY = 8, MAX_ADDRESSES = 1 << 20 };
 
-#define NO_BLOCK  UINT32_MAX
 #define EVEN_BITS 0x5555555555555555ULL
-
-/* One cache line, written by the worker that owns its bucket. */
-struct block {
-	uint64_t used[PORTS_SPACES]; /* bit p: port p of the block is taken, or beyond the pool's last port */
-	uint32_t next[PORTS_SPACES], previous[PORTS_SPACES]; /* ring of the bucket's blocks with room */
-	int32_t bucket;                                      /* that has it in use; -1: none */
-} __attribute__((aligned(64)));
-
-struct bucket {
-	uint32_t ring[PORTS_SPACES]; /* where the next search begins; NO_BLOCK: nothing free */
-	uint32_t used[PORTS_SPACES], available[PORTS_SPACES];
-	uint32_t blocks;
-	uint32_t mailbox; /* granted block + 1; the live thread fills it, the worker empties it */
-	uint8_t wants;    /* the worker writes it, the live thread reads it */
-} __attribute__((aligned(64)));
-
-struct ports {
-	unsigned ranges;
-	uint32_t addresses, per_address, blocks, dealt; /* blocks below `dealt` are static */
-	uint16_t first, last;
-	uint32_t reserve_next;     /* the live thread's: where it looks for a block of the reserve */
-	uint32_t reserve_left;     /* written by the live thread, read by all */
-	struct ports_range *range; /* host order */
-	uint8_t *owner;            /* of each block: the only thing that every worker reads */
-	uint8_t *granted;          /* of each block of the reserve: given away; the live thread's */
-	struct block *block;
-	struct bucket bucket[PORTS_BUCKETS];
-};
 
 static uint32_t range_size(const struct ports_range *range)
 {
@@ -74,8 +45,7 @@ static uint32_t address_at(const struct ports *pool, uint32_t number)
 	return htonl(pool->range[i].first + number);
 }
 
-/* Block of an address and port, or NO_BLOCK. */
-static uint32_t block_number(const struct ports *pool, uint32_t address, uint16_t port)
+uint32_t ports_block(const struct ports *pool, uint32_t address, uint16_t port)
 {
 	uint32_t number = address_number(pool, address), host = ntohs(port);
 
@@ -87,14 +57,6 @@ static uint32_t block_number(const struct ports *pool, uint32_t address, uint16_
 static unsigned bit_of(const struct ports *pool, uint16_t port)
 {
 	return (ntohs(port) - pool->first) % PORTS_BLOCK;
-}
-
-/* Whether a bucket has a block in use. The owner is asked first: a block of another bucket is another
- * worker's memory. */
-static bool holds(const struct ports *pool, unsigned bucket, uint32_t number)
-{
-	return __atomic_load_n(&pool->owner[number], __ATOMIC_RELAXED) == bucket &&
-	       pool->block[number].bucket == (int32_t)bucket;
 }
 
 static uint32_t first_port(const struct ports *pool, uint32_t number)
@@ -145,10 +107,23 @@ static void join(struct ports *pool, unsigned bucket, uint32_t number)
 		if (~b->used[space])
 			ring_insert(pool, k, space, number);
 	}
+	k->generation = GENERATION_STALE; /* what is withheld in it is looked up at the next allocation */
 }
 
-/* Asks for a grant, or stops asking. */
-static void weigh(struct bucket *k)
+void ports_settle(struct ports *pool, unsigned bucket, unsigned space, uint32_t number, uint64_t before)
+{
+	struct bucket *k = &pool->bucket[bucket];
+	uint64_t now = ports_free_bits(pool, number, space);
+
+	k->available[space] += (uint32_t)__builtin_popcountll(now);
+	k->available[space] -= (uint32_t)__builtin_popcountll(before);
+	if (now && !before)
+		ring_insert(pool, k, space, number);
+	else if (before && !now)
+		ring_remove(pool, k, space, number);
+}
+
+void ports_weigh(struct bucket *k)
 {
 	bool low = false;
 
@@ -196,9 +171,11 @@ static void trim_last_blocks(struct ports *pool)
 
 static void deal(struct ports *pool)
 {
-	for (unsigned k = 0; k < PORTS_BUCKETS; k++)
+	for (unsigned k = 0; k < PORTS_BUCKETS; k++) {
+		pool->bucket[k].withheld = NO_BLOCK;
 		for (unsigned space = 0; space < PORTS_SPACES; space++)
 			pool->bucket[k].ring[space] = NO_BLOCK;
+	}
 	for (uint32_t b = 0; b < pool->blocks; b++) {
 		pool->owner[b] = (uint8_t)b;
 		pool->block[b].bucket = -1;
@@ -207,7 +184,7 @@ static void deal(struct ports *pool)
 	for (uint32_t b = 0; b < pool->dealt; b++)
 		join(pool, b % PORTS_BUCKETS, b);
 	for (unsigned k = 0; k < PORTS_BUCKETS; k++)
-		weigh(&pool->bucket[k]);
+		ports_weigh(&pool->bucket[k]);
 }
 
 static struct ports *allocate_pool(const struct ports_options *o, uint32_t blocks)
@@ -222,7 +199,8 @@ static struct ports *allocate_pool(const struct ports_options *o, uint32_t block
 	pool->owner = calloc(blocks, 1);
 	pool->granted = calloc(blocks, 1);
 	pool->block = aligned_alloc(64, blocks * sizeof(*pool->block));
-	if (pool->range && pool->owner && pool->granted && pool->block) {
+	pool->withheld = calloc(blocks, sizeof(*pool->withheld));
+	if (pool->range && pool->owner && pool->granted && pool->block && pool->withheld) {
 		memset(pool->block, 0, blocks * sizeof(*pool->block));
 		return pool;
 	}
@@ -263,6 +241,7 @@ struct ports *ports_new(const struct ports_options *options, struct errors *erro
 	pool->reserve_left = pool->blocks - pool->dealt;
 	pool->first = (uint16_t)first;
 	pool->last = (uint16_t)last;
+	pool->generations = GENERATION_NONE;
 	deal(pool);
 	return pool;
 }
@@ -275,12 +254,13 @@ void ports_free(struct ports *pool)
 	free(pool->owner);
 	free(pool->granted);
 	free(pool->block);
+	free(pool->withheld);
 	free(pool);
 }
 
 int ports_owner(const struct ports *pool, uint32_t address, uint16_t port)
 {
-	uint32_t number = block_number(pool, address, port);
+	uint32_t number = ports_block(pool, address, port);
 
 	return number == NO_BLOCK ? -1 : __atomic_load_n(&pool->owner[number], __ATOMIC_RELAXED);
 }
@@ -288,14 +268,12 @@ int ports_owner(const struct ports *pool, uint32_t address, uint16_t port)
 static void take(struct ports *pool, unsigned bucket, unsigned space, uint32_t number, unsigned bit)
 {
 	struct bucket *k = &pool->bucket[bucket];
-	struct block *b = &pool->block[number];
+	uint64_t before = ports_free_bits(pool, number, space);
 
-	b->used[space] |= 1ULL << bit;
+	pool->block[number].used[space] |= 1ULL << bit;
 	k->used[space]++;
-	k->available[space]--;
-	if (!~b->used[space])
-		ring_remove(pool, k, space, number);
-	weigh(k);
+	ports_settle(pool, bucket, space, number, before);
+	ports_weigh(k);
 }
 
 /* A free bit from `start` on, going round. */
@@ -310,11 +288,11 @@ static unsigned free_bit(uint64_t free, unsigned start)
 static bool preserve(struct ports *pool, unsigned bucket, const struct ports_request *r, uint32_t address,
                      uint32_t *number, unsigned *bit)
 {
-	*number = block_number(pool, address, r->preferred);
-	if (*number == NO_BLOCK || !holds(pool, bucket, *number))
+	*number = ports_block(pool, address, r->preferred);
+	if (*number == NO_BLOCK || !ports_holds(pool, bucket, *number))
 		return false;
 	*bit = bit_of(pool, r->preferred);
-	return !(pool->block[*number].used[r->space] >> *bit & 1);
+	return ports_free_bits(pool, *number, r->space) >> *bit & 1;
 }
 
 /* The same on some addresses from a random one on, where any will do. */
@@ -332,7 +310,7 @@ static bool preserve_anywhere(struct ports *pool, unsigned bucket, const struct 
 /* What a block offers to a request: its free ports, of the wanted parity if that is asked for. */
 static uint64_t offer(const struct ports *pool, const struct ports_request *r, uint32_t number)
 {
-	uint64_t free = ~pool->block[number].used[r->space];
+	uint64_t free = ports_free_bits(pool, number, r->space);
 	unsigned odd = (ntohs(r->preferred) ^ first_port(pool, number)) & 1;
 
 	return r->flags & PORTS_PARITY ? free & (EVEN_BITS << odd) : free;
@@ -376,7 +354,7 @@ static void choose_port(struct ports *pool, unsigned bucket, const struct ports_
 	*number = choose(pool, &pool->bucket[bucket], r);
 	free = offer(pool, r, *number);
 	if (!free)
-		free = ~pool->block[*number].used[r->space];
+		free = ports_free_bits(pool, *number, r->space);
 	*bit = free_bit(free, r->seed % PORTS_BLOCK);
 }
 
@@ -389,6 +367,7 @@ bool ports_allocate(struct ports *pool, unsigned bucket, const struct ports_requ
 	bool found = false;
 
 	ports_adopt(pool, bucket);
+	ports_withhold(pool, bucket, request->withheld);
 	if (request->flags & PORTS_PRESERVE)
 		found = request->flags & PORTS_ADDRESS
 		                ? preserve(pool, bucket, request, request->address, &number, &bit)
@@ -407,23 +386,20 @@ bool ports_allocate(struct ports *pool, unsigned bucket, const struct ports_requ
 bool ports_release(struct ports *pool, unsigned bucket, enum ports_space space, uint32_t address,
                    uint16_t port)
 {
-	uint32_t number = block_number(pool, address, port);
+	uint32_t number = ports_block(pool, address, port);
 	struct bucket *k = &pool->bucket[bucket];
-	struct block *b;
-	uint64_t bit;
+	uint64_t bit, before;
 
-	if (number == NO_BLOCK || !holds(pool, bucket, number))
+	if (number == NO_BLOCK || !ports_holds(pool, bucket, number))
 		return false;
-	b = &pool->block[number];
 	bit = 1ULL << bit_of(pool, port);
-	if (!(b->used[space] & bit))
+	if (!(pool->block[number].used[space] & bit))
 		return false;
-	if (!~b->used[space])
-		ring_insert(pool, k, space, number);
-	b->used[space] &= ~bit;
+	before = ports_free_bits(pool, number, space);
+	pool->block[number].used[space] &= ~bit;
 	k->used[space]--;
-	k->available[space]++;
-	weigh(k);
+	ports_settle(pool, bucket, space, number, before);
+	ports_weigh(k);
 	return true;
 }
 
@@ -437,35 +413,18 @@ static void give(struct ports *pool, unsigned bucket, uint32_t number)
 
 bool ports_claim(struct ports *pool, unsigned bucket, enum ports_space space, uint32_t address, uint16_t port)
 {
-	uint32_t number = block_number(pool, address, port);
+	uint32_t number = ports_block(pool, address, port);
 
 	if (number == NO_BLOCK)
 		return false;
 	if (number >= pool->dealt && !pool->granted[number]) {
 		give(pool, bucket, number);
 		join(pool, bucket, number);
-		weigh(&pool->bucket[bucket]);
+		ports_weigh(&pool->bucket[bucket]);
 	}
-	if (!holds(pool, bucket, number) || pool->block[number].used[space] >> bit_of(pool, port) & 1)
+	if (!ports_holds(pool, bucket, number) || pool->block[number].used[space] >> bit_of(pool, port) & 1)
 		return false;
 	take(pool, bucket, space, number, bit_of(pool, port));
-	return true;
-}
-
-bool ports_exclude(struct ports *pool, enum ports_space space, uint32_t address, uint16_t port)
-{
-	uint32_t number = block_number(pool, address, port);
-	struct block *b;
-
-	if (number == NO_BLOCK || pool->block[number].used[space] >> bit_of(pool, port) & 1)
-		return false;
-	b = &pool->block[number];
-	if (b->bucket < 0) {
-		b->used[space] |= 1ULL << bit_of(pool, port);
-		return true;
-	}
-	take(pool, (unsigned)b->bucket, space, number, bit_of(pool, port));
-	pool->bucket[b->bucket].used[space]--;
 	return true;
 }
 
@@ -497,7 +456,7 @@ void ports_adopt(struct ports *pool, unsigned bucket)
 	if (!letter)
 		return;
 	join(pool, bucket, letter - 1);
-	weigh(k);
+	ports_weigh(k);
 	__atomic_store_n(&k->mailbox, 0, __ATOMIC_RELEASE);
 }
 
@@ -508,8 +467,10 @@ void ports_stats(const struct ports *pool, unsigned bucket, struct ports_stats *
 	*stats = (struct ports_stats){
 		.blocks = pool->blocks,
 		.reserve = __atomic_load_n(&pool->reserve_left, __ATOMIC_RELAXED),
-		.bucket_blocks = k->blocks,
+		.bucket_blocks = __atomic_load_n(&k->blocks, __ATOMIC_RELAXED),
 	};
-	memcpy(stats->used, k->used, sizeof(stats->used));
-	memcpy(stats->available, k->available, sizeof(stats->available));
+	for (unsigned space = 0; space < PORTS_SPACES; space++) {
+		stats->used[space] = __atomic_load_n(&k->used[space], __ATOMIC_RELAXED);
+		stats->available[space] = __atomic_load_n(&k->available[space], __ATOMIC_RELAXED);
+	}
 }

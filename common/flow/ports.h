@@ -18,9 +18,11 @@
 #define SLUICE_FLOW_PORTS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct ports;
+struct ports_withheld;
 struct errors;
 
 enum { PORTS_BUCKETS = 256, PORTS_BLOCK = 64, PORTS_LOW_WATER = 32 };
@@ -47,6 +49,19 @@ void ports_free(struct ports *pool);
  * thread. O(ranges). */
 int ports_owner(const struct ports *pool, uint32_t address, uint16_t port);
 
+/* Ports of an address that are given to nobody (static forwardings, listening sockets of the box). */
+struct ports_hold {
+	uint32_t address;     /* network order */
+	uint16_t first, last; /* host order */
+	uint8_t space;        /* enum ports_space */
+};
+
+/* A list of them for a pool; what is not the pool's is left out. Immutable: workers pass it with each request,
+ * and each bucket takes it over with its first request. NULL: no memory. The control side, one thread at a time;
+ * freed by it when no worker passes it any more. The newest list that a bucket has seen counts. */
+struct ports_withheld *ports_withheld_new(struct ports *pool, const struct ports_hold *holds, size_t count);
+void ports_withheld_free(struct ports_withheld *list);
+
 enum ports_flag {
 	PORTS_PARITY = 1 << 0,   /* even for even, odd for odd, if one is nearby (RFC 4787, 4.2.2) */
 	PORTS_PRESERVE = 1 << 1, /* the preferred port itself if it is free and the bucket's */
@@ -59,6 +74,8 @@ struct ports_request {
 	uint32_t address;   /* preferred address */
 	uint16_t preferred; /* preferred port: for PORTS_PRESERVE and PORTS_PARITY */
 	uint32_t seed;      /* random: where the search begins (RFC 6056) */
+	const struct ports_withheld
+	        *withheld; /* what the present configuration gives to nobody; NULL: nothing */
 };
 
 /* Takes a free port of the bucket; false: none left in this space. The owning worker. Bounded work. */
@@ -70,14 +87,10 @@ bool ports_release(struct ports *pool, unsigned bucket, enum ports_space space, 
                    uint16_t port);
 
 /* Takes one given port, as found in a session; a block from the reserve is given to the bucket along with it.
- * False: taken already, another bucket's, or not the pool's. Only while no worker uses the pool, or for a
- * block that the bucket has. */
+ * False: taken already, another bucket's, or not the pool's. What is withheld is not looked at: that is the
+ * caller's. Only while no other thread uses the pool, or for a block that the bucket has. */
 bool ports_claim(struct ports *pool, unsigned bucket, enum ports_space space, uint32_t address,
                  uint16_t port);
-
-/* Withholds a port from all (listening sockets of the box, static forwardings). False: not the pool's, or
- * taken. Before workers use the pool. */
-bool ports_exclude(struct ports *pool, enum ports_space space, uint32_t address, uint16_t port);
 
 /* Whether the bucket runs low and asks for a grant. Any thread. */
 bool ports_wants(const struct ports *pool, unsigned bucket);
@@ -94,7 +107,7 @@ struct ports_stats {
 	uint32_t bucket_blocks;                               /* of the bucket */
 	uint32_t used[PORTS_SPACES], available[PORTS_SPACES]; /* of the bucket */
 };
-/* The owning worker (reserve is approximate). */
+/* Any thread; the owning worker reads exact numbers (but of the reserve), others what was true a moment ago. */
 void ports_stats(const struct ports *pool, unsigned bucket, struct ports_stats *stats);
 
 #endif

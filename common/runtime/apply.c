@@ -421,6 +421,7 @@ static void publish(struct engine *engine, struct snapshot *next)
 {
 	struct snapshot *previous = atomic_load(&engine->snapshot);
 
+	found_sessions(engine, next);
 	atomic_store_explicit(&engine->snapshot, next, memory_order_release);
 	engine->revision = next->revision;
 	wait_grace(engine);

@@ -13,6 +13,11 @@ static const struct engine_counter_info totals[C_FIRST_DROP] = {
 	[C_OPENED] = { "opened", "Sessions opened.", false },
 	[C_CLOSED] = { "closed", "Sessions closed.", false },
 	[C_REVIEWED] = { "reviewed", "Sessions judged anew after a change of policy.", false },
+	[C_ADOPTED] = { "adopted", "Sessions of a predecessor process that go on.", false },
+	[C_NOT_ADOPTED] = { "not-adopted",
+	                    "Sessions of a predecessor process whose path or functions cannot go on with "
+	                    "them.",
+	                    false },
 };
 
 static const struct engine_counter_info drops[ENGINE_COUNTERS - C_NOT_FOR_ME] = {

@@ -5,7 +5,7 @@
  * nf->live. Together with pkt.h, session.h and batch.h this is all that a function's author must know.
  *
  * Threads: compile, release, start, stop, claims, show, metrics run on the control side, one at a time; owner, open, review,
- * process, close, tick run on the worker that owns the packet or session, and never block, lock or allocate.
+ * process, close, adopt, tick run on the worker that owns the packet or session, and never block, lock or allocate.
  */
 #ifndef SLUICE_RUNTIME_NF_H
 #define SLUICE_RUNTIME_NF_H
@@ -132,6 +132,11 @@ struct nf_class {
 	                       struct tuple *tuple, uint16_t in_port, uint16_t out_port);
 	void (*process)(const struct nf *nf, const void *snapshot, struct batch *b);
 	void (*close)(const struct nf *nf, const void *snapshot, struct session *s, unsigned worker_id);
+	/* A session that a dead predecessor of this process left in its memory file, with the slot as it was: the function takes back what the
+	 * session holds (ports, mappings, counts), for close() will give it back. False: it cannot, and has taken nothing; the session is dropped and
+	 * counted. On the session's worker before its first packet, one worker after the other. NULL: nothing to take. The session is reviewed
+	 * besides, on its next packet. */
+	bool (*adopt)(const struct nf *nf, const void *snapshot, struct session *s, unsigned worker_id);
 	/* Periodic work of one worker; returns its next deadline in nanoseconds (UINT64_MAX: none). */
 	uint64_t (*tick)(const struct nf *nf, const void *snapshot, unsigned worker_id, uint64_t now);
 

@@ -101,7 +101,8 @@ static void tick(struct worker *w)
 	n = frag_expire(w->frags, w->now, FRAG_EXPIRE_BUDGET, late);
 	for (unsigned i = 0; i < n; i++)
 		worker_drop(w, late[i], C_FRAGMENT_TIMEOUT);
-	flow_expire(w->table, &w->engine->sizes.timeouts, w->now_ms, 64, session_closing, w);
+	if (!w->found)
+		flow_expire(w->table, &w->engine->sizes.timeouts, w->now_ms, 64, session_closing, w);
 }
 
 unsigned worker_turn(struct worker *w, uint64_t now)
@@ -207,6 +208,7 @@ struct worker *worker_new(struct engine *engine, unsigned id, struct errors *err
 	const struct frag_options fragments = { .seed = rte_rdtsc() };
 	struct worker *w = rte_zmalloc("worker", sizeof(*w), RTE_CACHE_LINE_SIZE);
 	char name[RTE_RING_NAMESIZE];
+	struct flow_stats stats;
 
 	if (!w) {
 		errors_add(errors, "engine", "no-memory", NULL, 0, "not enough memory for worker %u", id);
@@ -227,6 +229,8 @@ struct worker *worker_new(struct engine *engine, unsigned id, struct errors *err
 		worker_free(w);
 		return NULL;
 	}
+	flow_stats(w->table, &stats);
+	w->found = stats.live > 0;
 	w->edge_counters = edge_worker_counters(w->edge);
 	flow_on_evict(w->table, session_closing, w);
 	return w;

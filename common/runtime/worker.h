@@ -25,6 +25,8 @@ enum engine_counter {
 	C_OPENED, /* sessions */
 	C_CLOSED,
 	C_REVIEWED,
+	C_ADOPTED, /* sessions of a predecessor */
+	C_NOT_ADOPTED,
 	C_FIRST_DROP,               /* from here on: reasons for drops */
 	C_MALFORMED = C_FIRST_DROP, /* PKT_MALFORMED_KINDS counters */
 	C_NOT_FOR_ME = C_MALFORMED + PKT_MALFORMED_KINDS,
@@ -104,6 +106,7 @@ struct worker {
 	uint64_t tick_at;
 	uint64_t nf_tick_at[ENGINE_NFS_MAX];
 	uint64_t opened_this_turn;
+	bool found; /* a predecessor's sessions are in the table, and the functions do not know yet */
 	struct rte_ring *inbox; /* many writers, one reader */
 	struct frag_table *frags;
 	_Atomic(struct call *) call;
@@ -158,6 +161,9 @@ bool session_closing(void *worker, struct session *s);
 
 /* refresh.c: brings a session whose path or policy moved on up to date; false: it was closed and *counter says why. */
 bool session_refresh(struct worker *w, struct session *s, const struct path *path, unsigned *counter);
+
+/* found.c: the functions of a snapshot that is about to be published are told of a predecessor's sessions. Control thread. */
+void found_sessions(struct engine *engine, const struct snapshot *next);
 
 /* path.c: packets of one path and walk from a position on; takes the mbufs over. */
 void path_run(struct worker *w, const struct path *path, int walk, int position, struct rte_mbuf **m,

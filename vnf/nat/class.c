@@ -40,6 +40,7 @@ const struct nf_class nat_class = {
 	.review = nat_review,
 	.process = nat_process,
 	.close = nat_close,
+	.adopt = nat_adopt,
 	.tick = nat_tick,
 	.claims = nat_claims,
 	.show = nat_show,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* From a checked configuration to a snapshot. Pools of ports and mappings are live: they are found again by name and addresses. Control side. */
+/* From a checked configuration to a snapshot. Pools of ports and mappings are live: they are found again by name and addresses (pools.c). Control side. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,11 +36,8 @@ void nat_stop(struct nf *nf)
 {
 	struct nat_live *live = nf->live;
 
-	for (unsigned i = 0; i < NAT_POOLS_MAX; i++) {
-		if (live->pools[i])
-			ports_free(live->pools[i]->ports);
-		free(live->pools[i]);
-	}
+	for (unsigned i = 0; i < NAT_POOLS_MAX; i++)
+		nat_pool_free(live, i);
 	for (unsigned i = 0; i < nf->workers; i++)
 		mappings_free(live->workers[i]);
 	free(live->workers);
@@ -84,15 +81,15 @@ static bool read_range(struct compile *c, const struct conf *item, struct ports_
 	return true;
 }
 
-static unsigned range_size(const struct ports_range *range)
+static uint64_t range_size(const struct ports_range *range)
 {
-	return rte_be_to_cpu_32(range->last) - rte_be_to_cpu_32(range->first) + 1;
+	return (uint64_t)rte_be_to_cpu_32(range->last) - rte_be_to_cpu_32(range->first) + 1;
 }
 
 static bool read_pool(struct compile *c, const struct conf *item, struct nat_pool *pool)
 {
 	const struct conf *addresses = conf_get(item, "addresses");
-	unsigned total = 0;
+	uint64_t total = 0;
 
 	snprintf(pool->name, sizeof(pool->name), "%s", conf_string(item, "name", ""));
 	for (size_t i = 0; i < conf_count(addresses); i++) {
@@ -108,49 +105,38 @@ static bool read_pool(struct compile *c, const struct conf *item, struct nat_poo
 		total += range_size(range);
 	}
 	if (total > ADDRESSES_MAX)
-		conf_error(c->errors, addresses, "too-many-addresses", "%u addresses; a pool has at most %d",
-		           total, ADDRESSES_MAX);
+		conf_error(c->errors, addresses, "too-many-addresses",
+		           "%llu addresses; a pool has at most %d", (unsigned long long)total, ADDRESSES_MAX);
+	pool->addresses = (uint32_t)total;
 	conf_as_ports(conf_get(item, "ports"), &pool->first_port, &pool->last_port);
 	return total <= ADDRESSES_MAX;
 }
 
-static bool same_pool(const struct nat_pool *a, const struct nat_pool *b)
+/* One outside address and port is of one pool. */
+static bool overlap(const struct nat_pool *a, const struct nat_pool *b)
 {
-	return strcmp(a->name, b->name) == 0 && a->range_count == b->range_count &&
-	       a->first_port == b->first_port && a->last_port == b->last_port &&
-	       memcmp(a->ranges, b->ranges, a->range_count * sizeof(*a->ranges)) == 0;
+	if (a->first_port > b->last_port || b->first_port > a->last_port)
+		return false;
+	for (unsigned i = 0; i < a->range_count; i++)
+		if (nat_pool_has(b, a->ranges[i].first) || nat_pool_has(b, a->ranges[i].last))
+			return true;
+	for (unsigned i = 0; i < b->range_count; i++)
+		if (nat_pool_has(a, b->ranges[i].first))
+			return true;
+	return false;
 }
 
-/* The live pool that is like this one, or a new one. */
-static int live_pool(struct compile *c, const struct conf *item, const struct nat_pool *wanted)
+static bool check_overlap(struct compile *c, const struct conf *item, const struct nat_pool *wanted)
 {
-	struct nat_live *live = c->out->live;
-	struct ports_options options = { wanted->ranges, wanted->range_count, wanted->first_port,
-		                         wanted->last_port };
-	int at = -1;
-
-	for (int i = 0; i < NAT_POOLS_MAX; i++) {
-		if (live->pools[i] && same_pool(live->pools[i], wanted))
-			return i;
-		if (!live->pools[i] && at < 0)
-			at = i;
+	for (unsigned p = 0; p < NAT_POOLS_MAX; p++) {
+		if (!(c->out->pools >> p & 1) || !overlap(c->out->live->pools[p], wanted))
+			continue;
+		conf_error(c->errors, conf_get(item, "addresses"), "overlap",
+		           "addresses and ports overlap with those of pool \"%s\"",
+		           c->out->live->pools[p]->name);
+		return false;
 	}
-	if (at < 0) {
-		conf_error(c->errors, item, "needs-restart",
-		           "%d pools were used since the function started; restart it to forget the old ones",
-		           NAT_POOLS_MAX);
-		return -1;
-	}
-	live->pools[at] = malloc(sizeof(*wanted));
-	if (!live->pools[at])
-		return -1;
-	*live->pools[at] = *wanted;
-	live->pools[at]->ports = ports_new(&options, c->errors);
-	if (live->pools[at]->ports)
-		return at;
-	free(live->pools[at]);
-	live->pools[at] = NULL;
-	return -1;
+	return true;
 }
 
 static void compile_pools(struct compile *c)
@@ -160,9 +146,9 @@ static void compile_pools(struct compile *c)
 	for (size_t i = 0; i < conf_count(pools); i++) {
 		struct nat_pool wanted = { 0 };
 
-		c->pool_numbers[i] = read_pool(c, conf_at(pools, i), &wanted)
-		                             ? live_pool(c, conf_at(pools, i), &wanted)
-		                             : -1;
+		c->pool_numbers[i] = -1;
+		if (read_pool(c, conf_at(pools, i), &wanted) && check_overlap(c, conf_at(pools, i), &wanted))
+			c->pool_numbers[i] = nat_pool_hold(c->nf, conf_at(pools, i), &wanted, c->errors);
 		if (c->pool_numbers[i] >= 0)
 			c->out->pools |= 1u << c->pool_numbers[i];
 	}
@@ -222,22 +208,11 @@ static void compile_statics(struct compile *c)
 				           "an address of \"%s\" is used by \"%s\" already", s->name,
 				           c->out->statics[k].name);
 		for (unsigned p = 0; p < NAT_POOLS_MAX; p++)
-			if (c->out->pools >> p & 1 &&
-			    ports_owner(c->out->live->pools[p]->ports, s->outside, RTE_BE16(32768)) >= 0)
+			if (c->out->pools >> p & 1 && nat_pool_has(c->out->live->pools[p], s->outside))
 				conf_error(c->errors, conf_get(item, "outside"), "in-pool",
 				           "the address belongs to pool \"%s\"",
 				           c->out->live->pools[p]->name);
 	}
-}
-
-/* Ports of a forwarding are given to nobody else. */
-static void exclude_ports(struct compile *c, const struct nat_forward *f)
-{
-	for (unsigned p = 0; p < NAT_POOLS_MAX; p++)
-		for (unsigned port = f->first; c->out->pools >> p & 1 && port <= f->last; port++)
-			ports_exclude(c->out->live->pools[p]->ports,
-			              f->protocol == IPPROTO_TCP ? PORTS_TCP : PORTS_UDP, f->outside,
-			              rte_cpu_to_be_16((uint16_t)port));
 }
 
 static void compile_forward(struct compile *c, const struct conf *item, struct nat_forward *f)
@@ -277,8 +252,30 @@ static void compile_forwards(struct compile *c)
 				conf_error(c->errors, conf_at(list, i), "overlap",
 				           "its ports overlap with those of \"%s\"", o->name);
 		}
-		exclude_ports(c, f);
 	}
+}
+
+/* Ports of a forwarding are given to nobody else. */
+static void compile_withheld(struct compile *c)
+{
+	unsigned count = c->out->forward_count;
+	struct ports_hold *holds = calloc(count + 1, sizeof(*holds));
+
+	for (unsigned i = 0; holds && i < count; i++) {
+		const struct nat_forward *f = &c->out->forwards[i];
+
+		holds[i] =
+		        (struct ports_hold){ f->outside, f->first, f->last, (uint8_t)nat_space(f->protocol) };
+	}
+	for (unsigned p = 0; p < NAT_POOLS_MAX; p++) {
+		if (!(c->out->pools >> p & 1))
+			continue;
+		c->out->withheld[p] =
+		        holds ? ports_withheld_new(c->out->live->pools[p]->ports, holds, count) : NULL;
+		if (!c->out->withheld[p])
+			conf_error(c->errors, c->config, "no-memory", "not enough memory");
+	}
+	free(holds);
 }
 
 /* --- whole --- */
@@ -315,6 +312,9 @@ void nat_release(void *snapshot)
 {
 	struct nat_config *config = snapshot;
 
+	for (unsigned p = 0; p < NAT_POOLS_MAX; p++)
+		ports_withheld_free(config->withheld[p]);
+	nat_pools_drop(config->live, config->pools);
 	free(config->rules);
 	free(config->statics);
 	free(config->forwards);
@@ -344,6 +344,8 @@ void *nat_compile(struct nf *nf, const void *previous, const struct conf *config
 		compile_statics(&c);
 	if (errors->count == before)
 		compile_forwards(&c);
+	if (errors->count == before)
+		compile_withheld(&c);
 	if (errors->count == before)
 		make_mappings(&c);
 	if (errors->count == before && c.out->rules && c.out->statics && c.out->forwards)

@@ -9,7 +9,9 @@
 #include <rte_hash_crc.h>
 
 struct permit {
-	uint32_t mapping, remote, sessions, next;
+	uint32_t mapping, remote, sessions;
+	uint32_t next;           /* chain of the hash table; of a free one: next free */
+	uint32_t later, earlier; /* others of the same mapping */
 };
 
 struct nat_mappings {
@@ -77,7 +79,7 @@ void mappings_free(struct nat_mappings *m)
 
 uint32_t mappings_used(const struct nat_mappings *m)
 {
-	return m->used;
+	return __atomic_load_n(&m->used, __ATOMIC_RELAXED);
 }
 
 uint32_t mappings_room(const struct nat_mappings *m)
@@ -95,22 +97,27 @@ struct mapping *mapping_by_index(struct nat_mappings *m, uint32_t i)
 	return &m->list[i];
 }
 
-uint32_t mapping_find_inside(const struct nat_mappings *m, uint32_t address, uint16_t port, uint8_t space)
+static bool same_kind(const struct mapping *m, struct mapping_end end)
 {
-	uint32_t i = m->inside[place(m, address, port, space)];
+	return m->space == end.space && m->pool == end.pool;
+}
 
-	while (i != MAPPING_NONE &&
-	       (m->list[i].inside != address || m->list[i].inside_port != port || m->list[i].space != space))
+uint32_t mapping_find_inside(const struct nat_mappings *m, struct mapping_end end)
+{
+	uint32_t i = m->inside[place(m, end.address, end.port, end.space)];
+
+	while (i != MAPPING_NONE && (m->list[i].inside != end.address || m->list[i].inside_port != end.port ||
+	                             !same_kind(&m->list[i], end)))
 		i = m->list[i].next_inside;
 	return i;
 }
 
-uint32_t mapping_find_outside(const struct nat_mappings *m, uint32_t address, uint16_t port, uint8_t space)
+uint32_t mapping_find_outside(const struct nat_mappings *m, struct mapping_end end)
 {
-	uint32_t i = m->outside[place(m, address, port, space)];
+	uint32_t i = m->outside[place(m, end.address, end.port, end.space)];
 
-	while (i != MAPPING_NONE && (m->list[i].outside != address || m->list[i].outside_port != port ||
-	                             m->list[i].space != space))
+	while (i != MAPPING_NONE && (m->list[i].outside != end.address ||
+	                             m->list[i].outside_port != end.port || !same_kind(&m->list[i], end)))
 		i = m->list[i].next_outside;
 	return i;
 }
@@ -125,31 +132,14 @@ uint32_t mapping_add(struct nat_mappings *m, const struct mapping *mapping)
 	m->list[i] = *mapping;
 	m->list[i].used = 1;
 	m->list[i].sessions = 0;
+	m->list[i].permits = MAPPING_NONE;
 	inside = &m->inside[place(m, mapping->inside, mapping->inside_port, mapping->space)];
 	outside = &m->outside[place(m, mapping->outside, mapping->outside_port, mapping->space)];
 	m->list[i].next_inside = *inside;
 	m->list[i].next_outside = *outside;
 	*inside = *outside = i;
-	m->used++;
+	__atomic_store_n(&m->used, m->used + 1, __ATOMIC_RELAXED);
 	return i;
-}
-
-void mapping_remove(struct nat_mappings *m, uint32_t i)
-{
-	struct mapping *mapping = &m->list[i];
-	uint32_t *at = &m->inside[place(m, mapping->inside, mapping->inside_port, mapping->space)];
-
-	while (*at != i)
-		at = &m->list[*at].next_inside;
-	*at = mapping->next_inside;
-	at = &m->outside[place(m, mapping->outside, mapping->outside_port, mapping->space)];
-	while (*at != i)
-		at = &m->list[*at].next_outside;
-	*at = mapping->next_outside;
-	mapping->used = 0;
-	mapping->next_inside = m->free;
-	m->free = i;
-	m->used--;
 }
 
 static uint32_t *permit_at(const struct nat_mappings *m, uint32_t mapping, uint32_t remote)
@@ -160,6 +150,43 @@ static uint32_t *permit_at(const struct nat_mappings *m, uint32_t mapping, uint3
 	       (m->permits[*at].mapping != mapping || m->permits[*at].remote != remote))
 		at = &m->permits[*at].next;
 	return at;
+}
+
+/* Frees the one that a link of its chain leads to. */
+static void permit_free(struct nat_mappings *m, uint32_t *at)
+{
+	uint32_t i = *at;
+	struct permit *p = &m->permits[i];
+
+	if (p->earlier != MAPPING_NONE)
+		m->permits[p->earlier].later = p->later;
+	else
+		m->list[p->mapping].permits = p->later;
+	if (p->later != MAPPING_NONE)
+		m->permits[p->later].earlier = p->earlier;
+	*at = p->next;
+	p->next = m->free_permit;
+	m->free_permit = i;
+}
+
+void mapping_remove(struct nat_mappings *m, uint32_t i)
+{
+	struct mapping *mapping = &m->list[i];
+	uint32_t *at = &m->inside[place(m, mapping->inside, mapping->inside_port, mapping->space)];
+
+	while (mapping->permits != MAPPING_NONE)
+		permit_free(m, permit_at(m, i, m->permits[mapping->permits].remote));
+	while (*at != i)
+		at = &m->list[*at].next_inside;
+	*at = mapping->next_inside;
+	at = &m->outside[place(m, mapping->outside, mapping->outside_port, mapping->space)];
+	while (*at != i)
+		at = &m->list[*at].next_outside;
+	*at = mapping->next_outside;
+	mapping->used = 0;
+	mapping->next_inside = m->free;
+	m->free = i;
+	__atomic_store_n(&m->used, m->used - 1, __ATOMIC_RELAXED);
 }
 
 bool permit_take(struct nat_mappings *m, uint32_t mapping, uint32_t remote)
@@ -174,7 +201,15 @@ bool permit_take(struct nat_mappings *m, uint32_t mapping, uint32_t remote)
 	if (i == MAPPING_NONE)
 		return false;
 	m->free_permit = m->permits[i].next;
-	m->permits[i] = (struct permit){ mapping, remote, 1, MAPPING_NONE };
+	m->permits[i] = (struct permit){ .mapping = mapping,
+		                         .remote = remote,
+		                         .sessions = 1,
+		                         .next = MAPPING_NONE,
+		                         .later = m->list[mapping].permits,
+		                         .earlier = MAPPING_NONE };
+	if (m->list[mapping].permits != MAPPING_NONE)
+		m->permits[m->list[mapping].permits].earlier = i;
+	m->list[mapping].permits = i;
 	*at = i;
 	return true;
 }
@@ -183,11 +218,8 @@ void permit_give(struct nat_mappings *m, uint32_t mapping, uint32_t remote)
 {
 	uint32_t *at = permit_at(m, mapping, remote), i = *at;
 
-	if (i == MAPPING_NONE || --m->permits[i].sessions)
-		return;
-	*at = m->permits[i].next;
-	m->permits[i].next = m->free_permit;
-	m->free_permit = i;
+	if (i != MAPPING_NONE && --m->permits[i].sessions == 0)
+		permit_free(m, at);
 }
 
 bool permit_known(const struct nat_mappings *m, uint32_t mapping, uint32_t remote)

@@ -17,6 +17,7 @@ struct mapping {
 	uint16_t inside_port, outside_port;
 	uint8_t space, pool, bucket, used;
 	uint32_t sessions;
+	uint32_t permits;                   /* first of whom it has sent to */
 	uint32_t next_inside, next_outside; /* chains; a free one: next free in next_inside */
 };
 
@@ -30,11 +31,19 @@ uint32_t mappings_room(const struct nat_mappings *m);
 const struct mapping *mappings_at(const struct nat_mappings *m, uint32_t i);
 struct mapping *mapping_by_index(struct nat_mappings *m, uint32_t i);
 
+/* An end of a mapping: an address and port of a space, in a pool. Another pool, another mapping: rules choose pools by destination, and a pool
+ * that replaced another may have the same addresses. */
+struct mapping_end {
+	uint32_t address;
+	uint16_t port;
+	uint8_t space, pool;
+};
 /* Index, or MAPPING_NONE. */
-uint32_t mapping_find_inside(const struct nat_mappings *m, uint32_t address, uint16_t port, uint8_t space);
-uint32_t mapping_find_outside(const struct nat_mappings *m, uint32_t address, uint16_t port, uint8_t space);
+uint32_t mapping_find_inside(const struct nat_mappings *m, struct mapping_end end);
+uint32_t mapping_find_outside(const struct nat_mappings *m, struct mapping_end end);
 /* Adds one without sessions; MAPPING_NONE: full. */
 uint32_t mapping_add(struct nat_mappings *m, const struct mapping *mapping);
+/* Removes one, and whom it has sent to. */
 void mapping_remove(struct nat_mappings *m, uint32_t i);
 
 /* Remotes that a mapping's inside host has sent to, counted. False: no room. */

@@ -38,21 +38,24 @@ enum nat_counter {
 
 enum nat_behaviour { NAT_ENDPOINT_INDEPENDENT, NAT_ADDRESS_DEPENDENT, NAT_ADDRESS_AND_PORT_DEPENDENT };
 
-/* A pool of outside addresses with its ports; lives until the function stops, for sessions may hold its ports. */
+/* A pool of outside addresses with its ports. It outlives the configurations that name it for as long as sessions may hold its ports. */
 struct nat_pool {
 	char name[NF_NAME_MAX];
 	struct ports *ports;
 	struct ports_range ranges[NAT_RANGES_MAX];
 	unsigned range_count;
+	uint32_t addresses;             /* in all ranges */
 	uint16_t first_port, last_port; /* host order */
+	unsigned snapshots;             /* configurations that name it; control side */
+	uint8_t used;                   /* a worker has ever taken a port of it; relaxed */
 };
 
 struct nat_live {
 	struct nat_pool *pools[NAT_POOLS_MAX]; /* by number; slots name them */
 	struct nat_mappings **workers;         /* by worker id */
 	uint32_t mappings;                     /* room of each, fixed by the first configuration */
-	uint8_t asked
-	        [PORTS_BUCKETS]; /* buckets that have ever allocated: only these are given blocks of the reserve */
+	/* Buckets that have ever allocated: only these are given blocks of the reserve. Relaxed: their workers write, worker 0 reads. */
+	uint8_t asked[PORTS_BUCKETS];
 };
 
 /* Which inside hosts use which pool. */
@@ -81,7 +84,9 @@ struct nat_config {
 	struct nat_static *statics;
 	struct nat_forward *forwards;
 	unsigned rule_count, static_count, forward_count;
-	uint32_t pools;             /* bit i: pool i is of this configuration */
+	uint32_t pools; /* bit i: pool i is of this configuration */
+	/* Of each pool, the ports that forwardings use. */
+	struct ports_withheld *withheld[NAT_POOLS_MAX];
 	uint8_t mapping, filtering; /* enum nat_behaviour */
 	bool hairpinning, preserve, parity;
 };
@@ -115,12 +120,37 @@ enum verdict nat_review(const struct nf *nf, const void *snapshot, struct sessio
                         uint16_t in_port, uint16_t out_port);
 void nat_process(const struct nf *nf, const void *snapshot, struct batch *b);
 void nat_close(const struct nf *nf, const void *snapshot, struct session *s, unsigned worker_id);
+bool nat_adopt(const struct nf *nf, const void *snapshot, struct session *s, unsigned worker_id);
 uint64_t nat_tick(const struct nf *nf, const void *snapshot, unsigned worker_id, uint64_t now);
 void nat_claims(const struct nf *nf, const void *snapshot, nf_claim_fn *fn, void *context);
 int nat_show(const struct nf *nf, const void *snapshot, const char *topic, const struct rest_request *request,
              json_t **out);
 void nat_show_session(const struct nf *nf, const void *snapshot, const struct session *s, json_t *out);
 void nat_metrics(const struct nf *nf, const void *snapshot, struct metrics *metrics);
+
+/* pools.c; control side. The live pool like this one, or a new one, its number; -1 with errors added. It counts as named by one more
+ * configuration until nat_pools_drop(). */
+int nat_pool_hold(struct nf *nf, const struct conf *item, const struct nat_pool *wanted,
+                  struct errors *errors);
+void nat_pools_drop(struct nat_live *live, uint32_t pools);
+void nat_pool_free(struct nat_live *live, unsigned number);
+
+/* translate.c: pure functions of a configuration; any thread. */
+enum ports_space nat_space(uint8_t protocol);
+/* Whether an address is of a pool, whatever the port. */
+bool nat_pool_has(const struct nat_pool *pool, uint32_t address);
+/* The configuration's pool that has this outside address and port; -1: none. */
+int nat_pool_of(const struct nat_config *config, uint32_t address, uint16_t port);
+/* The first rule for an inside source and a destination; NULL: none. */
+const struct nat_rule *nat_rule_for(const struct nat_config *config, const struct tuple *t);
+/* Inside port of an outside port of a forwarding, network order. */
+uint16_t nat_forward_inside(const struct nat_forward *forward, uint16_t port);
+/* A session counts for a mapping, and its remote may answer from other ports. Worker. */
+void nat_join(struct nat_mappings *mappings, struct nat_slot *slot, uint32_t index, uint32_t remote);
+/* The other end of a session as its mapping knows it. */
+uint32_t nat_remote(const struct session *s);
+/* Whether the configuration would still give this session's translation. */
+bool nat_still_right(const struct nat_config *config, const struct nat_slot *slot, uint8_t protocol);
 
 /* Whether an outside address is ours: of a pool, a static translation, a forwarding. Network order. */
 bool nat_claims_address(const struct nat_config *config, uint32_t address);

@@ -70,7 +70,8 @@ uint64_t nat_tick(const struct nf *nf, const void *snapshot, unsigned worker_id,
 		struct ports *ports = config->pools >> p & 1 ? config->live->pools[p]->ports : NULL;
 
 		for (unsigned bucket = 0; ports && bucket < PORTS_BUCKETS; bucket++)
-			if (config->live->asked[bucket] && ports_wants(ports, bucket))
+			if (__atomic_load_n(&config->live->asked[bucket], __ATOMIC_RELAXED) &&
+			    ports_wants(ports, bucket))
 				ports_grant(ports, bucket);
 	}
 	return worker_id == 0 ? now + 1000000 : UINT64_MAX;

@@ -308,25 +308,73 @@ static void claims(void **state)
 	free(seen);
 }
 
-static void exclusions(void **state)
+/* A list is taken over with the first request that names it, by each bucket for itself, and another replaces it. */
+static void withheld(void **state)
 {
 	struct ports *pool = pool_of(1, 1024, 65535);
-	uint32_t address = htonl(BASE);
-	uint16_t own = htons(1024 + 2 * 64), reserve = htons(1024 + 600 * 64);
-	uint8_t *seen = calloc(1, 65536);
-	uint64_t seed = 1;
+	const uint32_t base = htonl(BASE);
+	const uint16_t block2 = 1024 + 2 * 64;
+	struct ports_hold first[] = { { base, 22, (uint16_t)(block2 + 9), PORTS_TCP },
+		                      { base, (uint16_t)(block2 + 9), (uint16_t)(block2 + 11), PORTS_UDP },
+		                      { htonl(BASE + 9), 2000, 3000, PORTS_TCP } };
+	struct ports_hold second = { base, (uint16_t)(block2 + 63), 65535, PORTS_TCP };
+	struct ports_withheld *a = ports_withheld_new(pool, first, 3),
+	                      *b = ports_withheld_new(pool, &second, 1);
+	struct ports_request request = { .space = PORTS_TCP,
+		                         .flags = PORTS_PRESERVE,
+		                         .preferred = htons((uint16_t)(block2 + 9)),
+		                         .withheld = a };
+	uint32_t address, all = stats_of(pool, 2).available[PORTS_TCP];
+	uint16_t port;
 
 	(void)state;
-	assert_true(ports_exclude(pool, PORTS_TCP, address, own));
-	assert_false(ports_exclude(pool, PORTS_TCP, address, own));
-	assert_true(ports_exclude(pool, PORTS_TCP, address, reserve));
-	assert_false(ports_exclude(pool, PORTS_TCP, address, htons(22)));
-	assert_false(ports_claim(pool, 2, PORTS_TCP, address, reserve));
-	assert_int_equal(stats_of(pool, 2).used[PORTS_TCP], 0);
-	seen[1024 + 2 * 64] = seen[1024 + 600 * 64] = 1;
-	assert_int_equal(drain(pool, 2, PORTS_TCP, seen, 1, 1024, 65535, &seed), 3 * 64 - 2);
+	assert_true(ports_allocate(pool, 2, &request, &address, &port));
+	assert_int_not_equal(port, request.preferred);
+	assert_int_equal(stats_of(pool, 2).available[PORTS_TCP], all - 10 - 1);
+	assert_int_equal(stats_of(pool, 2).available[PORTS_UDP], all - 3);
+	assert_int_equal(stats_of(pool, 2).used[PORTS_TCP], 1);
+	assert_true(ports_release(pool, 2, PORTS_TCP, address, port));
+	/* Under another list it may be had; taken, it stays so when the first list comes back, and returns to nobody. */
+	request.withheld = b;
+	assert_true(ports_allocate(pool, 2, &request, &address, &port));
+	assert_int_equal(port, request.preferred);
+	assert_int_equal(stats_of(pool, 2).available[PORTS_TCP], all - 1 - 65);
+	request.withheld = a;
+	assert_true(ports_allocate(pool, 2, &request, &(uint32_t){ 0 }, &(uint16_t){ 0 }));
+	assert_int_equal(stats_of(pool, 2).available[PORTS_TCP], all - 10 - 1);
+	assert_true(ports_release(pool, 2, PORTS_TCP, base, htons((uint16_t)(block2 + 9))));
+	assert_int_equal(stats_of(pool, 2).available[PORTS_TCP], all - 10 - 1);
+	assert_int_equal(stats_of(pool, 2).used[PORTS_TCP], 1);
+	request.withheld = NULL;
+	assert_true(ports_allocate(pool, 2, &request, &(uint32_t){ 0 }, &port));
+	assert_int_equal(port, request.preferred);
+	assert_int_equal(stats_of(pool, 2).available[PORTS_TCP], all - 2);
+	ports_withheld_free(a);
+	ports_withheld_free(b);
 	ports_free(pool);
-	free(seen);
+}
+
+/* A bucket of which everything is withheld is empty at once, asks for more, and finds withheld what it is given. */
+static void withheld_entirely(void **state)
+{
+	struct ports *pool = pool_of(1, 1024, 65535);
+	struct ports_hold most = { htonl(BASE), 1024, 65500, PORTS_TCP };
+	struct ports_withheld *list = ports_withheld_new(pool, &most, 1);
+	struct ports_request request = { .space = PORTS_TCP, .withheld = list };
+	unsigned grants = 0;
+
+	(void)state;
+	assert_false(ports_allocate(pool, 7, &request, &(uint32_t){ 0 }, &(uint16_t){ 0 }));
+	assert_true(ports_wants(pool, 7));
+	for (; ports_grant(pool, 7); grants++)
+		if (ports_allocate(pool, 7, &request, &(uint32_t){ 0 }, &(uint16_t){ 0 }))
+			break;
+	assert_int_equal(grants, 503);
+	assert_int_equal(stats_of(pool, 7).available[PORTS_TCP], 34);
+	request.space = PORTS_UDP;
+	assert_true(ports_allocate(pool, 7, &request, &(uint32_t){ 0 }, &(uint16_t){ 0 }));
+	ports_withheld_free(list);
+	ports_free(pool);
 }
 
 static void owners(void **state)
@@ -372,8 +420,8 @@ int main(void)
 		cmocka_unit_test(keeps_parity),   cmocka_unit_test(preservation),
 		cmocka_unit_test(paired_address), cmocka_unit_test(starts_are_spread),
 		cmocka_unit_test(grants),         cmocka_unit_test(claims),
-		cmocka_unit_test(exclusions),     cmocka_unit_test(owners),
-		cmocka_unit_test(bad_options),
+		cmocka_unit_test(withheld),       cmocka_unit_test(withheld_entirely),
+		cmocka_unit_test(owners),         cmocka_unit_test(bad_options),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
