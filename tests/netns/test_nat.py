@@ -2,12 +2,70 @@
 """The NAT between real hosts: NAPT, forwards, 1:1, hairpin, ICMP errors, fragments, exhaustion, and its behaviour as coturn's probe sees it."""
 import os
 import subprocess
+import sys
 import unittest
 
 from lab import Line, run, until
 
+# An echo server for TCP and UDP on given addresses; says which address and port it sees.
+ECHO = """
+import socket, sys, threading
+def serve(connection):
+    while True:
+        data = connection.recv(100)
+        if not data:
+            return
+        connection.sendall(("%s:%d " % connection.getpeername()[:2]).encode() + data)
+def udp(address):
+    datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    datagrams.bind((address, 7))
+    while True:
+        data, peer = datagrams.recvfrom(100)
+        datagrams.sendto(("%s:%d " % peer).encode() + data, peer)
+listener = socket.create_server(("0.0.0.0", 7))
+for address in sys.argv[1:]:
+    threading.Thread(target=udp, args=(address,), daemon=True).start()
+print("ready", flush=True)
+while True:
+    connection, _ = listener.accept()
+    threading.Thread(target=serve, args=(connection,), daemon=True).start()
+"""
+
+# Sockets by name, one command a line: "tcp NAME BINDPORT HOST", "udp NAME BINDPORT HOST", "say NAME TEXT", "close NAME"; one line answers.
+TALK = """
+import socket, sys
+sockets = {}
+def answer(line):
+    verb, name, *rest = line.split()
+    if verb in ("tcp", "udp"):
+        s = socket.socket(socket.AF_INET, socket.SOCK_STREAM if verb == "tcp" else socket.SOCK_DGRAM)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        s.bind(("", int(rest[0])))
+        s.settimeout(15 if verb == "tcp" else 1)
+        s.connect((rest[1], 7))
+        sockets[name] = s
+        return "open"
+    if verb == "close":
+        sockets.pop(name).close()
+        return "closed"
+    for attempt in range(10):
+        sockets[name].send(rest[0].encode())
+        try:
+            return sockets[name].recv(200).decode()
+        except socket.timeout:
+            pass
+    return "nothing"
+for line in sys.stdin:
+    try:
+        print(answer(line), flush=True)
+    except OSError as error:
+        print("error", error, flush=True)
+"""
+
 POOL = [{"name": "public", "addresses": ["198.51.100.10"]}]
 PUBLIC = "198.51.100.10"
+SECOND = "198.51.100.253"  # of the server
 
 
 class Nat(unittest.TestCase):
@@ -15,11 +73,17 @@ class Nat(unittest.TestCase):
         self.lab = Line()
         self.addCleanup(self.lab.close)
 
-    def start(self, workers=1, **config):
+    def document(self, workers=1, timeouts=None, **config):
         config.setdefault("pools", POOL)
-        document = self.lab.document([{"name": "nat", "kind": "nat", "config": config}], workers=workers)
-        self.engine = self.lab.engine("nat", document).ready()
+        return self.lab.document([{"name": "nat", "kind": "nat", "config": config}], workers=workers, timeouts=timeouts or {})
+
+    def start(self, workers=1, **config):
+        self.engine = self.lab.engine("nat", self.document(workers, **config)).ready()
         return self.engine
+
+    def reload(self, workers=1, **config):
+        reply = self.engine.rest("PUT", "/v1/config", self.document(workers, **config))
+        self.assertLess(reply.status, 300, reply.body)
 
     def server_log(self):
         return self.web.text()
@@ -101,6 +165,75 @@ for i in range(200):
         until("some were refused", lambda: self.engine.get("/v1/vnfs/nat")["counters"]["no-port"] >= 136)
         self.assertEqual(len(self.engine.get("/v1/vnfs/nat/state/mappings")), 64)
         self.engine.balance()
+
+    def talkers(self):
+        """An echo server, and a client that is told what to do: a function that sends one command and answers what comes back."""
+        run("ip", "-n", self.lab.server, "addr", "add", SECOND + "/24", "dev", "eth0")
+        server = self.lab.process([sys.executable, "-c", ECHO, self.lab.SERVER4, SECOND], netns=self.lab.server)
+        until("the echo server listens", lambda: "ready" in server.text())
+        client = subprocess.Popen(["ip", "netns", "exec", self.lab.client, sys.executable, "-c", TALK], stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, text=True)
+
+        def end():
+            client.stdin.close()
+            client.wait(30)
+            client.stdout.close()
+
+        def say(*words):
+            client.stdin.write(" ".join(map(str, words)) + "\n")
+            client.stdin.flush()
+            return client.stdout.readline().strip()
+
+        self.addCleanup(end)
+        return say
+
+    def ports_used(self):
+        return sum(space["used"] for pool in self.engine.get("/v1/vnfs/nat/state/pools") for space in pool["ports"].values()
+                   if isinstance(space, dict))
+
+    def mappings(self):
+        return {(m["protocol"], m["inside"], m["insidePort"]): f"{m['outside']}:{m['outsidePort']}"
+                for m in self.engine.get("/v1/vnfs/nat/state/mappings")}
+
+    def crash(self):
+        self.engine.process.kill()
+        self.engine.process.child.wait()
+        self.engine.start()
+        self.engine.ready()
+
+    def crash_and_go_on(self, workers):
+        """Killed under TCP and UDP: both go on, the mappings are the same, a new flow of the same inside port gets the same outside port."""
+        self.start(workers=workers)
+        say = self.talkers()
+        self.assertEqual(say("tcp", "a", 3000, self.lab.SERVER4), "open")
+        self.assertEqual(say("udp", "b", 3001, self.lab.SERVER4), "open")
+        seen = {name: say("say", name, "before").split()[0] for name in "ab"}
+        before = self.mappings()
+        used = self.ports_used()
+        self.assertEqual((len(before), used), (2, 2))
+        self.crash()
+        self.assertEqual(self.mappings(), before)
+        self.assertEqual(self.ports_used(), used)
+        self.assertEqual(say("say", "a", "after"), seen["a"] + " after")
+        self.assertEqual(say("say", "b", "after"), seen["b"] + " after")
+        self.assertEqual(say("udp", "c", 3001, SECOND), "open")
+        self.assertEqual(say("say", "c", "new").split()[0], seen["b"])
+        self.assertEqual(say("tcp", "d", 3000, SECOND), "open")
+        self.assertEqual(say("say", "d", "new").split()[0], seen["a"])
+        self.assertEqual(self.ports_used(), used)
+        counters = self.engine.get("/v1/state/counters")["engine"]
+        self.assertEqual((counters["adopted"], counters["not-adopted"]), (2, 0))
+        self.reload(workers, timeouts={"udp": 1, "udpOpening": 1, "tcpClosing": 1})
+        for name in "abcd":
+            say("close", name)
+        until("everything has been given back", lambda: self.ports_used() == 0 and not self.mappings(), 30)
+        self.engine.balance()
+
+    def test_crash(self):
+        self.crash_and_go_on(1)
+
+    def test_crash_two_workers(self):
+        self.crash_and_go_on(2)
 
     def discover(self, flag, **config):
         """What turnutils_natdiscovery says; the server has two addresses and two ports, as RFC 5780 wants."""
