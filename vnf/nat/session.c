@@ -100,13 +100,16 @@ static bool same_edit(const struct edit4 *a, const struct edit4 *b)
 	       a->l4_delta == b->l4_delta;
 }
 
-/* Whether the slot can have been written by this class for such a session: the sums of its rewrites follow from their ends. */
+/* Whether the slot can have been written by this class for such a session: the sums of its rewrites follow from their ends, and only a port
+ * of a pool can be its own. */
 static bool slot_sound(const struct nat_slot *slot, uint8_t protocol)
 {
 	struct edit4 out, in;
 
 	edit4_prepare(&out, slot->in.address, slot->in.port, slot->out.address, slot->out.port);
 	edit4_prepare(&in, slot->out.address, slot->out.port, slot->in.address, slot->in.port);
+	if (slot->flags & SLOT_OWN_PORT && !(slot->flags & SLOT_POOL))
+		return false;
 	return slot->space == nat_space(protocol) && same_edit(&out, &slot->out) && same_edit(&in, &slot->in);
 }
 
