@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A service that sluiced runs between a client and a server, and numbered traffic through it in both families."""
+import json
+import os
+import signal
+
+import mano
+from lab import BUILD, Line, run, until
+
+LOAD = os.path.join(BUILD, "tests", "live", "sluice-load")
+
+
+class Load:
+    """Numbered datagrams from the client to the server, over IPv4 and IPv6 at once."""
+
+    def __init__(self, line, rate, seconds, flows=50):
+        self.line, self.ends = line, []
+        for number, address in enumerate((line.SERVER4, line.SERVER6)):
+            log = os.path.join(line.folder, f"load{len(line.processes)}")
+            receiver = line.process([LOAD, "receive", address, 7000 + number], netns=line.server, log=log + "r")
+            until("load listens", lambda receiver=receiver: "listening" in receiver.text())
+            sender = line.process([LOAD, "send", address, 7000 + number, flows, rate // 2, seconds], netns=line.client, log=log + "s")
+            self.ends.append((sender, receiver))
+
+    def running(self):
+        return any(sender.alive() for sender, _ in self.ends)
+
+    def result(self):
+        """Ends it; answers the sum of both families: sent, received, lost, reordered, longestGapMs."""
+        total = {"sent": 0, "received": 0, "reordered": 0, "longestGapMs": 0}
+        for sender, _ in self.ends:
+            until("the sender is done", lambda sender=sender: not sender.alive(), 600)
+        settled = [receiver for _, receiver in self.ends]
+        run("sleep", "0.5")  # what is still in a queue arrives
+        for receiver in settled:
+            receiver.kill(signal.SIGTERM)
+            receiver.child.wait()
+        for sender, receiver in self.ends:
+            sent, got = json.loads(sender.text().splitlines()[-1]), json.loads(receiver.text().splitlines()[-1])
+            total["sent"] += sent["sent"]
+            total["received"] += got["received"]
+            total["reordered"] += got["reordered"]
+            total["longestGapMs"] = max(total["longestGapMs"], got["longestGapMs"])
+        total["lost"] = total["sent"] - total["received"]
+        return total
+
+
+FIREWALL = {"zones": [{"name": "inside", "ports": ["lan"]}, {"name": "outside", "ports": ["wan"]}],
+            "rules": [{"name": "all", "from": "inside", "to": "outside", "action": "accept"}]}
+NAT = {"pools": [{"name": "public", "addresses": ["198.51.100.10"]}]}
+
+
+class Live(mano.Case):
+    """Client, service `edge`, server; what a test changes is in self.descriptor."""
+
+    placement = "fused"
+    engine = {}
+
+    def setUp(self):
+        super().setUp()
+        self.line = Line()
+        self.addCleanup(self.line.close)
+        self.descriptor = {
+            "name": "edge", "placement": self.placement, "engine": dict(self.engine),
+            "edge": {"ports": self.line.ports()},
+            "vnfs": [{"name": "fw", "kind": "firewall", "config": FIREWALL}, {"name": "nat", "kind": "nat", "config": NAT}],
+            "chains": [{"name": "all", "path": ["lan", "fw", "nat", "wan"]}]}
+        self.s.must_apply(self.descriptor)
+        for target in (self.line.SERVER4, self.line.SERVER6):
+            until(f"{target} answers", lambda target=target: self.line.ping(target, 1) == 1)
+
+    def apply(self):
+        self.s.must_apply(self.descriptor)
+
+    def balances(self):
+        """Every process's counters add up."""
+        names = [None] + [v["name"] for v in self.descriptor["vnfs"] if v.get("placement", self.descriptor["placement"]) == "process"]
+        for name in names:
+            where = "/v1/services/edge/state/counters" + (f"?vnf={name}" if name else "")
+            until(f"counters of {name or 'the service'} add up", lambda where=where: self.s.get(where).json["balance"]["balanced"], 10)
