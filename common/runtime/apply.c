@@ -11,6 +11,7 @@
 
 #include "manage/log.h"
 #include "runtime/engine_private.h"
+#include "runtime/retire.h"
 #include "runtime/snapshot_build.h"
 #include "runtime/worker.h"
 
@@ -272,7 +273,7 @@ static void reserve_function(struct change *c, const struct conf *item)
 	for (unsigned i = 0; i < ENGINE_NFS_MAX; i++) {
 		struct nf *nf = engine->nfs[i];
 
-		if (!nf && free_id < 0)
+		if (!nf && free_id < 0 && retire_over(engine, engine->nf_left[i]))
 			free_id = (int)i;
 		if (!nf || strcmp(nf->name, name) != 0)
 			continue;
@@ -287,8 +288,12 @@ static void reserve_function(struct change *c, const struct conf *item)
 		return;
 	}
 	engine->nfs[free_id] = new_nf(engine, (unsigned)free_id, item, c->errors);
-	if (engine->nfs[free_id])
-		c->new_nfs |= UINT64_C(1) << free_id;
+	if (!engine->nfs[free_id])
+		return;
+	c->new_nfs |= UINT64_C(1) << free_id;
+	engine->rewriters &= ~(UINT64_C(1) << free_id);
+	if (engine->nfs[free_id]->klass->flags & NF_REWRITES)
+		engine->rewriters |= UINT64_C(1) << free_id;
 }
 
 static void reserve_functions(struct change *c)
@@ -428,9 +433,22 @@ static void publish(struct engine *engine, struct snapshot *next)
 	snapshot_carry(previous, next);
 	snapshot_free(previous);
 	memset(next->nf_carried, 0, sizeof(next->nf_carried));
+	retire_note(engine, next);
 	clear_gone(engine, next);
 	if (engine->heartbeat)
 		engine->heartbeat->generation = next->revision;
+}
+
+/* Whether numbers that wait for the workers' sweep are about to be wanted. */
+static bool scarce(const struct engine *engine)
+{
+	unsigned functions = 0, paths = 0;
+
+	for (unsigned i = 0; i < ENGINE_NFS_MAX; i++)
+		functions += !engine->nfs[i] && engine->nf_left[i];
+	for (unsigned i = 0; i < ENGINE_PATHS_MAX; i++)
+		paths += !engine->path_names[i][0] && engine->path_left[i];
+	return functions > ENGINE_NFS_MAX / 2 || paths > ENGINE_PATHS_MAX / 2;
 }
 
 static struct snapshot *prepare(struct change *c)
@@ -442,6 +460,8 @@ static struct snapshot *prepare(struct change *c)
 
 	if (!check(c))
 		return NULL;
+	if (previous && scarce(engine))
+		retire_wait(engine);
 	reserve_ports(c);
 	reserve_functions(c);
 	if (c->errors->count != before)

@@ -48,8 +48,8 @@ struct engine_options {
 	const char *cores;                     /* cpu list for workers, "2-3"; NULL: not pinned */
 	const struct nf_class *const *classes; /* NULL-terminated */
 	struct events *events;                 /* may be NULL */
-	bool manual;           /* no worker threads: whoever made the engine turns them (measuring, tests) */
-	bool check;                            /* for dry runs only: small memory, no worker threads */
+	bool manual; /* no worker threads: whoever made the engine turns them (measuring, tests) */
+	bool check;  /* for dry runs only: small memory, no worker threads */
 };
 
 struct worker;
@@ -79,6 +79,10 @@ struct engine {
 	uint64_t layouts
 	        [ENGINE_LAYOUTS_MAX]; /* sets of function ids; written before the snapshot that uses them is published */
 	uint16_t layout_count;
+	uint64_t
+	        rewriters; /* bit i: function i may rewrite; written before its first snapshot is published */
+	/* Revision with which a number went out of use; 0: in use, or never was (retire.h). */
+	uint64_t nf_left[ENGINE_NFS_MAX], path_left[ENGINE_PATHS_MAX], layout_left[ENGINE_LAYOUTS_MAX];
 	_Atomic uint8_t hop_up
 	        [ENGINE_HOPS_MAX]; /* state words of hops: workers read them, whoever sees a link change writes them */
 	char hop_names[ENGINE_HOPS_MAX][NF_NAME_MAX];

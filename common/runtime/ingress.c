@@ -51,19 +51,14 @@ static void groups_add(struct worker *w, struct groups *groups, const struct pat
 	g->m[0] = m;
 }
 
-/* The session of a hit is brought up to date; NULL: the packet was dropped. */
-static const struct path *hit_path(struct worker *w, struct rte_mbuf *m)
+/* The path of a hit, its session brought up to date; NULL: the session was closed. */
+static const struct path *hit_path(struct worker *w, struct session *s)
 {
-	struct session *s = pkt_of(m)->session;
 	const struct path *path = w->snapshot->paths[s->path];
-	unsigned counter;
 
 	if (likely(path && s->generation == path->generation && s->layout == path->layout))
 		return path;
-	if (session_refresh(w, s, path, &counter))
-		return path;
-	worker_drop(w, m, counter);
-	return NULL;
+	return session_refresh(w, s, path) ? path : NULL;
 }
 
 static const unsigned invalid_counter[FLOW_INVALIDS] = {
@@ -71,20 +66,21 @@ static const unsigned invalid_counter[FLOW_INVALIDS] = {
 	[FLOW_TCP_STATE] = C_TCP_STATE,
 };
 
-/* A hit, as far as its group. False: a new SYN asks for the session to be opened again; it was closed and the packet is a miss now. */
+/* A hit, as far as its group. False: the session was closed, by a changed configuration or by a new SYN that asks for it to
+ * be opened again; its packets are misses now. */
 static bool run_hit(struct worker *w, const struct entry *entry, struct groups *groups, struct rte_mbuf *m)
 {
 	struct pkt *p = pkt_of(m);
-	const struct path *path = hit_path(w, m);
+	const struct path *path = hit_path(w, p->session);
 	enum flow_invalid invalid;
 	int walk;
 
 	if (unlikely(!path))
-		return true;
+		return false;
 	invalid = flow_touch(w->table, p->session, m, w->now_ms);
 	if (unlikely(invalid == FLOW_TCP_REOPEN)) {
+		groups_run(w, groups); /* what came before it in this burst */
 		session_close(w, p->session);
-		p->session = NULL;
 		return false;
 	}
 	if (unlikely(invalid != FLOW_VALID)) {
@@ -162,6 +158,20 @@ static void run_misses(struct worker *w, const struct entry *entry, struct group
 	groups->count = 0;
 }
 
+/* Packets of a session that was closed: they are misses from m[from] on. */
+static uint64_t forget(struct rte_mbuf **m, unsigned from, unsigned n, uint64_t hits)
+{
+	const struct session *gone = pkt_of(m[from])->session;
+
+	for (unsigned i = from; i < n; i++) {
+		if (!(hits >> i & 1) || pkt_of(m[i])->session != gone)
+			continue;
+		pkt_of(m[i])->session = NULL;
+		hits &= ~(UINT64_C(1) << i);
+	}
+	return hits;
+}
+
 void ingress_lookup(struct worker *w, const struct entry *entry, struct rte_mbuf **m, unsigned n)
 {
 	uint64_t all = n == 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1;
@@ -171,9 +181,12 @@ void ingress_lookup(struct worker *w, const struct entry *entry, struct rte_mbuf
 	struct groups groups;
 
 	groups.count = 0;
-	for (unsigned i = 0; i < n; i++)
-		if (unlikely(!(hits >> i & 1)) || unlikely(!run_hit(w, entry, &groups, m[i])))
+	for (unsigned i = 0; i < n; i++) {
+		if (likely(hits >> i & 1) && unlikely(!run_hit(w, entry, &groups, m[i])))
+			hits = forget(m, i, n, hits);
+		if (unlikely(!(hits >> i & 1)))
 			missed[misses++] = m[i];
+	}
 	groups_run(w, &groups);
 	if (misses)
 		run_misses(w, entry, &groups, missed, misses);

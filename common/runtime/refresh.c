@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A live session meets a changed configuration: on its next packet it is brought up to date or closed. A new policy judges it anew from
+ * A live session meets a changed configuration, on its next packet or by the sweep: it is brought up to date or closed. A new policy judges it anew from
  * its originator's tuple; a function added to its path is asked to take it midstream; a function that rewrote it and is gone, or a path that
  * is gone, ends it. Worker thread.
  */
 #include "runtime/worker.h"
 
-static bool close_for(struct worker *w, struct session *s, unsigned reason, unsigned *counter)
+static bool close_for(struct worker *w, struct session *s, unsigned reason)
 {
 	session_close(w, s);
-	*counter = reason;
+	w->counters[reason]++;
 	return false;
 }
 
@@ -58,7 +58,8 @@ static bool adopt(struct worker *w, struct session *s, const struct path *path)
 /* Whether a function that rewrote packets of this session is not on its path any more. */
 static bool lost_rewriter(struct worker *w, const struct session *s, const struct path *path)
 {
-	return s->flags & SESSION_REWRITTEN && w->engine->layouts[s->layout] & ~path->nf_set;
+	return s->flags & SESSION_REWRITTEN &&
+	       w->engine->layouts[s->layout] & w->engine->rewriters & ~path->nf_set;
 }
 
 static bool review(struct session *s, const struct path *path)
@@ -83,18 +84,18 @@ static bool review(struct session *s, const struct path *path)
 	return true;
 }
 
-bool session_refresh(struct worker *w, struct session *s, const struct path *path, unsigned *counter)
+bool session_refresh(struct worker *w, struct session *s, const struct path *path)
 {
 	if (!path || (s->layout != path->layout && lost_rewriter(w, s, path)))
-		return close_for(w, s, C_PATH_CHANGED, counter);
+		return close_for(w, s, C_PATH_CHANGED);
 	if (s->layout != path->layout) {
 		if (!adopt(w, s, path))
-			return close_for(w, s, C_PATH_CHANGED, counter);
+			return close_for(w, s, C_PATH_CHANGED);
 		s->layout = path->layout;
 	}
 	w->counters[C_REVIEWED]++;
 	if (!review(s, path))
-		return close_for(w, s, C_POLICY_CHANGED, counter);
+		return close_for(w, s, C_POLICY_CHANGED);
 	s->generation = path->generation;
 	return true;
 }

@@ -73,7 +73,8 @@ static void port_metrics(struct engine *engine, struct metrics *m)
 		metrics_count(up, port_up(engine->ports[p].port), "port", engine->ports[p].name, NULL);
 		metrics_count(rx, received, "port", engine->ports[p].name, NULL);
 		metrics_count(tx, sent, "port", engine->ports[p].name, NULL);
-		metrics_count(missed, port_missed(engine->ports[p].port), "port", engine->ports[p].name, NULL);
+		metrics_count(missed, port_missed(engine->ports[p].port), "port", engine->ports[p].name,
+		              NULL);
 	}
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "config/schema.h"
+#include "runtime/retire.h"
 
 struct build {
 	struct engine *engine;
@@ -137,7 +138,7 @@ static int path_id(struct engine *engine, const char *name)
 	for (int i = 0; i < ENGINE_PATHS_MAX; i++) {
 		if (strcmp(engine->path_names[i], name) == 0)
 			return i;
-		if (!engine->path_names[i][0] && free_id < 0)
+		if (!engine->path_names[i][0] && free_id < 0 && retire_over(engine, engine->path_left[i]))
 			free_id = i;
 	}
 	if (free_id >= 0)
@@ -251,16 +252,29 @@ static bool add_position(struct build *b, struct path *path, const struct conf *
 	return true;
 }
 
+/* A number for another set of slots: a new one, or one that no session has any more. */
+static int spare_layout(struct engine *engine)
+{
+	if (engine->layout_count < ENGINE_LAYOUTS_MAX)
+		return engine->layout_count++;
+	for (unsigned i = 0; i < ENGINE_LAYOUTS_MAX; i++)
+		if (engine->layout_left[i] && retire_over(engine, engine->layout_left[i]))
+			return (int)i;
+	return -1;
+}
+
 /* The set of slots that sessions of this path have, as a number. */
 static int layout_of(struct engine *engine, uint64_t set)
 {
+	int layout;
+
 	for (unsigned i = 0; i < engine->layout_count; i++)
 		if (engine->layouts[i] == set)
 			return (int)i;
-	if (engine->layout_count == ENGINE_LAYOUTS_MAX)
-		return -1;
-	engine->layouts[engine->layout_count] = set;
-	return engine->layout_count++;
+	layout = spare_layout(engine);
+	if (layout >= 0)
+		engine->layouts[layout] = set;
+	return layout;
 }
 
 static uint32_t path_generation(const struct build *b, const struct path *path)

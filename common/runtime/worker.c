@@ -117,6 +117,7 @@ unsigned worker_turn(struct worker *w, uint64_t now)
 	moved = receive(w);
 	moved += handoff_drain(w);
 	moved += emit_drain(w);
+	moved += sweep_turn(w);
 	tick(w);
 	transmit_flush(w);
 	if (w->opened_this_turn)

@@ -25,7 +25,9 @@ enum engine_counter {
 	C_OPENED, /* sessions */
 	C_CLOSED,
 	C_REVIEWED,
-	C_ADOPTED, /* sessions of a predecessor */
+	C_POLICY_CHANGED, /* sessions closed by a review */
+	C_PATH_CHANGED,   /* sessions closed because their path is gone or cannot be walked any more */
+	C_ADOPTED,        /* sessions of a predecessor */
 	C_NOT_ADOPTED,
 	C_FIRST_DROP,               /* from here on: reasons for drops */
 	C_MALFORMED = C_FIRST_DROP, /* PKT_MALFORMED_KINDS counters */
@@ -37,8 +39,6 @@ enum engine_counter {
 	C_TCP_WINDOW,
 	C_TCP_STATE,
 	C_NO_SESSION, /* ICMP errors and packets that may not open one */
-	C_POLICY_CHANGED,
-	C_PATH_CHANGED, /* their session's path is gone or cannot be walked any more */
 	C_HANDOFF_FULL,
 	C_PORT_BUSY, /* the device took no more */
 	C_EMIT_FULL,
@@ -106,6 +106,8 @@ struct worker {
 	uint64_t tick_at;
 	uint64_t nf_tick_at[ENGINE_NFS_MAX];
 	uint64_t opened_this_turn;
+	uint64_t sweeping, sweep_cursor; /* revision under which the table is being swept, and how far */
+	_Atomic uint64_t swept;          /* revision under which it was swept whole */
 	bool found; /* a predecessor's sessions are in the table, and the functions do not know yet */
 	struct rte_ring *inbox; /* many writers, one reader */
 	struct frag_table *frags;
@@ -139,6 +141,9 @@ static inline void worker_drop(struct worker *w, struct rte_mbuf *m, unsigned co
 	rte_pktmbuf_free(m);
 }
 
+/* sweep.c: a slice of the table, if the configuration has changed since it was last swept; answers whether there was any. */
+unsigned sweep_turn(struct worker *w);
+
 /* ingress.c: what came from a port, n <= 64; takes the mbufs over. */
 void ingress_burst(struct worker *w, uint16_t port, struct rte_mbuf **m, unsigned n);
 /* Parsed packets at their owner: look up, open, run. `entry` of NULL: from the edge. */
@@ -160,7 +165,7 @@ void session_close(struct worker *w, struct session *s);
 bool session_closing(void *worker, struct session *s);
 
 /* refresh.c: brings a session whose path or policy moved on up to date; false: it was closed and *counter says why. */
-bool session_refresh(struct worker *w, struct session *s, const struct path *path, unsigned *counter);
+bool session_refresh(struct worker *w, struct session *s, const struct path *path);
 
 /* found.c: the functions of a snapshot that is about to be published are told of a predecessor's sessions. Control thread. */
 void found_sessions(struct engine *engine, const struct snapshot *next);

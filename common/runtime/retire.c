@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* When numbers that sessions keep may be given out again. Control side. */
+#include "runtime/retire.h"
+
+#include <unistd.h>
+
+#include "runtime/worker.h"
+
+enum { WAIT_MS = 5000 };
+
+/* The oldest configuration under which a worker has swept its table whole. */
+static uint64_t swept(const struct engine *engine)
+{
+	uint64_t oldest = UINT64_MAX;
+
+	for (unsigned i = 0; i < engine->sizes.workers; i++) {
+		uint64_t here = atomic_load_explicit(&engine->workers[i]->swept, memory_order_acquire);
+
+		if (here < oldest)
+			oldest = here;
+	}
+	return oldest;
+}
+
+bool retire_over(const struct engine *engine, uint64_t left)
+{
+	return !left || swept(engine) >= left;
+}
+
+static void note(uint64_t *left, bool used, bool known, uint64_t revision)
+{
+	if (used)
+		*left = 0;
+	else if (known && !*left)
+		*left = revision;
+}
+
+void retire_note(struct engine *engine, const struct snapshot *next)
+{
+	bool layouts[ENGINE_LAYOUTS_MAX] = { false };
+
+	for (unsigned i = 0; i < ENGINE_PATHS_MAX; i++) {
+		note(&engine->path_left[i], next->paths[i], engine->path_names[i][0], next->revision);
+		if (next->paths[i])
+			layouts[next->paths[i]->layout] = true;
+	}
+	for (unsigned i = 0; i < ENGINE_NFS_MAX; i++)
+		note(&engine->nf_left[i], next->nfs[i], engine->nfs[i], next->revision);
+	for (unsigned i = 0; i < engine->layout_count; i++)
+		note(&engine->layout_left[i], layouts[i], true, next->revision);
+}
+
+bool retire_wait(const struct engine *engine)
+{
+	for (unsigned waited = 0; waited < WAIT_MS; waited++) {
+		if (swept(engine) >= engine->revision)
+			return true;
+		usleep(1000);
+	}
+	return false;
+}
