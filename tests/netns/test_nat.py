@@ -63,6 +63,23 @@ for line in sys.stdin:
         print("error", error, flush=True)
 """
 
+# Datagrams from 24 ports of each given address, over and over, for at most a minute.
+CHATTER = """
+import socket, sys, time
+sockets = []
+for address in sys.argv[2:]:
+    for port in range(4000, 4024):
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.bind((address, port))
+        sockets.append(s)
+print("ready", flush=True)
+end = time.monotonic() + 60
+while time.monotonic() < end:
+    for s in sockets:
+        s.sendto(b"x", (sys.argv[1], 7))
+    time.sleep(0.005)
+"""
+
 POOL = [{"name": "public", "addresses": ["198.51.100.10"]}]
 PUBLIC = "198.51.100.10"
 SECOND = "198.51.100.253"  # of the server
@@ -193,7 +210,7 @@ for i in range(200):
 
     def mappings(self):
         return {(m["protocol"], m["inside"], m["insidePort"]): f"{m['outside']}:{m['outsidePort']}"
-                for m in self.engine.get("/v1/vnfs/nat/state/mappings")}
+                for m in self.engine.get("/v1/vnfs/nat/state/mappings?limit=1000")}
 
     def crash(self):
         self.engine.process.kill()
@@ -234,6 +251,56 @@ for i in range(200):
 
     def test_crash_two_workers(self):
         self.crash_and_go_on(2)
+
+    def chatter(self):
+        """Traffic of eight inside hosts, so that several buckets and both workers have some."""
+        hosts = [f"192.0.2.{n}" for n in range(20, 28)]
+        for host in hosts:
+            run("ip", "-n", self.lab.client, "addr", "add", host + "/24", "dev", "eth0")
+        chatter = self.lab.process([sys.executable, "-c", CHATTER, self.lab.SERVER4, *hosts], netns=self.lab.client)
+        until("it talks", lambda: "ready" in chatter.text())
+        return chatter
+
+    def mapped_within(self, first, last):
+        return [m for m in self.mappings().values() if first <= int(m.split(":")[1]) <= last]
+
+    def test_reload_under_traffic(self):
+        """Half of the ports are forwarded and given back, over and over: what uses them moves, the others live, nothing is given twice or lost."""
+        self.start(workers=2)
+        say = self.talkers()
+        self.assertEqual(say("tcp", "a", 3000, self.lab.SERVER4), "open")
+        seen = say("say", "a", "first").split()[0]
+        port = int(seen.split(":")[1])
+        half = (1024, port - 1) if port > 16384 else (port + 1, 65000)
+        forwards = [{"name": p, "protocol": p, "ports": f"{half[0]}-{half[1]}", "inside": "192.0.2.99"} for p in ("tcp", "udp")]
+        chatter = self.chatter()
+        until("some use the ports that will be forwarded", lambda: self.mapped_within(*half))
+        for turn in range(10):
+            self.reload(workers=2, forwards=forwards)
+            until("the forwarded ports are nobody's", lambda: not self.mapped_within(*half), 30)
+            self.assertEqual(say("say", "a", f"with{turn}"), f"{seen} with{turn}")
+            self.reload(workers=2)
+            self.assertEqual(say("say", "a", f"without{turn}"), f"{seen} without{turn}")
+        until("all talk", lambda: len(self.mappings()) == 1 + 8 * 24, 30)
+        outside = list(self.mappings().values())
+        self.assertEqual(len(outside), len(set(outside)))
+        chatter.stop()
+        say("close", "a")
+        self.reload(workers=2, timeouts={"udp": 1, "udpOpening": 1, "tcpClosing": 1})
+        until("everything has been given back", lambda: self.ports_used() == 0 and not self.mappings(), 30)
+        self.engine.balance()
+
+    def test_another_pool(self):
+        """The outside address is taken away: sessions are closed on their next packet and opened with another; the ports come back."""
+        self.start()
+        say = self.talkers()
+        self.assertEqual(say("udp", "a", 3000, self.lab.SERVER4), "open")
+        self.assertIn(PUBLIC + ":", say("say", "a", "first"))
+        self.reload(pools=[{"name": "public", "addresses": ["198.51.100.11"]}])
+        self.assertIn("198.51.100.11:", say("say", "a", "second"))
+        self.assertEqual(len(self.mappings()), 1)
+        self.assertGreater(self.engine.get("/v1/state/counters")["engine"]["policy-changed"], 0)
+        self.engine.balance()
 
     def discover(self, flag, **config):
         """What turnutils_natdiscovery says; the server has two addresses and two ports, as RFC 5780 wants."""
