@@ -3,12 +3,13 @@
 #include "api/api.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "manage/log.h"
 #include "util/memory.h"
 
 /* Waits for operations keep a thread each; the pool is made for people and programs that wait at the same time. */
-enum { API_THREADS = 16, API_QUEUE = 256 };
+enum { API_THREADS = 16, API_QUEUE = 256, PUMP_PAUSE_US = 10000 };
 
 static void on_done(const struct rest_request *request, const struct rest_reply *reply, uint64_t microseconds,
                     void *user)
@@ -65,5 +66,7 @@ void api_stop(struct api *api)
 	if (!api)
 		return;
 	rest_stop(api->rest);
+	while (atomic_load(&api->pumps)) /* they see within a second that nobody reads any more */
+		usleep(PUMP_PAUSE_US);
 	free(api);
 }

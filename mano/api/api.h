@@ -16,6 +16,7 @@ struct api {
 	struct rest_route event_routes[2];
 	_Atomic uint64_t requests, refused; /* answered; with a status of 400 or more */
 	_Atomic bool ready;
+	_Atomic unsigned pumps; /* threads that pass streams on */
 };
 
 /* Listens on RUN/sluiced.sock; group: members of it may connect too, -1: none. NULL with errors. */
@@ -82,5 +83,9 @@ json_t *named_item(const json_t *list, const char *name, size_t *index);
  */
 void proxy(const struct rest_request *request, struct rest_reply *reply, const char *socket, const char *path,
            bool tags);
+
+/* The same for a GET whose reply may go on without end (stream.c). */
+void proxy_stream(const struct rest_request *request, struct rest_reply *reply, const char *socket,
+                  const char *path);
 
 #endif

@@ -67,6 +67,13 @@ static void restart_vnf(const struct rest_request *request, struct rest_reply *r
 
 /* --- passing on --- */
 
+static bool wants_stream(const struct rest_request *request)
+{
+	const char *accept = rest_header(request, "Accept");
+
+	return strcmp(request->method, "GET") == 0 && accept && strstr(accept, "text/event-stream");
+}
+
 /* Passes on to the process of a VNF ("" : the service process), at PREFIX TAIL. */
 static void pass_on(const struct rest_request *request, struct rest_reply *reply, const char *vnf,
                     const char *path, bool tags)
@@ -74,7 +81,9 @@ static void pass_on(const struct rest_request *request, struct rest_reply *reply
 	const char *service = rest_param(request, "service");
 	char *socket = manager_socket(manager_of(request), service, vnf);
 
-	if (socket)
+	if (socket && wants_stream(request))
+		proxy_stream(request, reply, socket, path);
+	else if (socket)
 		proxy(request, reply, socket, path, tags);
 	else if (*vnf)
 		reply_no_vnf(reply, service, vnf);
@@ -110,6 +119,28 @@ static void pass_state(const struct rest_request *request, struct rest_reply *re
 static void pass_metrics(const struct rest_request *request, struct rest_reply *reply)
 {
 	pass_on(request, reply, chosen_vnf(request), "/metrics", true);
+}
+
+/* Events of a process as they come, or, with Accept: application/json, those that it has kept. */
+static void pass_events(const struct rest_request *request, struct rest_reply *reply)
+{
+	const char *accept = rest_header(request, "Accept"), *vnf = rest_param(request, "vnf"),
+	           *service = rest_param(request, "service");
+	char *socket;
+
+	vnf = vnf ? vnf : chosen_vnf(request);
+	if (accept && strstr(accept, "application/json")) {
+		pass_on(request, reply, vnf, "/v1/events", false);
+		return;
+	}
+	socket = manager_socket(manager_of(request), service, vnf);
+	if (socket)
+		proxy_stream(request, reply, socket, "/v1/events");
+	else if (*vnf)
+		reply_no_vnf(reply, service, vnf);
+	else
+		reply_no_service(reply, service);
+	free(socket);
 }
 
 /* --- configuration --- */
@@ -221,6 +252,14 @@ const struct rest_route vnf_routes[] = {
 	  .summary = "State of the engine of the service process, or with ?vnf= of a VNF's",
 	  .get = { .handle = pass_state, .summary = "Passed on" },
 	  .del = { .handle = pass_state, .summary = "Passed on", .accepts = REST_ANY },
+	  .flags = REST_SLOW },
+	{ .pattern = "/v1/services/{service}/events",
+	  .summary = "Events of the service process, or with ?vnf= of a VNF's",
+	  .get = { .handle = pass_events, .summary = "Server-sent events, passed on" },
+	  .flags = REST_SLOW },
+	{ .pattern = "/v1/services/{service}/vnfs/{vnf}/events",
+	  .summary = "Events of the process that a VNF runs in",
+	  .get = { .handle = pass_events, .summary = "Server-sent events, passed on" },
 	  .flags = REST_SLOW },
 	{ .pattern = "/v1/services/{service}/metrics",
 	  .summary = "Metrics of the service process, or with ?vnf= of a VNF's",

@@ -6,16 +6,19 @@
 #include "lifecycle/unit.h"
 #include "manage/log.h"
 #include "manage/problem.h"
+#include "manage/strbuf.h"
 #include "util/memory.h"
 
 enum {
-	READY_MS = 500,   /* for an answer to "are you ready" */
-	PROBE_MS = 1000,  /* for one to "do you live" */
+	READY_MS = 500,  /* for an answer to "are you ready" */
+	PROBE_MS = 1000, /* for one to "do you live" */
+	PROBE_EVERY_MS = 2000,
 	MISSES_MAX = 3,   /* answers missed in a row before it counts as dead */
 	DRIFT_EVERY = 5,  /* probes */
 	PUSH_MS = 120000, /* to compile and take a document: large rule sets take seconds */
 };
 
+/* The status; 0: no answer in time. */
 static unsigned get(struct unit *unit, const char *path, const char *const *headers, long timeout_ms,
                     char **etag)
 {
@@ -23,8 +26,10 @@ static unsigned get(struct unit *unit, const char *path, const char *const *head
 		.target = unit->socket, .path = path, .headers = headers, .timeout_ms = timeout_ms
 	};
 	struct http_reply reply = { 0 };
-	unsigned status = http_request(unit->client, &request, &reply) ? reply.status : 0;
+	unsigned status = http_request(unit->prober, &request, &reply) ? reply.status : 0;
 
+	if (status)
+		unit->answered = unit_now();
 	if (etag && reply.etag)
 		*etag = text_copy(reply.etag);
 	http_reply_free(&reply);
@@ -64,8 +69,14 @@ static void look_for_drift(struct unit *unit)
 		           "brings it back");
 }
 
+bool health_probe_due(const struct unit *unit)
+{
+	return unit_now() >= unit->next_probe;
+}
+
 bool health_probe(struct unit *unit)
 {
+	unit->next_probe = unit_now() + PROBE_EVERY_MS;
 	if (get(unit, "/healthz", NULL, PROBE_MS, NULL) != 200)
 		return ++unit->misses < MISSES_MAX;
 	unit->misses = 0;
@@ -82,15 +93,49 @@ static bool asks_for_restart(const struct errors *errors)
 	return false;
 }
 
-static enum push_result refused(const struct http_reply *reply, json_t *answer, struct errors *errors)
+static enum push_result refused(unsigned status, const char *body, struct errors *errors)
 {
+	json_t *answer = json_loads(body, 0, NULL);
+
 	if (problem_read(answer, errors) == 0)
-		errors_add(errors, NULL, "refused", NULL, 0, "the process answered %u: %.200s", reply->status,
-		           reply->body);
+		errors_add(errors, NULL, "refused", NULL, 0, "the process answered %u: %.200s", status, body);
+	json_decref(answer);
 	if (!asks_for_restart(errors))
 		return PUSH_REFUSED;
 	errors_free(errors);
 	return PUSH_RESTART;
+}
+
+/* A document on its way: compiling it may take long, so orders and the process's health are looked at meanwhile. */
+struct push {
+	struct unit *unit;
+	uint64_t until;
+	struct strbuf answer;
+	const char *broken; /* why it was given up; NULL: it was not */
+};
+
+static bool has_orders(struct unit *unit)
+{
+	pthread_mutex_lock(&unit->manager->lock);
+	bool orders = unit->stop || unit->leave || unit->heal;
+	pthread_mutex_unlock(&unit->manager->lock);
+	return orders;
+}
+
+static bool on_answer(void *user, const struct http_reply *head, const char *data, size_t length)
+{
+	struct push *push = user;
+
+	(void)head;
+	if (data)
+		strbuf_add(&push->answer, data, length);
+	if (has_orders(push->unit))
+		push->broken = "given up for another order";
+	else if (unit_now() >= push->until)
+		push->broken = "no answer in time";
+	else if (health_probe_due(push->unit) && !health_probe(push->unit))
+		push->broken = "it does not say that it lives";
+	return !push->broken;
 }
 
 enum push_result health_push(struct unit *unit, const struct wish *wish, struct errors *errors)
@@ -100,19 +145,21 @@ enum push_result health_push(struct unit *unit, const struct wish *wish, struct 
 		                        .path = "/v1/config",
 		                        .body = wish->document,
 		                        .body_length = strlen(wish->document),
-		                        .timeout_ms = PUSH_MS };
+		                        .timeout_ms = READY_MS };
+	struct push push = { .unit = unit, .until = unit_now() + PUSH_MS };
 	struct http_reply reply = { 0 };
-	json_t *answer = NULL;
 	enum push_result result = PUSH_DONE;
+	bool came = http_stream(unit->client, &request, on_answer, &push, &reply) && !push.broken;
 
-	if (!http_request(unit->client, &request, &reply)) {
-		errors_add(errors, NULL, "unreachable", NULL, 0, "%s", reply.error);
+	strbuf_puts(&push.answer, "");
+	if (!came) {
+		errors_add(errors, NULL, "unreachable", NULL, 0, "%s",
+		           push.broken ? push.broken : reply.error);
 		result = PUSH_UNREACHED;
 	} else if (reply.status >= 300) {
-		answer = json_loads(reply.body, 0, NULL);
-		result = refused(&reply, answer, errors);
+		result = refused(reply.status, push.answer.text ? push.answer.text : "", errors);
 	}
-	json_decref(answer);
+	strbuf_free(&push.answer);
 	http_reply_free(&reply);
 	return result;
 }

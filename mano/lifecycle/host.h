@@ -54,7 +54,7 @@ bool host_has_netns(const char *netns);
 /* Names of interfaces in a namespace as a JSON array; NULL if it cannot be entered. */
 json_t *host_interfaces(const char *netns);
 
-/* Whether somebody listens on a unix socket. */
+/* Whether somebody listens on a unix socket, also one who accepts nothing and whose queue is full. Never waits. */
 bool host_socket_alive(const char *path);
 
 /* {name, cores, workerCores, memory, hugepages, load, kernel, uptime}. */

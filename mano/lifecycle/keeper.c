@@ -21,12 +21,14 @@ enum {
 	READY_POLL_MS = 10,    /* between two looks at one that starts */
 	PATIENT_POLL_MS = 100, /* the same after a while */
 	PATIENT_AFTER_MS = 3000,
-	PROBE_EVERY_MS = 2000,
+	IDLE_MS = 2000, /* between two looks at what nobody wants any more */
+	PUSH_AGAIN_MS = 1000,
 	HEALTHY_MS = 60000, /* after so long the past is forgotten */
 	BACK_OFF_MS = 500,
 	BACK_OFF_MAX_MS = 30000,
 	STUCK_MS = 60000,   /* a service process that is still not ready then is started anew */
 	TAKEN_UP_MS = 5000, /* one that was taken up and whose control socket is not there then, too */
+	SILENT_MS = 15000,  /* and one that has listened and answers nothing at all for so long */
 	TAIL_BYTES = 600,   /* of its log, to explain an end */
 };
 
@@ -60,6 +62,13 @@ static void set_state(struct unit *unit, enum unit_state state)
 {
 	pthread_mutex_lock(&unit->manager->lock);
 	unit->state = state;
+	pthread_mutex_unlock(&unit->manager->lock);
+}
+
+static void count_restart(struct unit *unit)
+{
+	pthread_mutex_lock(&unit->manager->lock);
+	unit->restarts++;
 	pthread_mutex_unlock(&unit->manager->lock);
 }
 
@@ -192,12 +201,21 @@ static void announce_ready(struct unit *unit)
 	unit->exit_seen = 0;
 }
 
+static bool is_silent(const struct unit *unit)
+{
+	uint64_t since = unit->answered > unit->started ? unit->answered : unit->started;
+
+	return unit_now() - since > SILENT_MS;
+}
+
 /* A hop may wait for its peer as long as it takes; but one of a former life whose folder was taken away is of no use. */
 static bool is_stuck(const struct unit *unit)
 {
 	uint64_t waited = unit_now() - unit->started;
 
 	if (!unit->child.ours && waited > TAKEN_UP_MS && !host_socket_alive(unit->socket))
+		return true;
+	if (is_silent(unit) && host_socket_alive(unit->socket))
 		return true;
 	return !*unit->vnf && waited > STUCK_MS;
 }
@@ -206,7 +224,7 @@ static void await_ready(struct unit *unit)
 {
 	if (health_ready(unit)) {
 		unit->ready_since = unit_now();
-		unit->next_probe = unit->ready_since + PROBE_EVERY_MS;
+		unit->next_probe = unit->ready_since + IDLE_MS;
 		health_remember(unit);
 		unit_set_error(unit, NULL);
 		set_state(unit, UNIT_READY);
@@ -283,7 +301,7 @@ static void on_end(struct unit *unit, int status)
 		explain(unit, &errors);
 		set_refused(unit, unit->running_wish, &errors);
 	}
-	unit->restarts++;
+	count_restart(unit);
 	atomic_fetch_add(&unit->manager->restarts, 1);
 	back_off(unit);
 }
@@ -301,7 +319,7 @@ static void replace(struct unit *unit, bool kill)
 	unit->child = (struct child)CHILD_NONE;
 	pthread_mutex_unlock(&unit->manager->lock);
 	unit->manager->driver->stop(&child, STOP_MS);
-	unit->restarts++;
+	count_restart(unit);
 	unit->failures = 0;
 	unit->start_at = 0;
 	begin(unit);
@@ -350,6 +368,7 @@ static void adjust(struct unit *unit)
 		set_refused(unit, unit->running_wish, &errors);
 		break;
 	case PUSH_UNREACHED: /* it has ended, or will be found hanging; then its next start brings the document */
+		unit->push_at = unit_now() + PUSH_AGAIN_MS;
 		log_warn("push-failed", "unit=%s error=%s", unit->name, errors.list[0].detail);
 		break;
 	}
@@ -365,10 +384,7 @@ static void confirm(struct unit *unit, uint64_t wish)
 
 static void look_after(struct unit *unit)
 {
-	if (unit_now() < unit->next_probe)
-		return;
-	unit->next_probe = unit_now() + PROBE_EVERY_MS;
-	if (health_probe(unit))
+	if (!health_probe_due(unit) || health_probe(unit))
 		return;
 	events_add(unit->manager->events, "vnf-unresponsive", unit->name, NULL,
 	           "its control socket has not answered %u times, killed", unit->misses);
@@ -422,7 +438,7 @@ static void step(struct unit *unit, const struct orders *orders)
 			replace(unit, false);
 		else
 			await_ready(unit);
-	} else if (orders->adjust) {
+	} else if (orders->adjust && unit_now() >= unit->push_at) {
 		adjust(unit);
 	} else {
 		if (orders->same && unit->running_wish < orders->wish)
@@ -440,7 +456,9 @@ static int patience(const struct unit *unit)
 	if (unit->child.pid <= 0)
 		until = unit->start_at;
 	if (!unit->running.document)
-		return PROBE_EVERY_MS;
+		return IDLE_MS;
+	if (unit->push_at > now && unit->push_at < until)
+		until = unit->push_at;
 	return until > now ? (int)(until - now) : 0;
 }
 
@@ -485,7 +503,7 @@ void *keeper_run(void *argument)
 	if (recalled && unit->child.pid <= 0) {
 		events_add(unit->manager->events, "vnf-exited", unit->name, NULL, "found dead");
 		unit->exit_seen = unit_now();
-		unit->restarts++;
+		count_restart(unit);
 	}
 	for (;;) {
 		struct orders orders = take_orders(unit);

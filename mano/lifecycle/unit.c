@@ -108,12 +108,15 @@ bool unit_start(struct unit *unit, struct errors *errors)
 
 	unit->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	unit->client = http_client_new();
-	if (unit->wake < 0 || !unit->client)
+	unit->prober = http_client_new();
+	if (unit->wake < 0 || !unit->client || !unit->prober)
 		error = errno ? errno : ENOMEM;
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, 256 << 10);
+	unit->listener = error ? NULL : listener_start(unit);
 	if (!error)
-		error = pthread_create(&unit->thread, &attributes, keeper_run, unit);
+		error = unit->listener ? pthread_create(&unit->thread, &attributes, keeper_run, unit)
+		                       : EAGAIN;
 	pthread_attr_destroy(&attributes);
 	if (error)
 		errors_add(errors, NULL, "no-resources", NULL, 0, "cannot watch over %s: %s", unit->name,
@@ -126,6 +129,7 @@ static void unit_free(struct unit *unit)
 	heartbeat_close(unit->watch.beats);
 	child_forget(&unit->child);
 	http_client_free(unit->client);
+	http_client_free(unit->prober);
 	if (unit->wake >= 0)
 		close(unit->wake);
 	wish_clear(&unit->wish);
@@ -145,6 +149,7 @@ void unit_join(struct unit *unit)
 {
 	if (unit->thread)
 		pthread_join(unit->thread, NULL);
+	listener_stop(unit->listener);
 	unit_free(unit);
 }
 
@@ -189,6 +194,7 @@ void unit_ask_stop(struct unit *unit)
 void unit_ask_leave(struct unit *unit)
 {
 	unit->leave = true;
+	listener_ask_stop(unit->listener);
 	wake(unit);
 }
 

@@ -11,6 +11,7 @@
 
 #include <pthread.h>
 
+#include "lifecycle/listener.h"
 #include "lifecycle/manager.h"
 #include "manage/client.h"
 #include "util/child.h"
@@ -42,6 +43,7 @@ struct unit {
 	char *folder, *socket;
 	pthread_t thread;
 	int wake; /* eventfd: orders have changed */
+	struct listener *listener;
 
 	/* under manager->lock */
 	struct wish wish;
@@ -58,12 +60,15 @@ struct unit {
 	struct heartbeat_watch watch;
 
 	/* the keeper's own */
-	struct http_client *client;
+	struct http_client *client,
+	        *prober;     /* for documents; for questions, also while a document is on its way */
 	struct wish running; /* what it was started with, or given since */
 	uint64_t running_wish;
 	char *etag; /* of its configuration when we last gave it */
 	unsigned failures, misses, probes;
 	uint64_t start_at, started, ready_since, exit_seen, next_probe; /* ms; exit_seen 0: not healing */
+	uint64_t answered; /* when its REST last answered anything */
+	uint64_t push_at;  /* not before is a document sent again */
 	long log_from;
 };
 
@@ -110,6 +115,8 @@ enum push_result { PUSH_DONE, PUSH_RESTART, PUSH_REFUSED, PUSH_UNREACHED };
 enum push_result health_push(struct unit *unit, const struct wish *wish, struct errors *errors);
 /* Whether it says that it is ready. */
 bool health_ready(struct unit *unit);
+/* Whether it is time to ask it whether it lives. */
+bool health_probe_due(const struct unit *unit);
 /* Asks it whether it lives; false when it has not answered several times. Also looks for drift now and then. */
 bool health_probe(struct unit *unit);
 /* Remembers its configuration's ETag, against which drift is seen. */

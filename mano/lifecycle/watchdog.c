@@ -60,11 +60,31 @@ static bool find_heartbeat(struct unit *unit, uint64_t now)
 	return true;
 }
 
+static bool all_have_turned(const struct heartbeat_watch *watch)
+{
+	bool turned = watch->beats->workers > 0;
+
+	for (unsigned i = 0; i < watch->beats->workers && i < HEARTBEAT_WORKERS_MAX; i++)
+		turned = turned && heartbeat_turns(watch->beats, i) > 0;
+	return turned;
+}
+
+/* One that was taken up need not say again that it is ready: its workers have turned in its former life. */
+static bool is_watched(struct unit *unit, uint64_t now)
+{
+	if (unit->child.pid <= 0 || unit->hung)
+		return false;
+	if (unit->state == UNIT_READY)
+		return find_heartbeat(unit, now);
+	return unit->state == UNIT_STARTING && !unit->child.ours && find_heartbeat(unit, now) &&
+	       all_have_turned(&unit->watch);
+}
+
 static void watch_unit(struct unit *unit, uint64_t now, bool forgive)
 {
 	int worker;
 
-	if (unit->state != UNIT_READY || unit->child.pid <= 0 || unit->hung || !find_heartbeat(unit, now))
+	if (!is_watched(unit, now))
 		return;
 	worker = heartbeat_look(&unit->watch, now, forgive);
 	if (worker < 0)

@@ -11,6 +11,9 @@ no packets. A VNF's `config` may hold:
   never        it is never ready
   deaf         it does not answer /healthz
   restart      PUT answers needs-restart
+  stall        PUT is never answered
+  mute         it listens, is never ready and answers nothing at all
+  events       it says so many events at once (default: one, "ready")
 """
 import http.server
 import json
@@ -107,8 +110,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
+    def stream(self, last):
+        """Server-sent events without a length; the connection stays open."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        for i in range(last + 1, int(told(self.server.state.document, "events") or 1) + 1):
+            event = {"id": i, "time": "2026-01-01T00:00:00Z", "kind": "ready", "subject": "fw", "message": f"number {i}"}
+            self.wfile.write(f"id: {i}\nevent: ready\ndata: {json.dumps(event)}\n\n".encode())
+        while True:
+            time.sleep(1)
+            self.wfile.write(b": alive\n\n")
+
     def do_GET(self):
         state = self.server.state
+        if told(state.document, "mute"):
+            time.sleep(3600)
         if self.path == "/readyz":
             self.answer(200 if state.ready else 503, {})
         elif self.path == "/healthz":
@@ -121,6 +138,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.end_headers()
             else:
                 self.answer(200, state.document)
+        elif self.path.startswith("/v1/events"):
+            self.stream(int(self.path.partition("last=")[2] or 0))
         elif self.path == "/v1/state/hang":
             state.heart.stopped = True
             self.answer(200, {})
@@ -131,6 +150,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         state = self.server.state
         document = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         errors = errors_of(document, "invalid", "refuse")
+        if told(document, "stall"):
+            time.sleep(3600)
         if told(document, "restart"):
             errors = [{"path": "engine.workers", "code": "needs-restart", "detail": "told so"}]
             self.answer(409, {"errors": errors}, "application/problem+json")
@@ -162,7 +183,7 @@ def main():
     server = Server(path, Handler)
     server.state = State(document, folder)
     server.state.heart.start()
-    server.state.ready = not told(document, "never")
+    server.state.ready = not told(document, "never") and not told(document, "mute")
     after = told(document, "crashAfter")
     if after:
         threading.Timer(after / 1000, lambda: os._exit(4)).start()

@@ -50,7 +50,10 @@ def request(path, method, where, body=None, headers=None):
         connection.close()
 
 
-def wait_for(condition, seconds=10, what="condition", every=0.01):
+RECOVERY = 30  # seconds that anything may take to recover on a noisy machine with sanitizers; exact figures are tests/perf's
+
+
+def wait_for(condition, seconds=RECOVERY, what="condition", every=0.01):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         value = condition()
@@ -109,7 +112,7 @@ class Sluiced:
             stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         log.close()
         if ready:
-            wait_for(self.is_ready, 10, "sluiced is ready")
+            wait_for(self.is_ready, what="sluiced is ready")
         return self
 
     def is_ready(self):
@@ -130,7 +133,7 @@ class Sluiced:
 
     def stop(self):
         self.process.terminate()
-        return self.process.wait(20)
+        return self.process.wait(60)
 
     def call(self, method, where, body=None, headers=None):
         return request(self.socket, method, where, body, headers)
@@ -181,7 +184,7 @@ class Sluiced:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        wait_for(lambda: not self.pids(), 5, "all processes have ended")
+        wait_for(lambda: not self.pids(), what="all processes have ended")
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

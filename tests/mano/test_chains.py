@@ -14,7 +14,7 @@ class Chains(mano.Case):
         self.where = "/v1/services/edge/chains"
 
     def edit(self, task, body, status=200):
-        reply = self.s.call("POST", f"{self.where}/all:{task}?wait=10", body)
+        reply = self.s.call("POST", f"{self.where}/all:{task}?wait=60", body)
         shown = self.assertStatus(reply, status)
         if status == 200:
             self.assertEqual(shown["state"], "COMPLETED", shown)
@@ -52,13 +52,13 @@ class Chains(mano.Case):
     def test_second_chain(self):
         chain = {"name": "web", "path": ["lan", "fw2", "wan"], "priority": 10,
                  "match": [{"protocol": "tcp", "destinationPorts": "80"}]}
-        self.assertStatus(self.s.call("POST", f"{self.where}?wait=10", chain), 200)
+        self.assertStatus(self.s.call("POST", f"{self.where}?wait=60", chain), 200)
         self.assertStatus(self.s.call("POST", self.where, chain), 409)
         self.assertEqual([one["name"] for one in self.s.get(self.where).json], ["all", "web"])
         chain["path"] = ["lan", "fw2", "far", "wan"]
-        self.assertStatus(self.s.call("PUT", f"{self.where}/web?wait=10", chain), 200)
+        self.assertStatus(self.s.call("PUT", f"{self.where}/web?wait=60", chain), 200)
         self.assertEqual(self.s.vnf("far")["chains"], ["web"])
-        self.assertStatus(self.s.call("DELETE", f"{self.where}/web?wait=10"), 200)
+        self.assertStatus(self.s.call("DELETE", f"{self.where}/web?wait=60"), 200)
         self.assertEqual([one["name"] for one in self.s.get(self.where).json], ["all"])
 
     def test_refusals(self):

