@@ -167,25 +167,58 @@ static int pool_named(struct compile *c, const struct conf *name)
 
 /* --- rules, statics, forwards --- */
 
+static void *list_of(struct compile *c, size_t count, size_t size)
+{
+	void *list = calloc(count + 1, size);
+
+	if (!list)
+		conf_error(c->errors, c->config, "no-memory", "not enough memory");
+	return list;
+}
+
+/* A prefix that may be left out; true: it is there. */
+static uint8_t prefix4(struct compile *c, const struct conf *item, struct ip_prefix *prefix)
+{
+	if (!item)
+		return 0;
+	if (conf_as_prefix(item, prefix) && prefix->address.family == FAMILY_V4)
+		return 1;
+	conf_error(c->errors, item, "not-ipv4", "not an IPv4 prefix: \"%s\"", item->string);
+	return 0;
+}
+
 static void compile_rules(struct compile *c)
 {
 	const struct conf *rules = conf_get(c->config, "rules");
-	bool everybody =
-	        !conf_count(rules) && conf_count(conf_get(c->config, "pools")) && c->pool_numbers[0] >= 0;
+	bool everybody = !conf_count(rules) && conf_count(conf_get(c->config, "pools"));
 
 	c->out->rule_count = everybody ? 1 : (unsigned)conf_count(rules);
-	c->out->rules = calloc(c->out->rule_count + 1, sizeof(*c->out->rules));
+	c->out->rules = list_of(c, c->out->rule_count, sizeof(*c->out->rules));
 	if (everybody && c->out->rules)
 		c->out->rules[0].pool = (uint8_t)c->pool_numbers[0];
 	for (size_t i = 0; c->out->rules && i < conf_count(rules); i++) {
-		const struct conf *item = conf_at(rules, i), *source = conf_get(item, "source"),
-		                  *destination = conf_get(item, "destination");
+		const struct conf *item = conf_at(rules, i);
 		struct nat_rule *rule = &c->out->rules[i];
 
 		rule->pool = (uint8_t)pool_named(c, conf_get(item, "pool"));
-		rule->has_source = source && conf_as_prefix(source, &rule->source);
-		rule->has_destination = destination && conf_as_prefix(destination, &rule->destination);
+		rule->has_source = prefix4(c, conf_get(item, "source"), &rule->source);
+		rule->has_destination = prefix4(c, conf_get(item, "destination"), &rule->destination);
 	}
+}
+
+/* Each address of a 1:1 translation is its own alone. */
+static void check_static(struct compile *c, const struct conf *item, unsigned number)
+{
+	const struct nat_static *s = &c->out->statics[number];
+
+	for (unsigned k = 0; k < number; k++)
+		if (c->out->statics[k].inside == s->inside || c->out->statics[k].outside == s->outside)
+			conf_error(c->errors, item, "twice", "an address of \"%s\" is used by \"%s\" already",
+			           s->name, c->out->statics[k].name);
+	for (unsigned p = 0; p < NAT_POOLS_MAX; p++)
+		if (c->out->pools >> p & 1 && nat_pool_has(c->out->live->pools[p], s->outside))
+			conf_error(c->errors, conf_get(item, "outside"), "in-pool",
+			           "the address belongs to pool \"%s\"", c->out->live->pools[p]->name);
 }
 
 static void compile_statics(struct compile *c)
@@ -193,25 +226,17 @@ static void compile_statics(struct compile *c)
 	const struct conf *list = conf_get(c->config, "static");
 
 	c->out->static_count = (unsigned)conf_count(list);
-	c->out->statics = calloc(c->out->static_count + 1, sizeof(*c->out->statics));
+	c->out->statics = list_of(c, c->out->static_count, sizeof(*c->out->statics));
 	for (unsigned i = 0; c->out->statics && i < c->out->static_count; i++) {
 		const struct conf *item = conf_at(list, i);
 		struct nat_static *s = &c->out->statics[i];
 
 		snprintf(s->name, sizeof(s->name), "%s", conf_string(item, "name", ""));
-		address4(conf_get(item, "inside"), conf_string(item, "inside", ""), &s->inside, c->errors);
-		address4(conf_get(item, "outside"), conf_string(item, "outside", ""), &s->outside, c->errors);
-		for (unsigned k = 0; k < i; k++)
-			if (c->out->statics[k].inside == s->inside ||
-			    c->out->statics[k].outside == s->outside)
-				conf_error(c->errors, item, "twice",
-				           "an address of \"%s\" is used by \"%s\" already", s->name,
-				           c->out->statics[k].name);
-		for (unsigned p = 0; p < NAT_POOLS_MAX; p++)
-			if (c->out->pools >> p & 1 && nat_pool_has(c->out->live->pools[p], s->outside))
-				conf_error(c->errors, conf_get(item, "outside"), "in-pool",
-				           "the address belongs to pool \"%s\"",
-				           c->out->live->pools[p]->name);
+		if (address4(conf_get(item, "inside"), conf_string(item, "inside", ""), &s->inside,
+		             c->errors) &&
+		    address4(conf_get(item, "outside"), conf_string(item, "outside", ""), &s->outside,
+		             c->errors))
+			check_static(c, item, i);
 	}
 }
 
@@ -239,7 +264,7 @@ static void compile_forwards(struct compile *c)
 	const struct conf *list = conf_get(c->config, "forwards");
 
 	c->out->forward_count = (unsigned)conf_count(list);
-	c->out->forwards = calloc(c->out->forward_count + 1, sizeof(*c->out->forwards));
+	c->out->forwards = list_of(c, c->out->forward_count, sizeof(*c->out->forwards));
 	for (unsigned i = 0; c->out->forwards && i < c->out->forward_count; i++) {
 		struct nat_forward *f = &c->out->forwards[i];
 
@@ -255,11 +280,25 @@ static void compile_forwards(struct compile *c)
 	}
 }
 
+/* Workers search these lists for each packet whose owner they ask. */
+static void sort_lists(struct compile *c)
+{
+	struct nat_config *out = c->out;
+
+	out->statics_inside = list_of(c, out->static_count, sizeof(*out->statics_inside));
+	if (!out->statics_inside)
+		return;
+	qsort(out->statics, out->static_count, sizeof(*out->statics), nat_by_outside);
+	memcpy(out->statics_inside, out->statics, out->static_count * sizeof(*out->statics));
+	qsort(out->statics_inside, out->static_count, sizeof(*out->statics_inside), nat_by_inside);
+	qsort(out->forwards, out->forward_count, sizeof(*out->forwards), nat_forward_order);
+}
+
 /* Ports of a forwarding are given to nobody else. */
 static void compile_withheld(struct compile *c)
 {
 	unsigned count = c->out->forward_count;
-	struct ports_hold *holds = calloc(count + 1, sizeof(*holds));
+	struct ports_hold *holds = list_of(c, count, sizeof(*holds));
 
 	for (unsigned i = 0; holds && i < count; i++) {
 		const struct nat_forward *f = &c->out->forwards[i];
@@ -267,11 +306,10 @@ static void compile_withheld(struct compile *c)
 		holds[i] =
 		        (struct ports_hold){ f->outside, f->first, f->last, (uint8_t)nat_space(f->protocol) };
 	}
-	for (unsigned p = 0; p < NAT_POOLS_MAX; p++) {
+	for (unsigned p = 0; holds && p < NAT_POOLS_MAX; p++) {
 		if (!(c->out->pools >> p & 1))
 			continue;
-		c->out->withheld[p] =
-		        holds ? ports_withheld_new(c->out->live->pools[p]->ports, holds, count) : NULL;
+		c->out->withheld[p] = ports_withheld_new(c->out->live->pools[p]->ports, holds, count);
 		if (!c->out->withheld[p])
 			conf_error(c->errors, c->config, "no-memory", "not enough memory");
 	}
@@ -317,12 +355,17 @@ void nat_release(void *snapshot)
 	nat_pools_drop(config->live, config->pools);
 	free(config->rules);
 	free(config->statics);
+	free(config->statics_inside);
 	free(config->forwards);
 	free(config);
 }
 
 void *nat_compile(struct nf *nf, const void *previous, const struct conf *config, struct errors *errors)
 {
+	static void (*const steps[])(struct compile *) = {
+		compile_pools, compile_rules,    compile_statics, compile_forwards,
+		sort_lists,    compile_withheld, make_mappings,
+	};
 	struct compile c = { .nf = nf, .config = config, .out = calloc(1, sizeof(*c.out)), .errors = errors };
 	size_t before = errors->count;
 
@@ -337,21 +380,10 @@ void *nat_compile(struct nf *nf, const void *previous, const struct conf *config
 	c.out->hairpinning = conf_bool(config, "hairpinning", true);
 	c.out->preserve = conf_bool(config, "portPreservation", true);
 	c.out->parity = conf_bool(config, "portParity", true);
-	compile_pools(&c);
+	for (unsigned i = 0; i < sizeof(steps) / sizeof(*steps) && errors->count == before; i++)
+		steps[i](&c);
 	if (errors->count == before)
-		compile_rules(&c);
-	if (errors->count == before)
-		compile_statics(&c);
-	if (errors->count == before)
-		compile_forwards(&c);
-	if (errors->count == before)
-		compile_withheld(&c);
-	if (errors->count == before)
-		make_mappings(&c);
-	if (errors->count == before && c.out->rules && c.out->statics && c.out->forwards)
 		return c.out;
-	if (errors->count == before)
-		conf_error(errors, config, "no-memory", "not enough memory");
 	nat_release(c.out);
 	return NULL;
 }

@@ -81,8 +81,8 @@ struct nat_forward {
 struct nat_config {
 	struct nat_live *live;
 	struct nat_rule *rules;
-	struct nat_static *statics;
-	struct nat_forward *forwards;
+	struct nat_static *statics, *statics_inside; /* the same, sorted by outside and by inside address */
+	struct nat_forward *forwards;                /* sorted by nat_forward_order() */
 	unsigned rule_count, static_count, forward_count;
 	uint32_t pools; /* bit i: pool i is of this configuration */
 	/* Of each pool, the ports that forwardings use. */
@@ -151,6 +151,11 @@ void nat_join(struct nat_mappings *mappings, struct nat_slot *slot, uint32_t ind
 uint32_t nat_remote(const struct session *s);
 /* Whether the configuration would still give this session's translation. */
 bool nat_still_right(const struct nat_config *config, const struct nat_slot *slot, uint8_t protocol);
+
+/* Orders of the configuration's lists, as qsort() wants them. */
+int nat_by_outside(const void *a, const void *b);
+int nat_by_inside(const void *a, const void *b);
+int nat_forward_order(const void *a, const void *b);
 
 /* Whether an outside address is ours: of a pool, a static translation, a forwarding. Network order. */
 bool nat_claims_address(const struct nat_config *config, uint32_t address);

@@ -2,6 +2,7 @@
 /* What the NAT shows: pools, mappings, forwardings. Control side; what workers own is asked of them. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "nat/nat.h"
@@ -20,60 +21,87 @@ static json_t *address_json(uint32_t address)
 	return json_string(text);
 }
 
+/* Copies of mappings: workers only copy, texts are made here. */
 struct listing {
 	const struct nat_live *live;
-	json_t *list;
+	unsigned count;
+	struct {
+		struct mapping mapping;
+		unsigned worker;
+	} list[MAPPINGS_SHOWN];
 };
 
-static void list_mappings(const struct nf *nf, unsigned worker_id, uint64_t now, void *argument)
+static void copy_mappings(const struct nf *nf, unsigned worker_id, uint64_t now, void *argument)
 {
 	struct listing *listing = argument;
 	const struct nat_mappings *mappings = listing->live->workers[worker_id];
 
 	(void)nf;
 	(void)now;
-	for (uint32_t i = 0; i < mappings_room(mappings) && json_array_size(listing->list) < MAPPINGS_SHOWN;
-	     i++) {
+	for (uint32_t i = 0; i < mappings_room(mappings) && listing->count < MAPPINGS_SHOWN; i++) {
 		const struct mapping *m = mappings_at(mappings, i);
 
-		if (m)
-			json_array_append_new(
-			        listing->list,
-			        json_pack("{s:s,s:o,s:i,s:o,s:i,s:s,s:I,s:i}", "protocol",
-			                  space_names[m->space], "inside", address_json(m->inside),
-			                  "insidePort", ntohs(m->inside_port), "outside",
-			                  address_json(m->outside), "outsidePort", ntohs(m->outside_port),
-			                  "pool", listing->live->pools[m->pool]->name, "sessions",
-			                  (json_int_t)m->sessions, "worker", worker_id));
+		if (!m)
+			continue;
+		listing->list[listing->count].mapping = *m;
+		listing->list[listing->count++].worker = worker_id;
 	}
+}
+
+static json_t *mapping_json(const struct nat_live *live, const struct mapping *m, unsigned worker)
+{
+	return json_pack("{s:s,s:o,s:i,s:o,s:i,s:s,s:I,s:i}", "protocol", space_names[m->space], "inside",
+	                 address_json(m->inside), "insidePort", ntohs(m->inside_port), "outside",
+	                 address_json(m->outside), "outsidePort", ntohs(m->outside_port), "pool",
+	                 live->pools[m->pool]->name, "sessions", (json_int_t)m->sessions, "worker", worker);
 }
 
 static json_t *show_mappings(const struct nf *nf, const struct nat_config *config)
 {
-	struct listing listing = { config->live, json_array() };
+	struct listing *listing = calloc(1, sizeof(*listing));
+	json_t *out = json_array();
 
-	nf_on_workers(nf, list_mappings, &listing);
-	return listing.list;
+	if (!listing)
+		return out;
+	listing->live = config->live;
+	nf_on_workers(nf, copy_mappings, listing);
+	for (unsigned i = 0; i < listing->count; i++)
+		json_array_append_new(
+		        out, mapping_json(config->live, &listing->list[i].mapping, listing->list[i].worker));
+	free(listing);
+	return out;
 }
 
-static json_t *pool_spaces(const struct ports *ports)
+struct usage {
+	uint64_t used[PORTS_SPACES], available[PORTS_SPACES];
+	uint32_t reserve; /* blocks */
+};
+
+static void add_usage(const struct ports *ports, struct usage *usage)
 {
-	uint64_t used[PORTS_SPACES] = { 0 }, available[PORTS_SPACES] = { 0 };
-	json_t *out = json_object();
 	struct ports_stats stats;
 
 	for (unsigned bucket = 0; bucket < PORTS_BUCKETS; bucket++) {
 		ports_stats(ports, bucket, &stats);
 		for (unsigned s = 0; s < PORTS_SPACES; s++) {
-			used[s] += stats.used[s];
-			available[s] += stats.available[s];
+			usage->used[s] += stats.used[s];
+			usage->available[s] += stats.available[s];
 		}
+		usage->reserve = stats.reserve;
 	}
+}
+
+static json_t *pool_spaces(const struct ports *ports)
+{
+	struct usage usage = { 0 };
+	json_t *out = json_object();
+
+	add_usage(ports, &usage);
 	for (unsigned s = 0; s < PORTS_SPACES; s++)
 		json_object_set_new(out, space_names[s],
-		                    json_pack("{s:I,s:I}", "used", (json_int_t)used[s], "available",
-		                              (json_int_t)available[s]));
-	json_object_set_new(out, "reserveBlocks", json_integer(stats.reserve));
+		                    json_pack("{s:I,s:I}", "used", (json_int_t)usage.used[s], "available",
+		                              (json_int_t)usage.available[s]));
+	json_object_set_new(out, "reserveBlocks", json_integer(usage.reserve));
 	return out;
 }
 
@@ -134,6 +162,23 @@ void nat_show_session(const struct nf *nf, const void *snapshot, const struct se
 	json_object_set_new(out, "outsidePort", json_integer(ntohs(slot->out.port)));
 }
 
+static void ports_metrics(struct metrics *metrics, const struct nf *nf, const struct nat_config *config)
+{
+	struct metrics_family *family = metrics_family(metrics, METRICS_GAUGE, "sluice_nat_ports_used", NULL,
+	                                               "Outside ports and identifiers that are taken.");
+
+	for (unsigned p = 0; p < NAT_POOLS_MAX; p++) {
+		const struct nat_pool *pool = config->pools >> p & 1 ? config->live->pools[p] : NULL;
+		struct usage usage = { 0 };
+
+		if (pool)
+			add_usage(pool->ports, &usage);
+		for (unsigned s = 0; pool && s < PORTS_SPACES; s++)
+			metrics_count(family, usage.used[s], "function", nf->name, "pool", pool->name,
+			              "protocol", space_names[s], NULL);
+	}
+}
+
 void nat_metrics(const struct nf *nf, const void *snapshot, struct metrics *metrics)
 {
 	const struct nat_config *config = snapshot;
@@ -144,6 +189,7 @@ void nat_metrics(const struct nf *nf, const void *snapshot, struct metrics *metr
 	for (unsigned i = 0; i < nf->workers; i++)
 		used += mappings_used(config->live->workers[i]);
 	metrics_count(mappings, used, "function", nf->name, NULL);
+	ports_metrics(metrics, nf, config);
 }
 
 void nat_claims(const struct nf *nf, const void *snapshot, nf_claim_fn *fn, void *context)

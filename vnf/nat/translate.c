@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a configuration says of an address, a port, a flow. Pure functions of immutable things; any thread. */
+#include <stdlib.h>
+
 #include <rte_hash_crc.h>
 
 #include "nat/nat.h"
@@ -28,47 +30,87 @@ int nat_pool_of(const struct nat_config *config, uint32_t address, uint16_t port
 	return -1;
 }
 
+int nat_by_outside(const void *a, const void *b)
+{
+	const struct nat_static *x = a, *y = b;
+
+	return (x->outside > y->outside) - (x->outside < y->outside);
+}
+
+int nat_by_inside(const void *a, const void *b)
+{
+	const struct nat_static *x = a, *y = b;
+
+	return (x->inside > y->inside) - (x->inside < y->inside);
+}
+
+int nat_forward_order(const void *a, const void *b)
+{
+	const struct nat_forward *x = a, *y = b;
+
+	if (x->outside != y->outside)
+		return x->outside < y->outside ? -1 : 1;
+	if (x->protocol != y->protocol)
+		return x->protocol < y->protocol ? -1 : 1;
+	return (x->first > y->first) - (x->first < y->first);
+}
+
+/* How many forwardings come before (address, protocol, port), or begin there. */
+static unsigned forwards_upto(const struct nat_config *config, uint32_t outside, uint8_t protocol,
+                              uint16_t port)
+{
+	struct nat_forward key = { .outside = outside, .protocol = protocol, .first = port };
+	unsigned low = 0, high = config->forward_count;
+
+	while (low < high) {
+		unsigned middle = (low + high) / 2;
+
+		if (nat_forward_order(&config->forwards[middle], &key) <= 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 bool nat_claims_address(const struct nat_config *config, uint32_t address)
 {
 	for (unsigned p = 0; p < NAT_POOLS_MAX; p++) {
 		if (config->pools >> p & 1 && nat_pool_has(config->live->pools[p], address))
 			return true;
 	}
-	for (unsigned i = 0; i < config->forward_count; i++)
-		if (config->forwards[i].outside == address)
-			return true;
-	return nat_static_outside(config, address) != NULL;
+	return forwards_upto(config, address, 0xff, UINT16_MAX) > forwards_upto(config, address, 0, 0) ||
+	       nat_static_outside(config, address) != NULL;
 }
 
 const struct nat_forward *nat_forward_of(const struct nat_config *config, uint32_t outside, uint8_t protocol,
                                          uint16_t port)
 {
 	uint16_t number = rte_be_to_cpu_16(port);
+	unsigned upto = forwards_upto(config, outside, protocol, number);
+	const struct nat_forward *f = upto ? &config->forwards[upto - 1] : NULL;
 
-	for (unsigned i = 0; i < config->forward_count; i++) {
-		const struct nat_forward *f = &config->forwards[i];
+	return f && f->outside == outside && f->protocol == protocol && number <= f->last ? f : NULL;
+}
 
-		if (f->outside == outside && f->protocol == protocol && number >= f->first &&
-		    number <= f->last)
-			return f;
-	}
-	return NULL;
+static const struct nat_static *find_static(const struct nat_static *list, unsigned count,
+                                            const void *address, int (*compare)(const void *, const void *))
+{
+	return count ? bsearch(address, list, count, sizeof(*list), compare) : NULL;
 }
 
 const struct nat_static *nat_static_outside(const struct nat_config *config, uint32_t outside)
 {
-	for (unsigned i = 0; i < config->static_count; i++)
-		if (config->statics[i].outside == outside)
-			return &config->statics[i];
-	return NULL;
+	struct nat_static key = { .outside = outside };
+
+	return find_static(config->statics, config->static_count, &key, nat_by_outside);
 }
 
 const struct nat_static *nat_static_inside(const struct nat_config *config, uint32_t inside)
 {
-	for (unsigned i = 0; i < config->static_count; i++)
-		if (config->statics[i].inside == inside)
-			return &config->statics[i];
-	return NULL;
+	struct nat_static key = { .inside = inside };
+
+	return find_static(config->statics_inside, config->static_count, &key, nat_by_inside);
 }
 
 const struct nat_rule *nat_rule_for(const struct nat_config *config, const struct tuple *t)

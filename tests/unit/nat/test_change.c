@@ -58,6 +58,8 @@ static void refusals(void **state)
 	              "'static':[{'name':'s','inside':'192.0.2.1','outside':'198.51.100.1'}]}",
 	              "in-pool");
 	bench_refused(&b, "{" POOL ",'rules':[{'name':'r','pool':'q'}]}", "unknown-pool");
+	bench_refused(&b, "{" POOL ",'rules':[{'name':'r','source':'2001:db8::/32','pool':'p'}]}",
+	              "not-ipv4");
 	bench_refused(&b,
 	              "{" POOL ",'forwards':[{'name':'f','ports':'80-90','inside':'192.0.2.1'},"
 	              "{'name':'g','ports':'90','inside':'192.0.2.2'}]}",

@@ -448,6 +448,147 @@ static void packets(void **state)
 	bench_stop(&b);
 }
 
+/* An ICMP error of `from` to `to` about a packet; parsed. */
+static struct rte_mbuf *error_about(const char *from, const char *to, const struct packet_spec *quoted)
+{
+	struct rte_mbuf *inner = packet_parsed(quoted), *m;
+	uint16_t l3 = pkt_of(inner)->l3;
+	struct packet_spec spec = { .src = from,
+		                    .dst = to,
+		                    .proto = IPPROTO_ICMP,
+		                    .icmp_type = 3,
+		                    .icmp_code = 3,
+		                    .payload = rte_pktmbuf_mtod_offset(inner, void *, l3),
+		                    .length = 28 };
+
+	m = packet_parsed(&spec);
+	assert_true(pkt_of(m)->flags & PKT_ICMP_ERROR);
+	packet_free(inner);
+	return m;
+}
+
+static void expect_inner(struct rte_mbuf *m, const char *src, uint16_t sport, const char *dst, uint16_t dport)
+{
+	const struct rte_ipv4_hdr *quoted = rte_pktmbuf_mtod_offset(m, void *, pkt_of(m)->inner_l3);
+	const uint16_t *ports = rte_pktmbuf_mtod_offset(m, void *, pkt_of(m)->inner_l4);
+
+	assert_int_equal(quoted->src_addr, ip(src));
+	assert_int_equal(quoted->dst_addr, ip(dst));
+	assert_int_equal(ntohs(ports[0]), sport);
+	assert_int_equal(ntohs(ports[1]), dport);
+	assert_true(packet_checksums_right(m));
+}
+
+/* RFC 5508 REQ-4 and REQ-5: inside and outside of an error are translated, the router that sent it is not. */
+static void icmp_errors_inward(void **state)
+{
+	struct session *s;
+	struct rte_mbuf *m;
+	struct bench b;
+
+	(void)state;
+	bench_start(&b, NULL, "{" POOL "}");
+	s = out(&b, IPPROTO_UDP, HOST, 5000, FAR, 53);
+	m = error_about("203.0.113.1", PUBLIC,
+	                &(struct packet_spec){
+	                        .src = PUBLIC, .dst = FAR, .sport = outside_port(&b, s), .dport = 53 });
+	assert_true(bench_process(&b, s, INWARD, m));
+	assert_int_equal(pkt_ip4(m)->src_addr, ip("203.0.113.1"));
+	assert_int_equal(pkt_ip4(m)->dst_addr, ip(HOST));
+	expect_inner(m, HOST, 5000, FAR, 53);
+	packet_free(m);
+	bench_stop(&b);
+}
+
+static void icmp_errors_outward(void **state)
+{
+	static const char *const senders[][2] = { { OTHER, PUBLIC }, { "192.0.2.254", "192.0.2.254" } };
+	struct session *s;
+	struct bench b;
+
+	(void)state;
+	bench_start(&b, NULL,
+	            "{" POOL ",'forwards':[{'name':'f','protocol':'udp','ports':'80','inside':'192.0.2.11','"
+	                     "insidePort':8080}]}");
+	s = in(&b, IPPROTO_UDP, FAR, 1000, PUBLIC, 80);
+	for (unsigned i = 0; i < 2; i++) {
+		struct rte_mbuf *m = error_about(
+		        senders[i][0], FAR,
+		        &(struct packet_spec){ .src = FAR, .dst = OTHER, .sport = 1000, .dport = 8080 });
+
+		assert_true(bench_process(&b, s, OUTWARD, m));
+		assert_int_equal(pkt_ip4(m)->src_addr, ip(senders[i][1]));
+		assert_int_equal(pkt_ip4(m)->dst_addr, ip(FAR));
+		expect_inner(m, FAR, 1000, PUBLIC, 80);
+		packet_free(m);
+	}
+	bench_stop(&b);
+}
+
+/* Segments that begin nothing open nothing, from whichever side; an unsolicited SYN is dropped without a word (RFC 5382 REQ-4). */
+static void beginnings(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_start(&b, NULL, "{" POOL "}");
+	for (int walk = 0; walk < 2; walk++) {
+		struct {
+			struct session s;
+			struct nat_slot slot;
+		} record = { .s = { .flags = SESSION_MIDSTREAM } };
+		struct opening o = { .tuple = { .family = FAMILY_V4, .proto = IPPROTO_TCP },
+			             .session = &record.s,
+			             .walk = (uint8_t)walk,
+			             .flags = OPEN_MIDSTREAM };
+		struct openings os = { .list = { &o }, .count = 1, .counters = b.counters };
+
+		nat_open(&b.nf, b.config, &os);
+		assert_int_equal(o.verdict, VERDICT_DROP);
+	}
+	assert_int_equal(b.counters[NAT_NOT_A_BEGINNING], 2);
+	assert_null(in(&b, IPPROTO_TCP, FAR, 1, PUBLIC, 2000));
+	assert_int_equal(b.counters[NAT_NO_MAPPING], 1);
+	bench_stop(&b);
+}
+
+/* Many forwardings: the search finds what a look at each of them finds. */
+static void many_forwards(void **state)
+{
+	static char config[100000];
+	size_t length;
+	struct bench b;
+
+	(void)state;
+	length = (size_t)snprintf(config, sizeof(config), "{" POOL ",'forwards':[");
+	for (unsigned i = 0; i < 300; i++)
+		length += (size_t)snprintf(
+		        config + length, sizeof(config) - length,
+		        "%s{'name':'f%u','protocol':'%s','ports':'%u-%u','inside':'192.0.2.1',"
+		        "'outside':'198.51.100.%u'}",
+		        i ? "," : "", i, i & 1 ? "tcp" : "udp", 100 * (i * 37 % 300) + 1,
+		        100 * (i * 37 % 300) + 1 + i % 99, i % 7);
+	snprintf(config + length, sizeof(config) - length, "]}");
+	bench_start(&b, NULL, config);
+	for (unsigned i = 0; i < 60000; i++) {
+		uint32_t address = htonl(ntohl(ip("198.51.100.0")) + i % 8);
+		uint8_t protocol = i % 3 ? IPPROTO_TCP : IPPROTO_UDP;
+		uint16_t port = (uint16_t)(i * 31);
+		const struct nat_forward *wanted = NULL;
+
+		for (unsigned k = 0; k < b.config->forward_count; k++) {
+			const struct nat_forward *f = &b.config->forwards[k];
+
+			if (f->outside == address && f->protocol == protocol && port >= f->first &&
+			    port <= f->last)
+				wanted = f;
+		}
+		assert_ptr_equal(nat_forward_of(b.config, address, protocol, htons(port)), wanted);
+		assert_int_equal(nat_claims_address(b.config, address), i % 8 != 7);
+	}
+	bench_stop(&b);
+}
+
 /* What is not for an outside address of ours goes by. */
 static void passes_by(void **state)
 {
@@ -485,6 +626,10 @@ int main(void)
 		cmocka_unit_test(rules_choose),
 		cmocka_unit_test(hairpin),
 		cmocka_unit_test(packets),
+		cmocka_unit_test(icmp_errors_inward),
+		cmocka_unit_test(icmp_errors_outward),
+		cmocka_unit_test(beginnings),
+		cmocka_unit_test(many_forwards),
 		cmocka_unit_test(passes_by),
 	};
 
