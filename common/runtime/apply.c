@@ -11,11 +11,12 @@
 
 #include "manage/log.h"
 #include "runtime/engine_private.h"
+#include "runtime/names.h"
 #include "runtime/retire.h"
 #include "runtime/snapshot_build.h"
 #include "runtime/worker.h"
 
-enum { SLOT_UNIT = 16, GRACE_ALARM_MS = 1000 };
+enum { GRACE_ALARM_MS = 1000 };
 
 /* What one application adds; taken back if it fails. */
 struct change {
@@ -118,7 +119,8 @@ static bool reserve_port(struct change *c, const struct conf *where, const char 
 			           p->device);
 			return false;
 		}
-		if (!p->name[0] && !free_slot)
+		if (!p->name[0] && !free_slot && retire_over(c->engine, c->engine->port_left[i]) &&
+		    names_port_may(c->engine, i, name))
 			free_slot = p;
 	}
 	if (!free_slot) {
@@ -172,16 +174,15 @@ static void reserve_ports(struct change *c)
 
 static bool take_slot(struct engine *engine, struct nf *nf)
 {
-	unsigned units = (nf->klass->slot.size + SLOT_UNIT - 1) / SLOT_UNIT;
-	uint32_t mask = (1u << units) - 1;
+	uint32_t units = slot_units(nf->klass->slot.size, 0);
 
-	nf->slot_offset = NF_SLOT_NONE;
-	if (!units)
+	nf->slot_offset = names_slot(engine, nf->id);
+	if (!units || nf->slot_offset != NF_SLOT_NONE)
 		return true;
-	for (unsigned at = 0; at + units <= ENGINE_SLOT_BYTES / SLOT_UNIT; at++) {
-		if (engine->slot_units & mask << at)
+	for (unsigned at = 0; units << at < 1u << ENGINE_SLOT_BYTES / SLOT_UNIT; at++) {
+		if (engine->slot_units & units << at)
 			continue;
-		engine->slot_units |= mask << at;
+		engine->slot_units |= units << at;
 		nf->slot_offset = at * SLOT_UNIT;
 		return true;
 	}
@@ -190,10 +191,7 @@ static bool take_slot(struct engine *engine, struct nf *nf)
 
 static void give_slot_back(struct engine *engine, const struct nf *nf)
 {
-	unsigned units = (nf->klass->slot.size + SLOT_UNIT - 1) / SLOT_UNIT;
-
-	if (nf->slot_offset != NF_SLOT_NONE)
-		engine->slot_units &= ~(((1u << units) - 1) << (nf->slot_offset / SLOT_UNIT));
+	engine->slot_units &= ~slot_units(nf->klass->slot.size, nf->slot_offset);
 }
 
 static bool give_counters(struct engine *engine, const struct nf *nf)
@@ -268,12 +266,14 @@ static void reserve_function(struct change *c, const struct conf *item)
 {
 	struct engine *engine = c->engine;
 	const char *name = conf_string(item, "name", "");
+	const struct nf_class *klass = class_find(engine->options.classes, conf_string(item, "kind", ""));
 	int free_id = -1;
 
 	for (unsigned i = 0; i < ENGINE_NFS_MAX; i++) {
 		struct nf *nf = engine->nfs[i];
 
-		if (!nf && free_id < 0 && retire_over(engine, engine->nf_left[i]))
+		if (!nf && free_id < 0 && retire_over(engine, engine->nf_left[i]) &&
+		    names_function_may(engine, i, name, klass))
 			free_id = (int)i;
 		if (!nf || strcmp(nf->name, name) != 0)
 			continue;
@@ -426,6 +426,7 @@ static void publish(struct engine *engine, struct snapshot *next)
 {
 	struct snapshot *previous = atomic_load(&engine->snapshot);
 
+	names_save(engine);
 	found_sessions(engine, next);
 	atomic_store_explicit(&engine->snapshot, next, memory_order_release);
 	engine->revision = next->revision;
@@ -435,6 +436,8 @@ static void publish(struct engine *engine, struct snapshot *next)
 	memset(next->nf_carried, 0, sizeof(next->nf_carried));
 	retire_note(engine, next);
 	clear_gone(engine, next);
+	if (next->path_count)
+		names_release(engine);
 	if (engine->heartbeat)
 		engine->heartbeat->generation = next->revision;
 }

@@ -11,6 +11,7 @@
 #include <rte_malloc.h>
 
 #include "runtime/engine_private.h"
+#include "runtime/names.h"
 #include "runtime/worker.h"
 
 enum { MBUF_CACHE = 256, CHECK_SESSIONS = 1024, CHECK_MBUFS = 1024 };
@@ -164,6 +165,17 @@ static bool start_thread(struct engine *engine, unsigned i, struct errors *error
 	return !failed;
 }
 
+/* A predecessor's sessions are worth something only if their numbers mean what they meant. */
+static void take_up_names(struct engine *engine)
+{
+	bool found = false;
+
+	for (unsigned i = 0; i < engine->sizes.workers; i++)
+		found |= engine->workers[i]->found;
+	if (found && !engine->options.check)
+		engine->names_known = names_load(engine);
+}
+
 struct engine *engine_new(const struct conf *document, const struct engine_options *options,
                           struct errors *errors)
 {
@@ -185,6 +197,7 @@ struct engine *engine_new(const struct conf *document, const struct engine_optio
 		engine_free(engine);
 		return NULL;
 	}
+	take_up_names(engine);
 	for (unsigned i = 0; i < engine->sizes.workers && !options->check && !options->manual; i++) {
 		if (!start_thread(engine, i, errors)) {
 			engine_free(engine);
@@ -294,6 +307,8 @@ void engine_free(struct engine *engine)
 	rte_free(engine->rcu);
 	rte_mempool_free(engine->pool);
 	heartbeat_close(engine->heartbeat);
+	names_release(engine);
+	free(engine->names_text);
 	conf_free(engine->document);
 	pthread_mutex_destroy(&engine->lock);
 	free(engine);

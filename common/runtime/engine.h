@@ -81,8 +81,12 @@ struct engine {
 	uint16_t layout_count;
 	uint64_t
 	        rewriters; /* bit i: function i may rewrite; written before its first snapshot is published */
+	struct names *names; /* a predecessor's numbers, until the first publication; NULL: none (names.h) */
+	char *names_text;    /* as last written */
+	bool names_known;    /* the sessions found mean what they meant */
 	/* Revision with which a number went out of use; 0: in use, or never was (retire.h). */
-	uint64_t nf_left[ENGINE_NFS_MAX], path_left[ENGINE_PATHS_MAX], layout_left[ENGINE_LAYOUTS_MAX];
+	uint64_t nf_left[ENGINE_NFS_MAX], path_left[ENGINE_PATHS_MAX], port_left[ENGINE_PORTS_MAX],
+	        layout_left[ENGINE_LAYOUTS_MAX];
 	_Atomic uint8_t hop_up
 	        [ENGINE_HOPS_MAX]; /* state words of hops: workers read them, whoever sees a link change writes them */
 	char hop_names[ENGINE_HOPS_MAX][NF_NAME_MAX];

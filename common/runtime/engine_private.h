@@ -5,6 +5,16 @@
 
 #include "runtime/engine.h"
 
+enum { SLOT_UNIT = 16 }; /* bytes of the slot area that a bit of engine.slot_units stands for */
+
+/* The bits of a slot of so many bytes. */
+static inline uint32_t slot_units(unsigned size, uint32_t offset)
+{
+	unsigned units = (size + SLOT_UNIT - 1) / SLOT_UNIT;
+
+	return offset == NF_SLOT_NONE ? 0 : ((1u << units) - 1) << (offset / SLOT_UNIT);
+}
+
 /* Sizes of a document, with defaults for what it lacks. */
 void engine_read_sizes(const struct conf *document, struct engine_sizes *sizes);
 

@@ -15,16 +15,18 @@ struct finding {
 static bool adopt(const struct finding *f, struct session *s)
 {
 	const struct snapshot *next = f->snapshot;
-	const struct path *path = s->path < ENGINE_PATHS_MAX ? next->paths[s->path] : NULL;
+	const struct engine *engine = f->worker->engine;
 	uint64_t left, told = 0;
 
-	if (!path || path->layout != s->layout)
+	if (!engine->names_known || s->path >= ENGINE_PATHS_MAX || !next->paths[s->path] ||
+	    s->layout >= engine->layout_count)
 		return false;
-	for (left = f->worker->engine->layouts[s->layout]; left; left &= left - 1) {
+	s->generation = 0; /* reviewed by its next packet, or the sweep: the configuration may be another */
+	for (left = engine->layouts[s->layout]; left; left &= left - 1) {
 		unsigned id = (unsigned)__builtin_ctzll(left);
 		const struct nf *nf = next->nfs[id];
 
-		if (!nf->klass->adopt)
+		if (!nf || !nf->klass->adopt)
 			continue;
 		if (!nf->klass->adopt(nf, next->nf_snapshots[id], s, f->worker->id))
 			break;

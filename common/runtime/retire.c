@@ -46,6 +46,9 @@ void retire_note(struct engine *engine, const struct snapshot *next)
 	}
 	for (unsigned i = 0; i < ENGINE_NFS_MAX; i++)
 		note(&engine->nf_left[i], next->nfs[i], engine->nfs[i], next->revision);
+	for (unsigned i = 0; i < ENGINE_PORTS_MAX; i++)
+		note(&engine->port_left[i], next->ports[i].role != PORT_UNUSED, engine->ports[i].name[0],
+		     next->revision);
 	for (unsigned i = 0; i < engine->layout_count; i++)
 		note(&engine->layout_left[i], layouts[i], true, next->revision);
 }

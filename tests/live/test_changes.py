@@ -61,6 +61,11 @@ class Changes(Live):
         else:
             routes.append({"prefix": "203.0.113.0/24", "via": "198.51.100.254"})
 
+    def move(self):
+        """A function moves out of the service's process, or back."""
+        vnf = self.descriptor["vnfs"][0]
+        vnf["placement"] = "fused" if vnf.get("placement") == "process" else "process"
+
     def run_changes(self, kinds, count):
         self.descriptor = copy.deepcopy(self.descriptor)
         load = Load(self.line, RATE, 3 + count * 0.25)
