@@ -179,6 +179,22 @@ for i in range(200):
     s.sendto(b"x", ("{self.lab.SERVER4}", 7))
     time.sleep(0.005)
 """)
+        refused = run("ip", "netns", "exec", self.lab.client, "python3", "-c", f"""
+import errno, socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(0.5)
+s.connect(("{self.lab.SERVER4}", 7))
+for attempt in range(20):
+    try:
+        s.send(b"x")
+        s.recv(1)
+    except socket.timeout:
+        continue
+    except OSError as error:
+        print(errno.errorcode[error.errno])
+        break
+""")
+        self.assertIn("EHOSTUNREACH", refused.stdout, "the host is told (RFC 5508 REQ-8)")
         until("some were refused", lambda: self.engine.get("/v1/vnfs/nat")["counters"]["no-port"] >= 136)
         self.assertEqual(len(self.engine.get("/v1/vnfs/nat/state/mappings")), 64)
         self.engine.balance()

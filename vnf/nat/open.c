@@ -73,6 +73,13 @@ static bool allocate(const struct nf *nf, const struct nat_config *config, const
 	return ports_allocate(pool->ports, o->session->bucket, &request, address, port);
 }
 
+/* The inside host is told (RFC 5508 REQ-8), at a limited rate. Outside hosts never are: they would learn what there is. */
+static void refuse_outward(struct openings *os, struct opening *o, unsigned counter)
+{
+	nf_reject(os->worker, os->path, os->position, o->walk, o->m, NF_REJECT_ADMIN);
+	opening_refuse(os, o, counter);
+}
+
 /* Endpoint-independent: one outside port for one inside port, whoever is talked to. */
 static bool open_mapped(const struct nf *nf, const struct nat_config *config, struct openings *os,
                         struct opening *o, uint8_t pool)
@@ -92,14 +99,14 @@ static bool open_mapped(const struct nf *nf, const struct nat_config *config, st
 
 	if (index == MAPPING_NONE) {
 		if (!allocate(nf, config, o, pool, &fresh.outside, &fresh.outside_port)) {
-			opening_refuse(os, o, NAT_NO_PORT);
+			refuse_outward(os, o, NAT_NO_PORT);
 			return false;
 		}
 		index = mapping_add(mappings, &fresh);
 		if (index == MAPPING_NONE) {
 			ports_release(config->live->pools[pool]->ports, fresh.bucket, space, fresh.outside,
 			              fresh.outside_port);
-			opening_refuse(os, o, NAT_MAPPINGS_FULL);
+			refuse_outward(os, o, NAT_MAPPINGS_FULL);
 			return false;
 		}
 	}
@@ -120,7 +127,7 @@ static bool open_own(const struct nf *nf, const struct nat_config *config, struc
 	uint16_t port;
 
 	if (!allocate(nf, config, o, pool, &address, &port)) {
-		opening_refuse(os, o, NAT_NO_PORT);
+		refuse_outward(os, o, NAT_NO_PORT);
 		return false;
 	}
 	activate(slot, o->tuple.src.v4, o->tuple.sport, address, port, o->tuple.proto);
@@ -135,11 +142,11 @@ static bool open_from_pool(const struct nf *nf, const struct nat_config *config,
 	const struct nat_rule *rule = nat_rule_for(config, &o->tuple);
 
 	if (!rule) {
-		opening_refuse(os, o, NAT_NO_RULE);
+		refuse_outward(os, o, NAT_NO_RULE);
 		return false;
 	}
 	if (!has_ports(o->tuple.proto)) {
-		opening_refuse(os, o, NAT_NOT_TRANSLATABLE);
+		refuse_outward(os, o, NAT_NOT_TRANSLATABLE);
 		return false;
 	}
 	if (config->mapping == NAT_ENDPOINT_INDEPENDENT)
@@ -155,7 +162,7 @@ static void open_outward(const struct nf *nf, const struct nat_config *config, s
 	bool hairpin = nat_claims_address(config, o->tuple.dst.v4);
 
 	if (hairpin && !config->hairpinning) {
-		opening_refuse(os, o, NAT_HAIRPIN_REFUSED);
+		refuse_outward(os, o, NAT_HAIRPIN_REFUSED);
 		return;
 	}
 	if (fixed)

@@ -62,6 +62,23 @@ static struct nat_config *compile_right(struct bench *b, const char *text)
 	return config;
 }
 
+/* An edge without ports: whatever the class has it answer goes nowhere. */
+static void start_edge(struct bench *b)
+{
+	struct conf *none = conf_new(NULL, CONF_GROUP, NULL);
+	struct errors errors = ERRORS_NONE;
+
+	schema_defaults(edge_schema, none);
+	b->engine->edge = edge_new(1, &errors);
+	assert_non_null(b->engine->edge);
+	b->snapshot = calloc(1, sizeof(*b->snapshot));
+	assert_non_null(b->snapshot);
+	b->snapshot->edge = edge_compile(b->engine->edge, none, NULL, 0, NULL, 0, NULL, &errors);
+	assert_non_null(b->snapshot->edge);
+	b->worker->snapshot = b->snapshot;
+	conf_free(none);
+}
+
 void bench_start(struct bench *b, const char *file, const char *config)
 {
 	struct flow_options options = {
@@ -78,6 +95,7 @@ void bench_start(struct bench *b, const char *file, const char *config)
 	b->engine->sizes.workers = 1;
 	b->engine->workers[0] = b->worker;
 	b->worker->engine = b->engine;
+	start_edge(b);
 	b->table = flow_table_new(&options, &errors);
 	assert_non_null(b->table);
 	b->nf = (struct nf){
@@ -92,6 +110,9 @@ void bench_stop(struct bench *b)
 	nat_release(b->config);
 	nat_stop(&b->nf);
 	flow_table_free(b->table);
+	edge_table_free(b->snapshot->edge);
+	free(b->snapshot);
+	edge_free(b->engine->edge);
 	free(b->worker);
 	free(b->engine);
 	assert_int_equal(packet_live(), 0);
@@ -139,7 +160,10 @@ static enum flow_result try(struct bench *b, int walk, struct rte_mbuf *m, unsig
                             struct session **s)
 {
 	struct opening o = { .m = m, .walk = (uint8_t)walk, .attempt = (uint8_t)attempt };
-	struct openings os = { .list = { &o }, .count = 1, .counters = b->counters, .worker = b->worker };
+	struct path path = { .count = 1 };
+	struct openings os = {
+		.list = { &o }, .count = 1, .counters = b->counters, .worker = b->worker, .path = &path
+	};
 	struct tuple answer;
 	enum flow_result result;
 

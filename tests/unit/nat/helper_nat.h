@@ -22,6 +22,7 @@ enum { OUTWARD = 0, INWARD = 1, BENCH_SECONDS = 1000 };
 struct bench {
 	struct engine *engine;
 	struct worker *worker;
+	struct snapshot *snapshot; /* of the engine: an edge that has nothing */
 	struct flow_table *table;
 	struct nf nf;
 	struct nat_config *config;

@@ -509,7 +509,7 @@ static void icmp_errors_outward(void **state)
 	(void)state;
 	bench_start(&b, NULL,
 	            "{" POOL ",'forwards':[{'name':'f','protocol':'udp','ports':'80','inside':'192.0.2.11','"
-	                     "insidePort':8080}]}");
+	            "insidePort':8080}]}");
 	s = in(&b, IPPROTO_UDP, FAR, 1000, PUBLIC, 80);
 	for (unsigned i = 0; i < 2; i++) {
 		struct rte_mbuf *m = error_about(
