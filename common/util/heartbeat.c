@@ -26,7 +26,8 @@ struct heartbeat *heartbeat_create(const char *path, unsigned workers)
 
 	if (fd < 0)
 		return NULL;
-	if (ftruncate(fd, sizeof(*heartbeat)) < 0) {
+	errno = posix_fallocate(fd, 0, sizeof(*heartbeat)); /* room now, not a fault of a worker later */
+	if (errno) {
 		close(fd);
 		return NULL;
 	}

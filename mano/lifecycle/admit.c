@@ -9,6 +9,9 @@
 /* What a process needs besides its packet memory, and for each session of its tables; kB and bytes, rounded up. */
 enum { PROCESS_KB = 48 << 10, SESSION_BYTES = 256 };
 
+/* Documents, logs and revisions: what must be free for anything to be begun, and more for each process. */
+enum { ROOM_KB = 2 << 10 };
+
 /* --- cores --- */
 
 static void admit_cores(struct manager *manager, const struct target *target, struct core_use *use,
@@ -30,23 +33,34 @@ static void admit_cores(struct manager *manager, const struct target *target, st
 
 /* --- memory --- */
 
-static uint64_t needed_kb(const struct target *target)
+static uint64_t packets_kb(const struct target *target)
+{
+	return (uint64_t)conf_int(conf_get(target->document, "engine"), "memory", 128) * 1024;
+}
+
+static uint64_t sessions_kb(const struct target *target)
 {
 	const struct conf *engine = conf_get(target->document, "engine");
 	uint64_t sessions =
 	        (uint64_t)(conf_int(engine, "sessions", 65536) + conf_int(engine, "sessions6", 16384));
 
-	return PROCESS_KB + (uint64_t)conf_int(engine, "memory", 128) * 1024 +
-	       sessions * SESSION_BYTES / 1024;
+	return sessions * SESSION_BYTES / 1024;
+}
+
+/* How many processes a target adds to those that its service has. */
+static size_t added(const struct manager *manager, const struct target *target)
+{
+	const struct service *service = manager_service(manager, target->name);
+	size_t running = service ? service->units_count : 0;
+
+	return target->renderings.count > running ? target->renderings.count - running : 0;
 }
 
 static void admit_memory(struct manager *manager, const struct target *target, uint64_t *available,
                          struct errors *errors)
 {
-	const struct service *service = manager_service(manager, target->name);
-	size_t running = service ? service->units_count : 0,
-	       more = target->renderings.count > running ? target->renderings.count - running : 0;
-	uint64_t needed = more * needed_kb(target);
+	size_t more = added(manager, target);
+	uint64_t needed = more * (PROCESS_KB + packets_kb(target) + sessions_kb(target));
 
 	if (needed <= *available) {
 		*available -= needed;
@@ -58,6 +72,61 @@ static void admit_memory(struct manager *manager, const struct target *target, u
 	           "stop other services",
 	           more, (unsigned long long)needed >> 10, (unsigned long long)*available >> 10);
 	*available = 0;
+}
+
+/* Where they are only preferred, a process does without. */
+static void admit_hugepages(struct manager *manager, const struct target *target, uint64_t *available,
+                            struct errors *errors)
+{
+	const struct conf *engine = conf_get(target->document, "engine");
+	struct host_memory memory = host_memory();
+	uint64_t needed = added(manager, target) * packets_kb(target);
+
+	if (strcmp(conf_string(engine, "hugepages", "auto"), "always") != 0)
+		return;
+	if (needed <= *available) {
+		*available -= needed;
+		return;
+	}
+	errors_add(errors, "engine.hugepages", "no-hugepages", NULL, 0,
+	           "%llu MB of hugepages are needed and %llu MB are free: sysctl vm.nr_hugepages=%llu, or "
+	           "engine.hugepages = \"auto\"",
+	           (unsigned long long)needed >> 10, (unsigned long long)*available >> 10,
+	           (unsigned long long)(memory.hugepages +
+	                                (needed - *available) /
+	                                        (memory.hugepage_kb ? memory.hugepage_kb : 2048) +
+	                                1));
+	*available = 0;
+}
+
+/* --- room --- */
+
+static bool has_room(const char *folder, uint64_t needed_kb, const char *option, struct errors *errors)
+{
+	uint64_t room = host_room_kb(folder);
+
+	if (room < needed_kb)
+		errors_add(
+		        errors, NULL, "disk-full", NULL, 0,
+		        "%s has %llu kB free and %llu kB are needed: make room there, or choose another %s",
+		        folder, (unsigned long long)room, (unsigned long long)needed_kb, option);
+	return room >= needed_kb;
+}
+
+bool targets_have_room(const struct manager *manager, struct errors *errors)
+{
+	bool run = has_room(manager->options.run_folder, ROOM_KB, "--run-dir", errors);
+
+	return has_room(manager->options.state_folder, ROOM_KB, "--state-dir", errors) && run;
+}
+
+/* Session tables are files, so that they outlive the process. */
+static void admit_room(struct manager *manager, const struct target *target, uint64_t *taken,
+                       struct errors *errors)
+{
+	*taken += added(manager, target) * (sessions_kb(target) + ROOM_KB);
+	if (*taken)
+		has_room(manager->options.run_folder, *taken, "--run-dir", errors);
 }
 
 /* --- interfaces --- */
@@ -162,14 +231,22 @@ static void admit_socket(struct manager *manager, const struct target *target, s
 
 /* --- all --- */
 
-static void admit_one(struct manager *manager, const struct target *target, struct core_use *use,
-                      uint64_t *available, struct errors *errors)
+/* What earlier targets have left. */
+struct supply {
+	struct core_use use;
+	uint64_t memory_kb, hugepages_kb, files_kb; /* files: taken */
+};
+
+static void admit_one(struct manager *manager, const struct target *target, struct supply *supply,
+                      struct errors *errors)
 {
 	struct errors found = ERRORS_NONE;
 
 	pthread_mutex_lock(&manager->lock);
-	admit_cores(manager, target, use, &found);
-	admit_memory(manager, target, available, &found);
+	admit_cores(manager, target, &supply->use, &found);
+	admit_memory(manager, target, &supply->memory_kb, &found);
+	admit_hugepages(manager, target, &supply->hugepages_kb, &found);
+	admit_room(manager, target, &supply->files_kb, &found);
 	pthread_mutex_unlock(&manager->lock);
 	admit_ports(target, &found);
 	if (target->is_new)
@@ -179,15 +256,16 @@ static void admit_one(struct manager *manager, const struct target *target, stru
 
 bool targets_admit(struct manager *manager, const struct targets *targets, struct errors *errors)
 {
-	uint64_t available = host_memory().available_kb;
+	struct host_memory memory = host_memory();
+	struct supply supply = { .memory_kb = memory.available_kb,
+		                 .hugepages_kb = memory.hugepages_free * memory.hugepage_kb };
 	size_t before = errors->count;
-	struct core_use use;
 
 	pthread_mutex_lock(&manager->lock);
-	use = manager_core_use(manager);
+	supply.use = manager_core_use(manager);
 	pthread_mutex_unlock(&manager->lock);
 	for (size_t i = 0; i < targets->count; i++)
 		if (targets->list[i].document)
-			admit_one(manager, &targets->list[i], &use, &available, errors);
+			admit_one(manager, &targets->list[i], &supply, errors);
 	return errors->count == before;
 }

@@ -190,14 +190,15 @@ enum change_result manager_change(struct manager *manager, const struct change *
 {
 	struct targets targets = { NULL, 0 };
 	enum change_result result;
-	bool valid = validate(manager, change, &targets, errors);
+	bool room = !change->resources || targets_have_room(manager, errors);
+	bool valid = room && validate(manager, change, &targets, errors);
 	bool admitted = valid && targets_admit(manager, &targets, errors);
 
 	*op = 0;
 	if (change->dry_run) {
 		*out = report(&targets);
 		result = CHANGE_DRY;
-	} else if (!valid) {
+	} else if (room && !valid) {
 		result = CHANGE_INVALID;
 	} else if (!admitted || !none_busy(manager, &targets, errors)) {
 		result = CHANGE_REFUSED;

@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "lifecycle/target.h"
@@ -55,9 +54,8 @@ static void check_cores(struct manager *manager, json_t *checks)
 
 static void check_folder(json_t *checks, const char *name, const char *folder)
 {
-	struct statvfs space = { 0 };
-	bool writable = access(folder, W_OK) == 0, known = statvfs(folder, &space) == 0;
-	unsigned long long free_mb = known ? (unsigned long long)space.f_bavail * space.f_frsize >> 20 : 0;
+	bool writable = access(folder, W_OK) == 0;
+	unsigned long long free_mb = host_room_kb(folder) >> 10;
 
 	add(checks, name, writable && free_mb >= DISK_MB, "error",
 	    text_format("%s is %swritable, %llu MB free", folder, writable ? "" : "not ", free_mb),

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysinfo.h>
 #include <sys/un.h>
 #include <sys/utsname.h>
@@ -116,6 +117,13 @@ struct host_memory host_memory(void)
 	if (file)
 		fclose(file);
 	return memory;
+}
+
+uint64_t host_room_kb(const char *folder)
+{
+	struct statvfs space;
+
+	return statvfs(folder, &space) == 0 ? (uint64_t)space.f_bavail * space.f_frsize >> 10 : 0;
 }
 
 /* --- network --- */

@@ -48,6 +48,9 @@ unsigned cores_free(const struct host *host, const struct core_use *use);
 
 struct host_memory host_memory(void);
 
+/* Room for files in a folder, in kB; 0 if it cannot be told. */
+uint64_t host_room_kb(const char *folder);
+
 /* Whether a namespace of `ip netns` is there. NULL or "": ours, which is. */
 bool host_has_netns(const char *netns);
 

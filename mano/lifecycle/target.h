@@ -42,7 +42,11 @@ bool target_wish(const struct manager *manager, const struct target *target,
                  const struct rendering *rendering, const struct unit *unit, struct core_use *use,
                  struct wish *wish, bool *shared, struct errors *errors);
 
-/* Whether the host has what the targets need: cores, memory, namespaces, interfaces, sockets. Adds every error. */
+/* Whether there is room for anything to be written at all: revisions, documents. Before any validation, which writes. */
+bool targets_have_room(const struct manager *manager, struct errors *errors);
+
+/* Whether the host has what the targets need: cores, memory, hugepages, room for session tables, namespaces, interfaces,
+ * sockets. Adds every error. */
 bool targets_admit(struct manager *manager, const struct targets *targets, struct errors *errors);
 
 #endif

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -97,6 +98,7 @@ class Sluiced:
         self.socket = os.path.join(self.run, "sluiced.sock")
         self.options = list(options)
         self.process = None
+        self.prefix = []  # a command that becomes sluiced, for a world of its own
         os.mkdir(self.bin)
         if double:
             for name in ("chain", "firewall", "nat"):
@@ -108,7 +110,7 @@ class Sluiced:
     def start(self, ready=True):
         log = open(os.path.join(self.folder, "log"), "ab")
         self.process = subprocess.Popen(
-            [SLUICED, "--run-dir", self.run, "--state-dir", self.state, "--libexec", self.bin] + self.options,
+            self.prefix + [SLUICED, "--run-dir", self.run, "--state-dir", self.state, "--libexec", self.bin] + self.options,
             stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         log.close()
         if ready:

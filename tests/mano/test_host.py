@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+A host that lacks something: full disks, hugepages, memory. Each is refused with the reason and the fix, the doctor finds it
+beforehand, and nothing that runs is harmed. A disk is a small tmpfs in a mount namespace that only sluiced and what it starts see.
+"""
+import os
+import shutil
+import signal
+import subprocess
+
+import mano
+from mano import service, wait_for
+
+
+class Disk(mano.Case):
+    """`small` is the folder that has a file system of its own."""
+    MOUNT = 'mkdir -p "$0" && mount -t tmpfs -o size=24m tmpfs "$0" && exec "$@"'
+
+    def setUp(self):
+        self.s = mano.Sluiced()
+        self.addCleanup(self.s.close)
+
+    def start(self, small):
+        self.small = small
+        self.s.prefix = ["unshare", "-m", "sh", "-c", self.MOUNT, small]
+        self.s.start(ready=False)
+        if small == self.s.run:
+            self.s.socket = self.inside("sluiced.sock")
+        wait_for(self.s.is_ready, what="sluiced is ready")
+
+    def inside(self, name=""):
+        return f"/proc/{self.s.process.pid}/root{self.small}/{name}"
+
+    def fill(self):
+        with open(self.inside("fill"), "wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(64 << 10))
+            except OSError:
+                pass
+            try:
+                while True:
+                    file.write(bytes(1))
+            except OSError:
+                pass
+
+    def checked(self, name):
+        return next(check for check in self.s.get("/v1/doctor").json["checks"] if check["name"] == name)
+
+    def refused(self, option):
+        body = self.assertErrors(self.s.apply(service("new")), 409, (None, "disk-full"))
+        self.assertIn(self.small, body["errors"][0]["detail"])
+        self.assertIn(option, body["errors"][0]["detail"])
+        self.assertEqual(self.s.apply(service("new"), dryRun=True).json["errors"][0]["code"], "disk-full")
+        self.assertStatus(self.s.get("/v1/services/new"), 404)
+
+    def test_state(self):
+        self.start(self.s.state)
+        self.s.must_apply(service())
+        self.fill()
+        self.refused("--state-dir")
+        check = self.checked("state-folder")
+        self.assertFalse(check["ok"])
+        self.assertIn("make room", check["fix"])
+        victim = self.s.shown()["process"]["pid"]
+        os.kill(victim, signal.SIGKILL)
+        wait_for(lambda: self.s.events("vnf-healed", "edge"), what="healed although nothing can be written down")
+        os.unlink(self.inside("fill"))
+        self.s.must_apply(service("new"))
+        self.assertEqual(sorted(self.s.pids().values()), ["edge", "new"])
+        self.assertStatus(self.s.call("DELETE", "/v1/services/edge?wait=60"), 200)
+
+    def test_deleting_on_a_full_disk(self):
+        self.start(self.s.state)
+        self.s.must_apply(service())
+        self.fill()
+        reply = self.s.call("DELETE", "/v1/services/edge?wait=60")
+        if reply.status == 200:
+            self.assertEqual(self.s.pids(), {})
+        else:
+            self.assertErrors(reply, 409, (None, "store-failed"))
+            self.assertIn("full", reply.json["errors"][0]["detail"])
+            self.assertEqual(self.s.shown()["state"], "ready")
+            os.unlink(self.inside("fill"))
+            self.assertStatus(self.s.call("DELETE", "/v1/services/edge?wait=60"), 200)
+
+    def test_run(self):
+        self.start(self.s.run)
+        self.fill()
+        self.refused("--run-dir")
+        self.assertFalse(self.checked("run-folder")["ok"])
+        os.unlink(self.inside("fill"))
+        body = self.assertErrors(self.s.apply(service("new", engine={"sessions": 1 << 20})), 409, ("services[0]", "disk-full"))
+        self.assertIn("--run-dir", body["errors"][0]["detail"])
+        self.assertEqual(self.s.pids(), {})
+
+    def test_sluiced_does_not_start_without_room(self):
+        os.mkdir(self.s.state)
+        full = self.MOUNT.replace("size=24m", "size=16k").replace("exec", 'head -c 64k /dev/zero >"$0"/fill; exec')
+        done = subprocess.run(["unshare", "-m", "sh", "-c", full, self.s.state, mano.SLUICED, "--run-dir", self.s.run,
+                               "--state-dir", self.s.state, "--libexec", self.s.bin],
+                              capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(self.s.state, done.stderr)
+        self.assertRegex(done.stderr, "full|No space")
+
+
+class Supply(mano.Case):
+    def test_hugepages(self):
+        with open("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages") as file:
+            free_mb = 2 * int(file.read())
+        greedy = service(engine={"hugepages": "always", "memory": free_mb + 64})
+        errors = self.assertStatus(self.s.apply(greedy), 409)["errors"]
+        found = next(error for error in errors if error["code"] == "no-hugepages")
+        self.assertEqual(found["path"], "services[0].engine.hugepages")
+        self.assertIn("vm.nr_hugepages=", found["detail"])
+        self.assertEqual(self.s.pids(), {})
+
+    def test_doctor_says_what_a_service_lacks_now(self):
+        """An interface that goes away under a service is found before its next start fails."""
+        name = f"sl{os.getpid()}h"
+        subprocess.run(["ip", "netns", "add", name], check=True)
+        self.addCleanup(lambda: subprocess.run(["ip", "netns", "del", name], capture_output=True))
+        subprocess.run(["ip", "-n", name, "link", "add", "lan0", "type", "veth", "peer", "name", "peer0"], check=True)
+        subprocess.run(["ip", "-n", name, "link", "set", "lan0", "up"], check=True)
+        wants = service()
+        wants["edge"]["netns"] = name
+        wants["edge"]["ports"][0]["device"] = "af_packet:lan0"
+        self.s.must_apply(wants)
+        services = lambda: [check for check in self.s.get("/v1/doctor").json["checks"] if check["name"] == "service"]
+        self.assertTrue(all(check["ok"] for check in services()))
+        subprocess.run(["ip", "-n", name, "link", "del", "lan0"], check=True)
+        wrong = [check for check in services() if not check["ok"]]
+        self.assertEqual(len(wrong), 1)
+        self.assertIn("lan0", wrong[0]["detail"])
+        self.assertTrue(wrong[0]["fix"])
+        self.assertFalse(self.s.get("/v1/doctor").json["ok"])
+
+    def test_doctor_misses_executables(self):
+        shutil.rmtree(self.s.bin)
+        report = self.s.get("/v1/doctor").json
+        self.assertFalse(report["ok"])
+        check = next(check for check in report["checks"] if check["name"] == "executables")
+        self.assertIn("--libexec", check["fix"])
+
+
+mano.main()
