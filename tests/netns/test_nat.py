@@ -89,10 +89,32 @@ class Nat(unittest.TestCase):
     def setUp(self):
         self.lab = Line()
         self.addCleanup(self.lab.close)
+        self.service = None  # in front of the engine, where the NAT stands behind a hop
 
     def document(self, workers=1, timeouts=None, **config):
         config.setdefault("pools", POOL)
-        return self.lab.document([{"name": "nat", "kind": "nat", "config": config}], workers=workers, timeouts=timeouts or {})
+        document = self.lab.document([{"name": "nat", "kind": "nat", "config": config}], workers=workers, timeouts=timeouts or {})
+        if self.service:
+            folder = os.path.join(self.lab.folder, "nat")
+            links = [{"name": "all.a", "as": "lan", "device": f"virtio:{folder}/a.sock", "addresses": self.lab.LAN},
+                     {"name": "all.b", "as": "wan", "device": f"virtio:{folder}/b.sock", "addresses": self.lab.WAN}]
+            document.update(edge={"mode": "link", "ports": links}, paths=[{"name": "all", "path": ["all.a", "nat", "all.b"]}])
+        return document
+
+    def start_behind_hop(self, workers, **config):
+        config.setdefault("pools", POOL)
+        folder = os.path.join(self.lab.folder, "nat")
+        document = self.lab.document([], ["nat"], workers=workers)
+        document["hops"] = [{"name": "nat", "kind": "nat", "path": "all", "config": config,
+                             "a": f"vhost:{folder}/a.sock", "b": f"vhost:{folder}/b.sock"}]
+        self.service = True  # from here on a document of the NAT has links for ports
+        self.engine = self.lab.engine("nat", self.document(workers, **config))
+        self.service = self.lab.engine("service", document).ready()
+        self.engine.ready()
+        self.wait_up()
+
+    def wait_up(self):
+        until("the hop is up", lambda: all(h["up"] for h in self.service.get("/v1/state/hops")))
 
     def start(self, workers=1, **config):
         self.engine = self.lab.engine("nat", self.document(workers, **config)).ready()
@@ -233,10 +255,11 @@ for attempt in range(20):
         self.engine.process.child.wait()
         self.engine.start()
         self.engine.ready()
+        if self.service:
+            self.wait_up()
 
     def crash_and_go_on(self, workers):
         """Killed under TCP and UDP: both go on, the mappings are the same, a new flow of the same inside port gets the same outside port."""
-        self.start(workers=workers)
         say = self.talkers()
         self.assertEqual(say("tcp", "a", 3000, self.lab.SERVER4), "open")
         self.assertEqual(say("udp", "b", 3001, self.lab.SERVER4), "open")
@@ -263,10 +286,18 @@ for attempt in range(20):
         self.engine.balance()
 
     def test_crash(self):
+        self.start()
         self.crash_and_go_on(1)
 
     def test_crash_two_workers(self):
+        self.start(workers=2)
         self.crash_and_go_on(2)
+
+    def test_crash_behind_hop(self):
+        """The process of the NAT is killed; the service process in front of it lives on."""
+        self.start_behind_hop(1)
+        self.crash_and_go_on(1)
+        self.service.balance()
 
     def chatter(self):
         """Traffic of eight inside hosts, so that several buckets and both workers have some."""
