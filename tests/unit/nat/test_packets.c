@@ -7,6 +7,7 @@
 #define HOST   "192.0.2.10"
 #define OTHER  "192.0.2.11"
 #define FAR    "203.0.113.5"
+#define FAR2   "203.0.113.6"
 #define PUBLIC "198.51.100.10"
 #define POOL   "'pools':[{'name':'p','addresses':['198.51.100.10']}]"
 
