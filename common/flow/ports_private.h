@@ -17,6 +17,7 @@ struct block {
 	uint64_t used[PORTS_SPACES]; /* bit p: port p of the block is taken, or beyond the pool's last port */
 	uint32_t next[PORTS_SPACES], previous[PORTS_SPACES]; /* ring of the bucket's blocks with room */
 	int32_t bucket;                                      /* that has it in use; -1: none */
+	uint32_t holds; /* something of it is withheld: see there; else that line need not be read */
 } __attribute__((aligned(64)));
 
 struct bucket {
@@ -73,7 +74,9 @@ static inline bool ports_holds(const struct ports *pool, unsigned bucket, uint32
 
 static inline uint64_t ports_free_bits(const struct ports *pool, uint32_t number, unsigned space)
 {
-	return ~(pool->block[number].used[space] | pool->withheld[number].bits[space]);
+	const struct block *b = &pool->block[number];
+
+	return ~(b->holds ? b->used[space] | pool->withheld[number].bits[space] : b->used[space]);
 }
 
 #endif

@@ -85,6 +85,7 @@ static void set_bits(struct ports *pool, unsigned bucket, uint32_t number, const
 		uint64_t before = ports_free_bits(pool, number, space);
 
 		w->bits[space] = hold ? w->bits[space] | bits[space] : 0;
+		pool->block[number].holds |= w->bits[space] != 0;
 		ports_settle(pool, bucket, space, number, before);
 	}
 }
@@ -93,14 +94,11 @@ static void forget(struct ports *pool, unsigned bucket)
 {
 	struct bucket *k = &pool->bucket[bucket];
 
-	for (uint32_t at = k->withheld; at != NO_BLOCK; at = pool->withheld[at].next)
+	for (uint32_t at = k->withheld; at != NO_BLOCK; at = pool->withheld[at].next) {
 		set_bits(pool, bucket, at, NULL, false);
+		pool->block[at].holds = 0;
+	}
 	k->withheld = NO_BLOCK;
-}
-
-static bool anything(const struct withheld_block *w)
-{
-	return (w->bits[PORTS_TCP] | w->bits[PORTS_UDP] | w->bits[PORTS_ICMP]) != 0;
 }
 
 void ports_withhold(struct ports *pool, unsigned bucket, const struct ports_withheld *list)
@@ -113,12 +111,11 @@ void ports_withhold(struct ports *pool, unsigned bucket, const struct ports_with
 	forget(pool, bucket);
 	for (size_t i = 0; list && i < list->count; i++) {
 		const struct entry *entry = &list->entry[i];
-		struct withheld_block *w = &pool->withheld[entry->block];
 
 		if (!ports_holds(pool, bucket, entry->block))
 			continue;
-		if (!anything(w)) {
-			w->next = k->withheld;
+		if (!pool->block[entry->block].holds) {
+			pool->withheld[entry->block].next = k->withheld;
 			k->withheld = entry->block;
 		}
 		set_bits(pool, bucket, entry->block, entry->bits, true);

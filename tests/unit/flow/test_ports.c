@@ -354,6 +354,81 @@ static void withheld(void **state)
 	ports_free(pool);
 }
 
+enum { HOLDS = 4 };
+
+static bool is_held(const struct ports_hold *holds, unsigned port, unsigned space)
+{
+	for (unsigned i = 0; i < HOLDS; i++)
+		if (holds[i].space == space && port >= holds[i].first && port <= holds[i].last)
+			return true;
+	return false;
+}
+
+/* Ports of a block of the bucket, at random. */
+static void random_holds(struct ports_hold *holds, uint64_t *seed)
+{
+	for (unsigned i = 0; i < HOLDS; i++) {
+		uint32_t first = 1000 + 64 * (test_random(seed) & 1 ? 2 : 258) + test_random(seed) % 80;
+
+		holds[i] = (struct ports_hold){ htonl(BASE), (uint16_t)first,
+			                        (uint16_t)(first + test_random(seed) % 60),
+			                        (uint8_t)(test_random(seed) % 2) };
+	}
+}
+
+static uint32_t free_by_model(const uint8_t *taken, const struct ports_hold *holds, unsigned space)
+{
+	uint32_t n = 0;
+
+	for (unsigned block = 2; block <= 258; block += 256)
+		for (unsigned port = 1024 + 64 * block; port < 1088 + 64 * block; port++)
+			n += !taken[port] && !is_held(holds, port, space);
+	return n;
+}
+
+/* Lists change while ports are taken and given back; what is left is what a look at every port says. */
+static void withheld_against_model(void **state)
+{
+	struct ports *pool = pool_of(1, 1024, 65535);
+	static uint8_t taken[2][65536];
+	struct ports_hold holds[HOLDS];
+	struct ports_withheld *list = NULL;
+	uint64_t seed = 11;
+
+	(void)state;
+	for (unsigned i = 0; i < 30000; i++) {
+		struct ports_request request = { .space = test_random(&seed) & 1,
+			                         .flags = test_random(&seed) & 7,
+			                         .address = htonl(BASE),
+			                         .seed = test_random(&seed) };
+		unsigned port = 1024 + 64 * (test_random(&seed) & 1 ? 2 : 258) + test_random(&seed) % 64;
+		uint16_t got;
+
+		if (i % 100 == 0) {
+			ports_withheld_free(list);
+			random_holds(holds, &seed);
+			list = ports_withheld_new(pool, holds, HOLDS);
+		}
+		request.withheld = list;
+		request.preferred = htons((uint16_t)port);
+		if (ports_allocate(pool, 2, &request, &(uint32_t){ 0 }, &got)) {
+			assert_false(taken[request.space][ntohs(got)]);
+			assert_false(is_held(holds, ntohs(got), request.space));
+			taken[request.space][ntohs(got)] = 1;
+		} else {
+			assert_int_equal(free_by_model(taken[request.space], holds, request.space), 0);
+		}
+		assert_int_equal(ports_release(pool, 2, request.space, htonl(BASE), htons((uint16_t)port)),
+		                 taken[request.space][port]);
+		taken[request.space][port] = 0;
+		for (unsigned space = 0; space < 2; space++)
+			assert_int_equal(stats_of(pool, 2).available[space],
+			                 free_by_model(taken[space], holds, space));
+	}
+	ports_withheld_free(list);
+	ports_free(pool);
+}
+
 /* A bucket of which everything is withheld is empty at once, asks for more, and finds withheld what it is given. */
 static void withheld_entirely(void **state)
 {
@@ -416,12 +491,19 @@ static void bad_options(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nothing_twice),  cmocka_unit_test(against_model),
-		cmocka_unit_test(keeps_parity),   cmocka_unit_test(preservation),
-		cmocka_unit_test(paired_address), cmocka_unit_test(starts_are_spread),
-		cmocka_unit_test(grants),         cmocka_unit_test(claims),
-		cmocka_unit_test(withheld),       cmocka_unit_test(withheld_entirely),
-		cmocka_unit_test(owners),         cmocka_unit_test(bad_options),
+		cmocka_unit_test(nothing_twice),
+		cmocka_unit_test(against_model),
+		cmocka_unit_test(keeps_parity),
+		cmocka_unit_test(preservation),
+		cmocka_unit_test(paired_address),
+		cmocka_unit_test(starts_are_spread),
+		cmocka_unit_test(grants),
+		cmocka_unit_test(claims),
+		cmocka_unit_test(withheld),
+		cmocka_unit_test(withheld_entirely),
+		cmocka_unit_test(withheld_against_model),
+		cmocka_unit_test(owners),
+		cmocka_unit_test(bad_options),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
