@@ -46,13 +46,27 @@ static void rotate(const char *folder)
 	free(log);
 }
 
+/* Nothing is written that is there already: a full disk is no reason not to start a process again. */
+static bool holds_already(const char *file, const char *text)
+{
+	char *found = NULL;
+	size_t length = strlen(text), found_length = 0;
+	bool same = atomic_file_read(file, length + 1, &found, &found_length) == 0 &&
+	            found_length == length && memcmp(found, text, length) == 0;
+
+	free(found);
+	return same;
+}
+
 static bool process_create(const struct instance *instance, struct errors *errors)
 {
 	if (!make_folder(instance->folder, errors))
 		return false;
 	rotate(instance->folder);
 	char *file = text_format("%s/" INSTANCE_BOOT, instance->folder);
-	int error = atomic_file_write(file, instance->document, strlen(instance->document), 0640);
+	int error = holds_already(file, instance->document)
+	                    ? 0
+	                    : atomic_file_write(file, instance->document, strlen(instance->document), 0640);
 	if (error)
 		errors_add(errors, NULL, "cannot-write", NULL, 0, "cannot write %s: %s", file,
 		           strerror(error));

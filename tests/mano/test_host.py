@@ -94,6 +94,10 @@ class Disk(mano.Case):
         body = self.assertErrors(self.s.apply(service("new", engine={"sessions": 1 << 20})), 409, ("services[0]", "disk-full"))
         self.assertIn("--run-dir", body["errors"][0]["detail"])
         self.assertEqual(self.s.pids(), {})
+        self.s.must_apply(service(engine={"sessions": 1024, "sessions6": 1024}))
+        self.fill()
+        os.kill(self.s.shown()["process"]["pid"], signal.SIGKILL)
+        wait_for(lambda: self.s.events("vnf-healed", "edge"), what="healed although nothing can be written")
 
     def test_sluiced_does_not_start_without_room(self):
         os.mkdir(self.s.state)
