@@ -237,6 +237,20 @@ static void ingress_owned(struct worker *w, const struct snapshot_port *port, st
 		run_owned(w, port, m, n);
 }
 
+void ingress_bypassed(struct worker *w, uint16_t link, struct rte_mbuf **m, unsigned n)
+{
+	const struct snapshot_port *port = &w->snapshot->ports[link];
+
+	for (unsigned i = 0; i < n; i++) {
+		struct pkt *p = pkt_of(m[i]);
+
+		p->in_port = link;
+		p->zone = port->zone;
+		p->session = NULL;
+	}
+	ingress_owned(w, port, m, n);
+}
+
 /* A fragment at the worker that gathers its datagram: what may go on now goes on. */
 static void ingress_fragment(struct worker *w, struct rte_mbuf *m)
 {

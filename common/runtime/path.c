@@ -45,20 +45,22 @@ static void run_function(struct worker *w, const struct position *p, struct batc
 	}
 }
 
-/* True: the packets are on their way to the hop (or dropped); false: the hop is bypassed. */
-static bool run_hop(struct worker *w, const struct position *p, struct batch *b)
+/* To the hop; one that is down and may be bypassed is like one that gave them back as they were: what is behind it has
+ * sessions of its own, in the zone of the link that they would have come from. */
+static void run_hop(struct worker *w, const struct position *p, struct batch *b)
 {
 	bool up = atomic_load_explicit(&w->engine->hop_up[p->hop], memory_order_relaxed);
 
-	if (unlikely(!up && p->on_failure == ON_FAILURE_BYPASS))
-		return false;
+	if (unlikely(!up && p->on_failure == ON_FAILURE_BYPASS)) {
+		ingress_bypassed(w, p->link[!b->walk], b->m, b->count);
+		return;
+	}
 	for (unsigned i = 0; i < b->count; i++) {
 		if (likely(up))
 			transmit(w, p->link[b->walk], b->m[i]);
 		else
 			worker_drop(w, b->m[i], C_HOP_DOWN);
 	}
-	return true;
 }
 
 void path_run(struct worker *w, const struct path *path, int walk, int position, struct rte_mbuf **m,
@@ -80,10 +82,11 @@ void path_run(struct worker *w, const struct path *path, int walk, int position,
 		const struct position *p = &path->positions[position];
 
 		b.position = (uint16_t)position;
-		if (p->nf)
-			run_function(w, p, &b, &bytes);
-		else if (run_hop(w, p, &b))
+		if (!p->nf) {
+			run_hop(w, p, &b);
 			return;
+		}
+		run_function(w, p, &b, &bytes);
 	}
 	if (b.count)
 		edge_output(w->edge, w->snapshot->edge, b.m, b.count, path->ends[!walk], w->now);

@@ -155,6 +155,8 @@ struct entry {
 void ingress_lookup(struct worker *w, const struct entry *entry, struct rte_mbuf **m, unsigned n);
 /* From another worker: owned here, of one port. */
 void ingress_owned_here(struct worker *w, uint16_t port, struct rte_mbuf **m, unsigned n);
+/* Packets that a hop would have given back through this link, had it been there. */
+void ingress_bypassed(struct worker *w, uint16_t link, struct rte_mbuf **m, unsigned n);
 void ingress_staged(struct worker *w, struct rte_mbuf *m);
 
 /* open.c: packets without a session, all of one path, walk and position; opens what may be opened and runs it. */

@@ -109,6 +109,8 @@ static void put_hop(const struct render *r, struct conf *hops, const struct conf
 	copy(hop, vnf, "config");
 	add_origin(r->into, text_format("hops[%zu].config", hop->index),
 	           text_format("vnfs[%zu].config", vnf->index));
+	add_origin(r->into, text_format("hops[%zu].onFailure", hop->index),
+	           text_format("chains[%zu].onFailure", chain->index));
 	add_origin(r->into, text_format("hops[%zu]", hop->index),
 	           text_format("chains[%zu].path[%zu]", chain->index, step->index));
 }

@@ -148,5 +148,42 @@ class Traffic(mano.Case):
             self.s.must_apply(service(self.net, placement))
             self.flows()
 
+    OTHER = "http://198.51.100.254:8001/"  # what no rule allows
+
+    def fails(self, policy):
+        """The firewall's process is killed and cannot come back for a while, then can."""
+        wants = service(self.net, "fused")
+        wants["vnfs"][0]["placement"] = "process"
+        wants["chains"][0]["onFailure"] = policy
+        self.s.must_apply(wants)
+        self.flows()
+        self.assertIsNone(self.net.fetch(self.OTHER, 1))
+        program = os.path.join(self.s.bin, "sluice-firewall")
+        target = os.readlink(program)
+        os.unlink(program)
+        os.kill(self.s.vnf("fw")["pid"], signal.SIGKILL)
+        wait_for(lambda: self.s.shown()["state"] == "degraded", what="seen")
+        yield
+        os.symlink(target, program)
+        wait_for(lambda: self.s.shown()["state"] == "ready", 60, "back")
+        self.flows()
+        self.assertIsNone(self.net.fetch(self.OTHER, 1), "with its rules")
+
+    def test_failed_firewall_that_may_be_bypassed(self):
+        for _ in self.fails("bypass"):
+            self.flows()
+            self.assertEqual(self.net.fetch(self.OTHER), "198.51.100.10", "past the firewall, through the NAT")
+
+    def test_failed_firewall_that_may_not(self):
+        for _ in self.fails("drop"):
+            for _ in range(3):
+                self.assertIsNone(self.net.fetch(self.URL, 1))
+
+    def test_nat_is_never_bypassed(self):
+        wants = service(self.net, "process")
+        wants["chains"][0]["onFailure"] = "bypass"
+        errors = self.assertStatus(self.s.apply(wants), 422)["errors"]
+        self.assertEqual({(error["path"], error["code"]) for error in errors}, {("services[0].chains[0].onFailure", "no-bypass")})
+
 
 mano.main()
