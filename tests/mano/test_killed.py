@@ -44,7 +44,7 @@ class Killed(mano.Case):
         some = self.random.sample(NAMES, self.random.randrange(1, 3))
         services = [described(one, self.random.choice(("fused", "process")), number) for one in some]
         if kind == "bad":
-            services[-1]["vnfs"][0]["config"]["crash"] = True
+            services[-1]["vnfs"][0]["config"].update(crash=True, refuse=True)  # neither started with it nor given it
         wanted.update({one["name"]: one for one in services})
         return ("POST", "/v1/apply", {"resources": {"services": services}}), wanted
 
