@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "lifecycle/listener.h"
 #include "lifecycle/operation.h"
 #include "lifecycle/watchdog.h"
 #include "util/memory.h"
@@ -163,6 +164,24 @@ static void merge_patches(void **state)
 	}
 }
 
+/* A burst at once, then as many as time brings, and never more than a burst. */
+static void events_of_a_process_are_rationed(void **state)
+{
+	struct listener_budget budget = { 0 };
+	unsigned taken = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * LISTENER_BURST; i++)
+		taken += listener_may(&budget, 1000);
+	assert_int_equal(taken, LISTENER_BURST);
+	for (unsigned i = 0; i < LISTENER_BURST; i++)
+		taken += listener_may(&budget, 2000);
+	assert_int_equal(taken, LISTENER_BURST + LISTENER_RATE);
+	for (unsigned i = 0; i < 2 * LISTENER_BURST; i++)
+		taken += listener_may(&budget, 1000000);
+	assert_int_equal(taken, 2 * LISTENER_BURST + LISTENER_RATE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -171,6 +190,7 @@ int main(void)
 		cmocka_unit_test(standing_heartbeat_is_a_hang),
 		cmocka_unit_test(digests_tell_shape_from_document),
 		cmocka_unit_test(merge_patches),
+		cmocka_unit_test(events_of_a_process_are_rationed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
