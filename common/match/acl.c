@@ -2,6 +2,7 @@
 /* Rules over rte_acl; see acl.h. Keys are laid out in four-byte groups behind a first byte, as the library wants them. */
 #include "match/acl.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -187,6 +188,19 @@ bool acl_builder_add(struct acl_builder *b, const struct acl_rule *rule, unsigne
 	return rule->family == FAMILY_V4 ? add4(b, rule, index) : add6(b, rule, index);
 }
 
+/* 0, or the negative errno that the library returned; none of these calls sets rte_errno. */
+static int compile(struct rte_acl_ctx *context, const void *rules, unsigned count,
+                   const struct rte_acl_config *config)
+{
+	int error = rte_acl_add_rules(context, rules, count);
+
+	if (!error)
+		error = rte_acl_build(context, config);
+	if (!error && rte_acl_set_ctx_classify(context, RTE_ACL_CLASSIFY_AVX512X32) != 0)
+		rte_acl_set_ctx_classify(context, RTE_ACL_CLASSIFY_SSE);
+	return error;
+}
+
 static struct rte_acl_ctx *build(const char *name, char family, const void *rules, unsigned count,
                                  const struct rte_acl_field_def *fields, unsigned n, struct errors *errors)
 {
@@ -199,19 +213,17 @@ static struct rte_acl_ctx *build(const char *name, char family, const void *rule
 		                       .max_rule_num = count };
 	struct rte_acl_config config = { .num_categories = 1, .num_fields = n };
 	struct rte_acl_ctx *context;
+	int error;
 
 	snprintf(unique, sizeof(unique), "%.16s-%c%u", name, family, atomic_fetch_add(&serial, 1));
 	memcpy(config.defs, fields, n * sizeof(*fields));
 	context = rte_acl_create(&param);
-	if (context && rte_acl_add_rules(context, rules, count) == 0 &&
-	    rte_acl_build(context, &config) == 0) {
-		if (rte_acl_set_ctx_classify(context, RTE_ACL_CLASSIFY_AVX512X32) != 0)
-			rte_acl_set_ctx_classify(context, RTE_ACL_CLASSIFY_SSE);
+	error = context ? compile(context, rules, count, &config) : -ENOMEM;
+	if (!error)
 		return context;
-	}
 	errors_add(errors, NULL, "acl-not-built", NULL, 0,
 	           "%u rules could not be compiled: %s (is there enough memory? --memory)", count,
-	           rte_strerror(rte_errno));
+	           rte_strerror(-error));
 	rte_acl_free(context);
 	return NULL;
 }
