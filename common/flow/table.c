@@ -322,3 +322,49 @@ void flow_remove(struct flow_table *table, struct session *s)
 	table->counters.per_class[s->klass]--;
 	record_give(table, s);
 }
+
+static void take_keys_out(struct flow_table *table, struct session *s)
+{
+	uint32_t reference = flow_index(table, s) << 1;
+
+	index_remove(table, &s->key[0], reference);
+	if (!(s->flags & SESSION_ONEWAY))
+		index_remove(table, &s->key[1], reference | 1);
+}
+
+/* Who stands in the way of a key of this session. */
+static struct session *holder(struct flow_table *table, struct session *s)
+{
+	for (int direction = 0; direction < (s->flags & SESSION_ONEWAY ? 1 : 2); direction++) {
+		struct tuple tuple;
+		struct session *other;
+		int found;
+
+		session_tuple(s, direction, &tuple);
+		tuple.zone = s->key[direction].zone;
+		other = flow_find(table, &tuple, &found);
+		if (other && other != s)
+			return other;
+	}
+	return s;
+}
+
+struct session *flow_rezone(struct flow_table *table, struct session *s, uint16_t zone0, uint16_t zone1)
+{
+	uint16_t before[2] = { s->key[0].zone, s->key[1].zone };
+	struct session *other = NULL;
+
+	session_write_begin(s);
+	take_keys_out(table, s);
+	s->key[0].zone = zone0;
+	if (!(s->flags & SESSION_ONEWAY))
+		s->key[1].zone = zone1;
+	if (index_add_session(table, s) != FLOW_OK) {
+		other = holder(table, s);
+		s->key[0].zone = before[0];
+		s->key[1].zone = before[1];
+		index_add_session(table, s); /* there was room a moment ago */
+	}
+	session_write_end(s);
+	return other;
+}

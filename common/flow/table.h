@@ -76,6 +76,10 @@ void flow_abandon(struct flow_table *table, struct session *s);
 /* Unlinks and frees a session. The caller has told the functions before. */
 void flow_remove(struct flow_table *table, struct session *s);
 
+/* Gives a session's keys other zones. NULL: done; else nothing has changed, and the answer is the session that has one of these keys (s itself: no
+ * room in the index). */
+struct session *flow_rezone(struct flow_table *table, struct session *s, uint16_t zone0, uint16_t zone1);
+
 /* flow_touch(), what every packet does to its session, is in flow/touch.h. */
 
 /* Looks at no more than `budget` sessions whose time may be over and expires those whose it is: `close` is

@@ -11,6 +11,7 @@
 
 #include "manage/log.h"
 #include "runtime/engine_private.h"
+#include "runtime/handover.h"
 #include "runtime/names.h"
 #include "runtime/retire.h"
 #include "runtime/snapshot_build.h"
@@ -395,8 +396,7 @@ static bool compile_edge(struct change *c, struct snapshot *s, const struct snap
 
 /* --- publication --- */
 
-/* Waits until every worker has left the old snapshot; says so if one takes longer than a second. */
-static void wait_grace(struct engine *engine)
+void engine_grace(struct engine *engine)
 {
 	uint64_t token = rte_rcu_qsbr_start(engine->rcu);
 	unsigned waited = 0;
@@ -428,9 +428,12 @@ static void publish(struct engine *engine, struct snapshot *next)
 
 	names_save(engine);
 	found_sessions(engine, next);
+	handover_hold(engine, next);
+	engine_see_links(engine, next);
 	atomic_store_explicit(&engine->snapshot, next, memory_order_release);
 	engine->revision = next->revision;
-	wait_grace(engine);
+	handover_resume(engine);
+	engine_grace(engine);
 	snapshot_carry(previous, next);
 	snapshot_free(previous);
 	memset(next->nf_carried, 0, sizeof(next->nf_carried));
@@ -499,6 +502,8 @@ bool engine_apply(struct engine *engine, struct conf *document, bool dry, struct
 		snapshot_free(next);
 		take_back(&c);
 	} else {
+		if (engine->document)
+			handover_links(engine, c.new_ports);
 		publish(engine, next);
 		conf_free(engine->document);
 		engine->document = document;

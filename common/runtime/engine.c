@@ -275,23 +275,26 @@ struct nf *engine_nf(struct engine *engine, const char *name, const void **snaps
 	return NULL;
 }
 
-void engine_poll_links(struct engine *engine)
+void engine_see_links(struct engine *engine, const struct snapshot *snapshot)
 {
-	pthread_mutex_lock(&engine->lock);
 	for (unsigned i = 0; i < ENGINE_PATHS_MAX; i++) {
-		const struct path *path = atomic_load(&engine->snapshot)->paths[i];
+		const struct path *path = snapshot->paths[i];
 
 		for (unsigned k = 0; path && k < path->count; k++) {
 			const struct position *p = &path->positions[k];
-			struct port *a, *b;
 
-			if (p->nf)
-				continue;
-			a = engine->ports[p->link[0]].port;
-			b = engine->ports[p->link[1]].port;
-			atomic_store(&engine->hop_up[p->hop], port_up(a) && port_up(b));
+			if (!p->nf)
+				atomic_store(&engine->hop_up[p->hop],
+				             port_up(engine->ports[p->link[0]].port) &&
+				                     port_up(engine->ports[p->link[1]].port));
 		}
 	}
+}
+
+void engine_poll_links(struct engine *engine)
+{
+	pthread_mutex_lock(&engine->lock);
+	engine_see_links(engine, atomic_load(&engine->snapshot));
 	pthread_mutex_unlock(&engine->lock);
 }
 

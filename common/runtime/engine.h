@@ -67,6 +67,7 @@ struct engine {
 	pthread_t threads[ENGINE_WORKERS_MAX];
 	uint8_t bucket_worker[256]; /* owner of each bucket */
 	_Atomic bool stopping;
+	_Atomic bool holding; /* outside ports are not received from for a moment (handover.h) */
 
 	/* control side, under lock */
 	pthread_mutex_t lock;

@@ -18,6 +18,12 @@ static inline uint32_t slot_units(unsigned size, uint32_t offset)
 /* Sizes of a document, with defaults for what it lacks. */
 void engine_read_sizes(const struct conf *document, struct engine_sizes *sizes);
 
+/* Waits until every worker has begun another turn; says so if one takes longer than a second. */
+void engine_grace(struct engine *engine);
+
+/* Writes the state words of the hops that a snapshot has. Under the lock. */
+void engine_see_links(struct engine *engine, const struct snapshot *snapshot);
+
 /* Frees the running snapshot, functions and ports; the workers have stopped. */
 void engine_clear(struct engine *engine);
 

@@ -51,14 +51,14 @@ static void groups_add(struct worker *w, struct groups *groups, const struct pat
 	g->m[0] = m;
 }
 
-/* The path of a hit, its session brought up to date; NULL: the session was closed. */
+/* The path of a hit, its session brought up to date; NULL: it is no hit any more, for the session was closed or went to another segment. */
 static const struct path *hit_path(struct worker *w, struct session *s)
 {
 	const struct path *path = w->snapshot->paths[s->path];
 
-	if (likely(path && s->generation == path->generation && s->layout == path->layout))
+	if (likely(path && s->generation == path->generation))
 		return path;
-	return session_refresh(w, s, path) ? path : NULL;
+	return session_refresh(w, s, path) == REFRESH_DONE ? path : NULL;
 }
 
 static const unsigned invalid_counter[FLOW_INVALIDS] = {

@@ -5,6 +5,7 @@
  * Worker thread.
  */
 #include "flow/touch.h"
+#include "runtime/segments.h"
 #include "runtime/worker.h"
 
 enum { ATTEMPTS_MAX = 4 };
@@ -15,6 +16,7 @@ struct round {
 	struct opening *alive[BATCH_MAX];
 	unsigned count;
 	const struct entry *entry;
+	const struct segment *segment;
 };
 
 static const unsigned refusal_counter[] = {
@@ -33,17 +35,6 @@ static bool inside(const struct path *path, int position)
 	return position >= 0 && position < path->count;
 }
 
-/* Zone in which answers come in: that of the link of the next hop, or of the path's far end. */
-static uint16_t answer_zone(struct worker *w, const struct entry *entry)
-{
-	const struct path *path = entry->path;
-
-	for (int i = entry->position; inside(path, i); i += step(entry->walk))
-		if (!path->positions[i].nf)
-			return w->snapshot->ports[path->positions[i].link[entry->walk]].zone;
-	return w->snapshot->ports[path->ends[!entry->walk]].zone;
-}
-
 static bool is_midstream(struct rte_mbuf *m)
 {
 	struct pkt *p = pkt_of(m);
@@ -52,7 +43,8 @@ static bool is_midstream(struct rte_mbuf *m)
 	       (p->tcp_flags & (RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG)) != RTE_TCP_SYN_FLAG;
 }
 
-static void session_begin(struct worker *w, const struct entry *entry, struct rte_mbuf *m, struct session *s)
+static void session_begin(struct worker *w, const struct entry *entry, const struct segment *segment,
+                          struct rte_mbuf *m, struct session *s)
 {
 	struct snapshot_port from = w->snapshot->ports[pkt_of(m)->in_port];
 
@@ -63,7 +55,7 @@ static void session_begin(struct worker *w, const struct entry *entry, struct rt
 		pkt_of(m)->bucket = (uint8_t)owner_bucket(w, &from, m);
 	}
 	s->path = entry->path->id;
-	s->layout = entry->path->layout;
+	s->layout = segment->layout;
 	s->generation = entry->path->generation;
 	s->bucket = pkt_of(m)->bucket;
 	s->entry_ports = pkt_of(m)->in_port | 0xffff0000u;
@@ -88,14 +80,14 @@ static bool begin(struct worker *w, struct round *round, struct rte_mbuf *m, uns
 		worker_drop(w, m, refusal_counter[result]);
 		return false;
 	}
-	session_begin(w, round->entry, m, o->session);
+	session_begin(w, round->entry, round->segment, m, o->session);
 	o->m = m;
 	o->walk = (uint8_t)walk;
 	o->attempt = (uint8_t)attempt;
 	o->in_port = path->ends[walk];
 	o->out_port = path->ends[!walk];
 	o->flags = o->session->flags & SESSION_MIDSTREAM ? OPEN_MIDSTREAM : 0;
-	o->answer_zone = answer_zone(w, round->entry);
+	o->answer_zone = round->segment->answer_zone;
 	o->verdict = VERDICT_PASS;
 	round->count++;
 	return true;
@@ -198,7 +190,7 @@ static bool commit(struct worker *w, struct round *round, struct opening *o)
 
 	for (unsigned attempt = 1;
 	     result == FLOW_CLASH && round->entry->path->rewrites && attempt < ATTEMPTS_MAX; attempt++) {
-		struct round again = { .entry = round->entry };
+		struct round again = { .entry = round->entry, .segment = round->segment };
 
 		if (!begin(w, &again, o->m, attempt))
 			return false;
@@ -243,6 +235,7 @@ static unsigned open_round(struct worker *w, const struct entry *entry, struct r
 
 	round.count = 0;
 	round.entry = entry;
+	round.segment = segment_at(entry->path, entry->walk, entry->position);
 	for (unsigned i = 0; i < n; i++) {
 		if (unlikely(pkt_of(m[i])->flags & PKT_ICMP_ERROR))
 			worker_drop(w, m[i], C_NO_SESSION);

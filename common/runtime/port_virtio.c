@@ -30,6 +30,8 @@
 #include "runtime/vhost_front.h"
 #include "runtime/virtq.h"
 
+enum { RING_SIZE = 1024 };
+
 struct virtio {
 	struct port *port;
 	char path[SOCKET_PATH_MAX];
@@ -39,6 +41,7 @@ struct virtio {
 	int listener, wake;
 	pthread_t thread;
 	atomic_bool stopping;
+	atomic_bool polled; /* a worker looks for packets: a peer may come */
 	pthread_mutex_t conversation;
 	struct vhost_front peer; /* fd -1: none */
 	struct gate rx_gate[PORT_QUEUES_MAX], tx_gate[PORT_QUEUES_MAX];
@@ -52,14 +55,24 @@ static void wake(struct virtio *v)
 	(void)!write(v->wake, &one, sizeof(one));
 }
 
+/* A peer that comes before anybody would take its packets would only fill the rings. */
+static void say_polled(struct virtio *v)
+{
+	atomic_store(&v->polled, true);
+	wake(v);
+}
+
 static uint16_t virtio_rx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
 {
 	struct virtio *v = port->private;
 	struct virtq *q = &v->rx[queue];
 	uint16_t got = 0;
 
-	if (gate_enter(&v->rx_gate[queue], &v->there) < 0)
+	if (gate_enter(&v->rx_gate[queue], &v->there) < 0) {
+		if (unlikely(!atomic_load_explicit(&v->polled, memory_order_relaxed)))
+			say_polled(v);
 		return 0;
+	}
 	if (likely(!q->broken)) {
 		got = virtq_receive(q, port->pool, m, n);
 		if (unlikely(q->broken))
@@ -168,9 +181,10 @@ static void *server(void *virtio)
 	struct virtio *v = virtio;
 
 	while (!atomic_load(&v->stopping)) {
+		bool welcome = v->peer.fd < 0 && atomic_load(&v->polled);
 		struct pollfd fds[] = { { .fd = v->wake, .events = POLLIN },
 			                { .fd = v->peer.fd, .events = POLLIN | POLLRDHUP },
-			                { .fd = v->peer.fd < 0 ? v->listener : -1, .events = POLLIN } };
+			                { .fd = welcome ? v->listener : -1, .events = POLLIN } };
 
 		if (poll(fds, 3, -1) < 0)
 			continue;
@@ -247,7 +261,7 @@ static struct virtio *new_virtio(struct port *port, const char *path, unsigned q
 	atomic_init(&v->there, -1);
 	pthread_mutex_init(&v->conversation, NULL);
 	for (unsigned i = 0; i < queues; i++) {
-		bool made = virtq_make(&v->rx[i], PORT_RING_SIZE) && virtq_make(&v->tx[i], PORT_RING_SIZE);
+		bool made = virtq_make(&v->rx[i], RING_SIZE) && virtq_make(&v->tx[i], RING_SIZE);
 
 		well = well && made;
 		v->rx[i].kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

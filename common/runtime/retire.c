@@ -41,8 +41,8 @@ void retire_note(struct engine *engine, const struct snapshot *next)
 
 	for (unsigned i = 0; i < ENGINE_PATHS_MAX; i++) {
 		note(&engine->path_left[i], next->paths[i], engine->path_names[i][0], next->revision);
-		if (next->paths[i])
-			layouts[next->paths[i]->layout] = true;
+		for (unsigned k = 0; next->paths[i] && k < next->paths[i]->segment_count; k++)
+			layouts[next->paths[i]->segments[k].layout] = true;
 	}
 	for (unsigned i = 0; i < ENGINE_NFS_MAX; i++)
 		note(&engine->nf_left[i], next->nfs[i], engine->nfs[i], next->revision);

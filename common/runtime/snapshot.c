@@ -11,6 +11,7 @@
 
 #include "config/schema.h"
 #include "runtime/retire.h"
+#include "runtime/segments.h"
 
 struct build {
 	struct engine *engine;
@@ -252,34 +253,27 @@ static bool add_position(struct build *b, struct path *path, const struct conf *
 	return true;
 }
 
-/* A number for another set of slots: a new one, or one that no session has any more. */
-static int spare_layout(struct engine *engine)
+bool path_same_walk(const struct path *a, const struct path *b)
 {
-	if (engine->layout_count < ENGINE_LAYOUTS_MAX)
-		return engine->layout_count++;
-	for (unsigned i = 0; i < ENGINE_LAYOUTS_MAX; i++)
-		if (engine->layout_left[i] && retire_over(engine, engine->layout_left[i]))
-			return (int)i;
-	return -1;
+	if (!b || a->count != b->count || a->ends[0] != b->ends[0] || a->ends[1] != b->ends[1])
+		return false;
+	for (unsigned i = 0; i < a->count; i++)
+		if (a->positions[i].nf != b->positions[i].nf ||
+		    a->positions[i].link[0] != b->positions[i].link[0])
+			return false;
+	return true;
 }
 
-/* The set of slots that sessions of this path have, as a number. */
-static int layout_of(struct engine *engine, uint64_t set)
+static uint32_t path_structure(const struct build *b, const struct path *path)
 {
-	int layout;
+	const struct path *before = b->previous ? b->previous->paths[path->id] : NULL;
 
-	for (unsigned i = 0; i < engine->layout_count; i++)
-		if (engine->layouts[i] == set)
-			return (int)i;
-	layout = spare_layout(engine);
-	if (layout >= 0)
-		engine->layouts[layout] = set;
-	return layout;
+	return path_same_walk(path, before) ? before->structure : (uint32_t)b->engine->revision + 1;
 }
 
 static uint32_t path_generation(const struct build *b, const struct path *path)
 {
-	uint32_t generation = 1;
+	uint32_t generation = path->structure;
 
 	for (unsigned i = 0; i < path->count; i++) {
 		const struct nf *nf = path->positions[i].nf;
@@ -306,8 +300,6 @@ static bool fill_path(struct build *b, struct path *path, const struct conf *ite
 	const struct conf *names = conf_get(item, "path");
 	size_t n = conf_count(names);
 	int first = end_port(b, conf_at(names, 0)), last = end_port(b, conf_at(names, n - 1));
-	uint64_t local = 0;
-	int layout;
 
 	if (first < 0 || last < 0)
 		return false;
@@ -318,16 +310,12 @@ static bool fill_path(struct build *b, struct path *path, const struct conf *ite
 	for (size_t i = 1; i + 1 < n; i++)
 		if (!add_position(b, path, conf_at(names, i)))
 			return false;
-	for (unsigned i = 0; i < path->count; i++)
-		if (path->positions[i].nf)
-			local |= UINT64_C(1) << path->positions[i].nf->id;
-	layout = layout_of(b->engine, local);
-	if (layout < 0) {
+	if (!segments_build(b->engine, path)) {
 		conf_error(b->errors, item, "too-many-layouts",
-		           "too many different sets of functions since the process began");
+		           "too many different sets of functions since the last sweep of the session table");
 		return false;
 	}
-	path->layout = (uint16_t)layout;
+	path->structure = path_structure(b, path);
 	path->generation = path_generation(b, path);
 	return nfp_compile(conf_get(item, "match"), &path->match, b->errors);
 }

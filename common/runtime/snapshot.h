@@ -32,20 +32,34 @@ struct position {
 	char name[NF_NAME_MAX];
 };
 
+struct segment {
+	int16_t first,
+	        end; /* positions: of its first function in walking order, and behind its last; equal: it has none */
+	uint16_t entry_zone, answer_zone;
+	uint16_t layout; /* which slots its sessions have: index in engine.layouts */
+	uint8_t walk;
+	uint64_t set; /* bit i: function i is one of it */
+};
+
 struct path {
 	char name[NF_NAME_MAX];
 	uint16_t id;      /* stable as long as the name lives; index in snapshot.paths */
-	uint16_t layout;  /* which slots its sessions have: index in engine.layouts */
 	uint16_t ends[2]; /* outside ports: first, last */
 	uint16_t count;   /* of positions */
 	uint8_t symmetric;
 	uint8_t rewrites;    /* some function may rewrite */
-	uint32_t generation; /* of policy; moves when a function on it was compiled anew */
+	uint32_t generation; /* moves when a function on it was compiled anew, and with its structure */
+	uint32_t structure;  /* revision with which its positions last changed */
 	int32_t priority;
 	uint64_t nf_set;        /* bit i: function (or shadow) with id i stands on it */
 	struct nfp_rules match; /* what enters it; no rules: everything */
+	uint16_t segment_count;
+	struct segment segments[2 * (PATH_POSITIONS_MAX + 1)];
 	struct position positions[PATH_POSITIONS_MAX];
 };
+
+/* Whether both walk the same functions and hops between the same ports; b may be NULL. */
+bool path_same_walk(const struct path *a, const struct path *b);
 
 /* How packets of one ingress port may enter. */
 struct candidate {

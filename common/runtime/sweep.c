@@ -5,14 +5,14 @@
  */
 #include "runtime/worker.h"
 
-enum { SWEEP_BUDGET = 32 };
+enum { SWEEP_BUDGET = 32, SWEEP_BUDGET_HOLDING = 1024 };
 
 static void visit(void *worker, struct session *s)
 {
 	struct worker *w = worker;
 	const struct path *path = w->snapshot->paths[s->path];
 
-	if (!path || s->generation != path->generation || s->layout != path->layout)
+	if (!path || s->generation != path->generation)
 		session_refresh(w, s, path);
 }
 
@@ -26,7 +26,10 @@ unsigned sweep_turn(struct worker *w)
 		w->sweeping = revision;
 		w->sweep_cursor = 0;
 	}
-	flow_walk(w->table, &w->sweep_cursor, SWEEP_BUDGET, visit, w);
+	flow_walk(w->table, &w->sweep_cursor,
+	          atomic_load_explicit(&w->engine->holding, memory_order_relaxed) ? SWEEP_BUDGET_HOLDING
+	                                                                          : SWEEP_BUDGET,
+	          visit, w);
 	if (!w->sweep_cursor)
 		atomic_store_explicit(&w->swept, revision, memory_order_release);
 	return 1;

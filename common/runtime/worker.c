@@ -51,13 +51,15 @@ static void run_call(struct worker *w)
 static unsigned receive(struct worker *w)
 {
 	struct rte_mbuf *m[BATCH_MAX];
+	bool holding = atomic_load_explicit(&w->engine->holding, memory_order_relaxed);
 	unsigned total = 0;
 
 	for (uint16_t number = 0; number < w->snapshot->port_count; number++) {
 		struct port *port = w->engine->ports[number].port;
 		struct port_traffic *traffic = &w->port_traffic[number];
 
-		if (w->snapshot->ports[number].role == PORT_UNUSED)
+		if (w->snapshot->ports[number].role == PORT_UNUSED ||
+		    (unlikely(holding) && w->snapshot->ports[number].role == PORT_OUTSIDE))
 			continue;
 		for (unsigned queue = w->id; queue < port->rx_queues; queue += w->workers) {
 			unsigned n = port->ops->rx(port, queue, m, BATCH_MAX);

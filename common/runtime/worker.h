@@ -166,8 +166,13 @@ void session_close(struct worker *w, struct session *s);
 /* The same as a callback of the session table: tells the functions; the table frees. */
 bool session_closing(void *worker, struct session *s);
 
-/* refresh.c: brings a session whose path or policy moved on up to date; false: it was closed and *counter says why. */
-bool session_refresh(struct worker *w, struct session *s, const struct path *path);
+/* refresh.c: brings a session whose path or policy moved on up to date. `path`: its path in the running snapshot; NULL: gone. */
+enum refreshed {
+	REFRESH_DONE,
+	REFRESH_MOVED /* to another segment: its keys have other zones now */,
+	REFRESH_CLOSED
+};
+enum refreshed session_refresh(struct worker *w, struct session *s, const struct path *path);
 
 /* found.c: the functions of a snapshot that is about to be published are told of a predecessor's sessions. Control thread. */
 void found_sessions(struct engine *engine, const struct snapshot *next);

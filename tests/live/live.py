@@ -72,6 +72,14 @@ class Live(mano.Case):
     def apply(self):
         self.s.must_apply(self.descriptor)
 
+    def drops(self):
+        """What the service's process counted, but for zeros."""
+        counters = self.s.get("/v1/services/edge/state/counters").json
+        said = {k: v for part in ("engine", "edge") for k, v in counters[part].items() if v}
+        for port in self.s.get("/v1/services/edge/state/ports").json:
+            said[port["name"]] = {k: port[k] for k in ("sendDrops", "missed", "oversize") if port[k]}
+        return said
+
     def balances(self):
         """Every process's counters add up."""
         names = [None] + [v["name"] for v in self.descriptor["vnfs"] if v.get("placement", self.descriptor["placement"]) == "process"]

@@ -10,14 +10,14 @@ from live import Live, Load
 
 SEED = int(os.environ.get("SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
 CHANGES = int(os.environ.get("CHANGES", "60"))
-RATE = int(os.environ.get("RATE", "4000"))
+RATE = int(os.environ.get("RATE", "2000"))
 
 
 class Changes(Live):
     def check(self, load):
         result = load.result()
         print(result, flush=True)
-        self.assertEqual((result["lost"], result["reordered"]), (0, 0), f"SEED={SEED} {result}\n{self.done}")
+        self.assertEqual((result["lost"], result["reordered"]), (0, 0), f"SEED={SEED} {result}\n{self.drops()}\n{self.done}")
         self.balances()
 
     def setUp(self):
@@ -86,7 +86,7 @@ class Changes(Live):
         self.check(load)
 
     def test_random_changes(self):
-        self.run_changes([self.rules, self.member, self.order, self.addresses, self.routes], CHANGES)
+        self.run_changes([self.rules, self.member, self.order, self.addresses, self.routes, self.move], CHANGES)
 
 
 mano.main()
