@@ -129,7 +129,8 @@ class Engine:
         self.folder = os.path.join(lab.folder, name)
         os.makedirs(self.folder, exist_ok=True)
         self.config = os.path.join(self.folder, "boot.json")
-        self.command = [program(executable), "--dir", self.folder, "--config", self.config, "--log", os.path.join(self.folder, "log"), *options]
+        hugepages = ["--hugepages", os.environ["SLUICE_HUGEPAGES"]] if "SLUICE_HUGEPAGES" in os.environ else []
+        self.command = [program(executable), "--dir", self.folder, "--config", self.config, "--log", os.path.join(self.folder, "log"), *hugepages, *options]
         self.socket = os.path.join(self.folder, "control.sock")
         with open(self.config, "w") as file:
             json.dump(document, file)
@@ -172,8 +173,7 @@ class Lab:
     def __init__(self):
         self.prefix = f"slt{os.getpid()}"
         self.folder = tempfile.mkdtemp(prefix="sluice-lab-")
-        self.spaces, self.processes = [], []
-        self.keep_sysctl = {}
+        self.spaces, self.processes, self.engines = [], [], []
         atexit.register(self.close)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: sys.exit(1))
@@ -204,9 +204,24 @@ class Lab:
         return child
 
     def engine(self, name, document, executable="sluice-chain", *options):
-        return Engine(self, name, document, executable, *options)
+        made = Engine(self, name, document, executable, *options)
+        self.engines.append(made)
+        return made
+
+    def check_balances(self):
+        """received + originated = sent + delivered + dropped + held, of every process that is there at a test's end."""
+        for engine in self.engines:
+            if engine.process.alive() and os.path.exists(engine.socket):
+                engine.balance()
 
     def close(self):
+        try:
+            self.check_balances()
+        finally:
+            self.end()
+
+    def end(self):
+        self.engines = []
         for child in reversed(self.processes):
             try:
                 child.stop(5)
