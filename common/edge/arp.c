@@ -124,5 +124,6 @@ void arp_input(struct edge_worker *ew, const struct edge_table *table, struct rt
 		send_arp(ew, table, port, RTE_ARP_OP_REPLY, target.v4, arp.arp_data.arp_sip,
 		         arp.arp_data.arp_sha.addr_bytes, arp.arp_data.arp_sha.addr_bytes);
 	edge_count(ew, EDGE_C_DELIVERED);
+	edge_note(ew, m, EDGE_C_DELIVERED);
 	rte_pktmbuf_free(m);
 }

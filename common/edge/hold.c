@@ -110,6 +110,7 @@ void hold_packet(struct edge_worker *ew, const struct edge_table *table, const s
 		return;
 	}
 	hold_append(ew, hold, m);
+	edge_note(ew, m, EDGE_C_HELD);
 	if (number == 0)
 		ask(ew, table, key, now);
 }

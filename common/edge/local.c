@@ -65,6 +65,7 @@ static void answer_echo(struct edge_worker *ew, const struct edge_table *table, 
 	struct pkt *p = pkt_of(m);
 
 	edge_count(ew, EDGE_C_DELIVERED);
+	edge_note(ew, m, EDGE_C_DELIVERED);
 	if (!pkt_transport_checksum_ok(m)) {
 		rte_pktmbuf_free(m);
 		return;
@@ -124,6 +125,7 @@ void local_input(struct edge_worker *ew, const struct edge_table *table, struct 
 		answer_echo(ew, table, m, now);
 	} else if (is_icmp(p)) {
 		edge_count(ew, EDGE_C_DELIVERED);
+		edge_note(ew, m, EDGE_C_DELIVERED);
 		rte_pktmbuf_free(m);
 	} else {
 		refuse_local(ew, table, m, now);

@@ -243,5 +243,6 @@ void nd_input(struct edge_worker *ew, const struct edge_table *table, struct rte
 		return;
 	}
 	edge_count(ew, EDGE_C_DELIVERED);
+	edge_note(ew, m, EDGE_C_DELIVERED);
 	rte_pktmbuf_free(m);
 }

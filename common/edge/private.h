@@ -285,9 +285,17 @@ static inline void edge_count(struct edge_worker *ew, enum edge_counter counter)
 	__atomic_store_n(&ew->counters[counter], ew->counters[counter] + 1, __ATOMIC_RELAXED);
 }
 
+/* Says what becomes of a packet, if it is one that somebody follows. */
+static inline void edge_note(struct edge_worker *ew, struct rte_mbuf *m, enum edge_counter what)
+{
+	if (unlikely(pkt_of(m)->flags & PKT_TRACE) && ew->ops->note)
+		ew->ops->note(ew->context, m, what);
+}
+
 static inline void edge_drop(struct edge_worker *ew, struct rte_mbuf *m, enum edge_counter reason)
 {
 	edge_count(ew, reason);
+	edge_note(ew, m, reason);
 	rte_pktmbuf_free(m);
 }
 

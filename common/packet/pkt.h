@@ -67,6 +67,7 @@ struct pkt {
 	uint16_t vlan[2]; /* tags as on the wire, outer first; 0: none; network order swapped to host */
 	uint32_t mark;    /* free for functions of one path, cleared at entry */
 	uint8_t stage;    /* the engine's own: where a handed-off or emitted packet goes on */
+	uint16_t trace;   /* number of a marked packet; means something only with PKT_TRACE */
 };
 static_assert(sizeof(struct pkt) <= 64, "struct pkt must stay within one cache line");
 

@@ -28,6 +28,7 @@ struct batch {
 	uint64_t now;   /* nanoseconds, monotonic; the engine's clock, read once a turn */
 	uint64_t acted; /* bit i: verdict[i] is not PASS */
 	uint8_t verdict[BATCH_MAX];
+	uint8_t reason[BATCH_MAX]; /* of a DROP: the counter */
 	uint64_t
 	        *counters; /* of this position's function, this worker; index = number in nf_class.counters */
 	struct worker *worker;
@@ -42,6 +43,7 @@ static inline void batch_drop(struct batch *b, unsigned i, unsigned counter)
 {
 	b->counters[counter]++;
 	b->verdict[i] = VERDICT_DROP;
+	b->reason[i] = (uint8_t)counter;
 	b->acted |= UINT64_C(1) << i;
 }
 

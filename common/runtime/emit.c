@@ -100,6 +100,7 @@ void worker_turn_error(void *worker, struct rte_mbuf *offending, struct rte_mbuf
 		worker_drop(w, error, C_STRAY);
 		return;
 	}
+	trace_inherit(error, offending);
 	e->dir = !p->dir;
 	e->in_port = path->ends[!walk];
 	nf_emit(w, path, walk ? 0 : path->count - 1, !walk, error, p->session);
@@ -153,6 +154,9 @@ void nf_reject(struct worker *w, const struct path *path, unsigned position, int
 		m = make_unreachable(w, offending, how == NF_REJECT_RESET ? NF_REJECT_PORT : how);
 	if (!m)
 		return;
+	trace_inherit(m, offending);
+	if (unlikely(w->trace != NULL))
+		trace_step(w, m, STEP_ANSWERED, path->positions[position].name, NULL, NULL);
 	pkt_of(m)->in_port = path->ends[!walk];
 	pkt_of(m)->turns = pkt_of(offending)->turns;
 	pkt_of(m)->dir = !pkt_of(offending)->dir;

@@ -192,6 +192,7 @@ struct engine *engine_new(const struct conf *document, const struct engine_optio
 	if (options->check)
 		engine->sizes.mbufs = CHECK_MBUFS;
 	pthread_mutex_init(&engine->lock, NULL);
+	pthread_mutex_init(&engine->look_lock, NULL);
 	clock_start(&engine->clock);
 	if (!parts(engine, errors) || !new_workers(engine, errors) || !new_heartbeat(engine, errors)) {
 		engine_free(engine);
@@ -218,13 +219,17 @@ static void stop_workers(struct engine *engine)
 void engine_call(struct engine *engine, unsigned worker, engine_call_fn *fn, void *argument)
 {
 	struct worker *w = engine->workers[worker];
-	struct call call = { fn, argument, false };
+	struct call call = { fn, argument, false }, *none = NULL;
 
 	if (!engine->threads[worker]) {
 		fn(w, argument);
 		return;
 	}
-	atomic_store_explicit(&w->call, &call, memory_order_release);
+	while (!atomic_compare_exchange_weak_explicit(&w->call, &none, &call, memory_order_release,
+	                                              memory_order_relaxed)) {
+		none = NULL; /* another thread's call is waiting */
+		usleep(20);
+	}
 	while (!atomic_load_explicit(&call.done, memory_order_acquire))
 		usleep(20);
 }
@@ -302,6 +307,7 @@ void engine_free(struct engine *engine)
 {
 	if (!engine)
 		return;
+	trace_clear(engine);
 	stop_workers(engine);
 	engine_clear(engine);
 	for (unsigned i = 0; i < ENGINE_WORKERS_MAX; i++)
@@ -313,6 +319,7 @@ void engine_free(struct engine *engine)
 	names_release(engine);
 	free(engine->names_text);
 	conf_free(engine->document);
+	pthread_mutex_destroy(&engine->look_lock);
 	pthread_mutex_destroy(&engine->lock);
 	free(engine);
 }

@@ -53,6 +53,7 @@ struct engine_options {
 };
 
 struct worker;
+struct trace;
 
 struct engine {
 	struct engine_sizes sizes;
@@ -68,6 +69,8 @@ struct engine {
 	uint8_t bucket_worker[256]; /* owner of each bucket */
 	_Atomic bool stopping;
 	_Atomic bool holding; /* outside ports are not received from for a moment (handover.h) */
+	pthread_mutex_t look_lock; /* guards trace */
+	struct trace *trace;       /* the present or last one; NULL: none */
 
 	/* control side, under lock */
 	pthread_mutex_t lock;

@@ -33,6 +33,8 @@ void handoff(struct worker *w, unsigned to, struct rte_mbuf *m, enum stage stage
 {
 	pkt_of(m)->stage = (uint8_t)stage;
 	w->counters[C_HANDED_OFF]++;
+	if (unlikely(w->trace != NULL))
+		trace_step(w, m, STEP_HANDED, NULL, NULL, NULL);
 	if (rte_ring_mp_enqueue(w->engine->workers[to]->inbox, m) != 0)
 		worker_drop(w, m, C_HANDOFF_FULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* From a port to a session: parse, fragments, owner, lookup; hits run along their paths, misses are classified. Worker thread. */
 #include "flow/touch.h"
+#include "runtime/watch.h"
 #include "runtime/worker.h"
 
 enum { GROUPS_MAX = 8 };
@@ -132,6 +133,8 @@ static void classify_miss(struct worker *w, struct groups *groups, struct rte_mb
 	if (edge_input(w->edge, w->snapshot->edge, m, w->now, &decision) == EDGE_DONE)
 		return;
 	c = find_candidate(w, m, &decision);
+	if (unlikely(w->trace != NULL) && c)
+		trace_step(w, m, STEP_PATH, c->path->name, NULL, NULL);
 	if (c)
 		groups_add(w, groups, c->path, c->walk, c->walk ? c->path->count - 1 : 0, m);
 	else if (w->snapshot->route_unmatched && w->snapshot->edge_mode == EDGE_ROUTED)
@@ -181,6 +184,8 @@ void ingress_lookup(struct worker *w, const struct entry *entry, struct rte_mbuf
 	struct groups groups;
 
 	groups.count = 0;
+	if (unlikely(w->watch & WATCH_TRACE))
+		trace_lookup(w, m, n, hits);
 	for (unsigned i = 0; i < n; i++) {
 		if (likely(hits >> i & 1) && unlikely(!run_hit(w, entry, &groups, m[i])))
 			hits = forget(m, i, n, hits);
@@ -274,6 +279,8 @@ static void ingress_first(struct worker *w, struct rte_mbuf *m)
 {
 	unsigned owner = w->workers > 1 ? w->engine->bucket_worker[owner_default(m)] : w->id;
 
+	if (unlikely(w->trace != NULL))
+		trace_step(w, m, STEP_FRAGMENT, NULL, NULL, NULL);
 	if (owner == w->id)
 		ingress_fragment(w, m);
 	else
@@ -356,6 +363,8 @@ void ingress_burst(struct worker *w, uint16_t number, struct rte_mbuf **m, unsig
 	unsigned kept = 0;
 
 	pkt_parse_burst(m, kinds, n, port->role == PORT_OUTSIDE ? PARSE_VERIFY_IP_CHECKSUM : 0);
+	if (unlikely(w->watch))
+		watch_received(w, number, m, kinds, n);
 	for (unsigned i = 0; i < n; i++) {
 		struct pkt *p = pkt_of(m[i]);
 
@@ -378,10 +387,13 @@ static void ingress_emitted(struct worker *w, struct rte_mbuf *m, const struct p
 	struct entry entry = { path, (int16_t)p->position, p->walk };
 	struct snapshot_port from = w->snapshot->ports[path->ends[p->walk]];
 	enum pkt_malformed kind;
+	uint16_t traced;
 	unsigned owner;
 
+	traced = p->flags & PKT_TRACE;
 	p->flags = 0;
 	kind = pkt_parse(m, 0);
+	p->flags |= traced;
 	if (kind != PKT_OK) {
 		worker_drop(w, m, C_MALFORMED + kind);
 		return;

@@ -275,8 +275,8 @@ static bool serve(struct process *p, const char *directory, struct errors *error
 	}
 	where.path = path;
 	return rest_add(p->rest, session_routes, errors) && rest_add(p->rest, config_routes, errors) &&
-	       rest_add(p->rest, state_routes, errors) && rest_add(p->rest, event_routes, errors) &&
-	       rest_listen_unix(p->rest, &where, errors);
+	       rest_add(p->rest, state_routes, errors) && rest_add(p->rest, trace_routes, errors) &&
+	       rest_add(p->rest, event_routes, errors) && rest_listen_unix(p->rest, &where, errors);
 }
 
 static void pass_on_logs(struct process *p)
@@ -299,6 +299,7 @@ static void watch(struct process *p)
 		poll(NULL, 0, WATCH_MS);
 		engine_poll_links(p->engine);
 		pass_on_logs(p);
+		trace_poll(p->engine);
 	}
 }
 

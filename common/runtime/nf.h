@@ -62,6 +62,7 @@ struct opening {
 	uint8_t walk;         /* 0: the originator walks along the path */
 	uint8_t attempt;      /* > 0: the keys clashed on the last attempt; a NAT takes another port */
 	uint8_t verdict;      /* enum verdict; set by opening_refuse() or opening_take() */
+	uint8_t reason;       /* of a refusal: the counter */
 	uint8_t ended;        /* set by opening_end() */
 	uint16_t answer_zone; /* zone in which answers come in; set by the engine, changed by opening_end() */
 };
@@ -82,6 +83,7 @@ static inline void opening_refuse(struct openings *os, struct opening *o, unsign
 {
 	os->counters[counter]++;
 	o->verdict = VERDICT_DROP;
+	o->reason = (uint8_t)counter;
 }
 
 /* The function has taken the packet over (answered it, emitted it elsewhere); no session comes of it. */

@@ -106,6 +106,13 @@ static void undo(struct worker *w, const struct entry *entry, struct session *s,
 	}
 }
 
+static void trace_refusal(struct worker *w, const struct position *p, const struct opening *o)
+{
+	const char *reason = o->verdict == VERDICT_DROP ? p->nf->klass->counters[o->reason].name : NULL;
+
+	trace_step(w, o->m, STEP_REFUSED, p->name, reason, p->nf->klass->name);
+}
+
 /* The openings that a function refused or took leave the vector. */
 static void sift(struct worker *w, struct round *round, struct openings *os, int position)
 {
@@ -120,6 +127,8 @@ static void sift(struct worker *w, struct round *round, struct openings *os, int
 			undo(w, round->entry, o->session, position);
 			flow_abandon(w->table, o->session);
 			o->session = NULL;
+			if (unlikely(w->trace != NULL))
+				trace_refusal(w, &round->entry->path->positions[position], o);
 			if (o->verdict == VERDICT_DROP)
 				rte_pktmbuf_free(o->m);
 		}
@@ -175,6 +184,8 @@ static enum flow_result commit_one(struct worker *w, struct round *round, struct
 		w->opened_this_turn++;
 		pkt_of(o->m)->session = o->session;
 		pkt_of(o->m)->dir = 0;
+		if (unlikely(w->trace != NULL))
+			trace_opened(w, o->m, round->entry->path->name);
 		return FLOW_OK;
 	}
 	undo(w, round->entry, o->session, asked_until(round->entry));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Along a path: function after function, until a hop or the edge takes what is left. Worker thread. */
-#include "runtime/worker.h"
+#include "runtime/watch.h"
 
 static uint64_t batch_bytes(const struct batch *b)
 {
@@ -38,7 +38,10 @@ static void run_function(struct worker *w, const struct position *p, struct batc
 	if (!p->nf->klass->process)
 		return;
 	b->counters = w->nf_counters[p->nf->id];
-	p->nf->klass->process(p->nf, p->snapshot, b);
+	if (unlikely(w->watch))
+		watch_process(w, p, b);
+	else
+		p->nf->klass->process(p->nf, p->snapshot, b);
 	if (unlikely(b->acted)) {
 		traffic->drops += settle(b);
 		*bytes = batch_bytes(b);
@@ -51,6 +54,8 @@ static void run_hop(struct worker *w, const struct position *p, struct batch *b)
 {
 	bool up = atomic_load_explicit(&w->engine->hop_up[p->hop], memory_order_relaxed);
 
+	if (unlikely(w->watch & WATCH_TRACE))
+		trace_hop(w, p, b, up);
 	if (unlikely(!up && p->on_failure == ON_FAILURE_BYPASS)) {
 		ingress_bypassed(w, p->link[!b->walk], b->m, b->count);
 		return;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Toward the ports: one buffer a port and worker, sent when full and at the end of each turn. Worker thread. */
-#include "runtime/worker.h"
+#include "runtime/watch.h"
 
 static void flush_port(struct worker *w, unsigned number)
 {
@@ -10,6 +10,8 @@ static void flush_port(struct worker *w, unsigned number)
 	uint64_t bytes = 0;
 	unsigned sent;
 
+	if (unlikely(w->watch))
+		watch_sent(w, (uint16_t)number, tx->m, tx->count);
 	for (unsigned i = 0; i < tx->count; i++)
 		bytes += rte_pktmbuf_pkt_len(tx->m[i]);
 	sent = port->ops->tx(port, w->id, tx->m, tx->count);

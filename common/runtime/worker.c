@@ -205,9 +205,21 @@ static struct flow_table *new_table(struct engine *engine, unsigned id, struct e
 	return flow_table_new(&options, errors);
 }
 
+/* What the edge says of a marked packet. */
+static void note(void *worker, struct rte_mbuf *m, enum edge_counter what)
+{
+	enum trace_step step = what == EDGE_C_DELIVERED ? STEP_DELIVERED
+	                       : what == EDGE_C_HELD    ? STEP_HELD
+	                                                : STEP_DROPPED;
+
+	if (((struct worker *)worker)->trace)
+		trace_step(worker, m, step, NULL, step == STEP_DROPPED ? edge_counters[what].name : NULL,
+		           "edge");
+}
+
 struct worker *worker_new(struct engine *engine, unsigned id, struct errors *errors)
 {
-	static const struct edge_ops ops = { transmit, worker_mbuf, worker_turn_error };
+	static const struct edge_ops ops = { transmit, worker_mbuf, worker_turn_error, note };
 	const struct frag_options fragments = { .seed = rte_rdtsc() };
 	struct worker *w = rte_zmalloc("worker", sizeof(*w), RTE_CACHE_LINE_SIZE);
 	char name[RTE_RING_NAMESIZE];

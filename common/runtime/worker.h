@@ -12,6 +12,7 @@
 #include "packet/rate.h"
 #include "runtime/engine.h"
 #include "runtime/log_ring.h"
+#include "runtime/trace.h"
 
 /* Counters of a worker. The names are in counters.c. */
 enum engine_counter {
@@ -102,7 +103,9 @@ struct worker {
 	uint32_t now_ms;
 	uint16_t id;
 	uint16_t workers;
-	uint32_t seed; /* of its random choices */
+	uint32_t watch;             /* enum watch_bit; 0: nobody looks */
+	struct trace_buffer *trace; /* with WATCH_TRACE */
+	uint32_t seed;              /* of its random choices */
 	uint64_t tick_at;
 	uint64_t nf_tick_at[ENGINE_NFS_MAX];
 	uint64_t opened_this_turn;
@@ -138,6 +141,8 @@ unsigned worker_turn(struct worker *w, uint64_t now);
 static inline void worker_drop(struct worker *w, struct rte_mbuf *m, unsigned counter)
 {
 	w->counters[counter]++;
+	if (unlikely(w->trace != NULL))
+		trace_step(w, m, STEP_DROPPED, NULL, engine_counter_info(counter).name, "engine");
 	rte_pktmbuf_free(m);
 }
 

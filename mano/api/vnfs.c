@@ -121,6 +121,11 @@ static void pass_metrics(const struct rest_request *request, struct rest_reply *
 	pass_on(request, reply, chosen_vnf(request), "/metrics", true);
 }
 
+static void pass_trace(const struct rest_request *request, struct rest_reply *reply)
+{
+	pass_on(request, reply, chosen_vnf(request), "/v1/trace", true);
+}
+
 /* Events of a process as they come, or, with Accept: application/json, those that it has kept. */
 static void pass_events(const struct rest_request *request, struct rest_reply *reply)
 {
@@ -260,6 +265,12 @@ const struct rest_route vnf_routes[] = {
 	{ .pattern = "/v1/services/{service}/vnfs/{vnf}/events",
 	  .summary = "Events of the process that a VNF runs in",
 	  .get = { .handle = pass_events, .summary = "Server-sent events, passed on" },
+	  .flags = REST_SLOW },
+	{ .pattern = "/v1/services/{service}/trace",
+	  .summary = "Trace in the service process, or with ?vnf= in a VNF's",
+	  .get = { .handle = pass_trace, .summary = "Passed on" },
+	  .post = { .handle = pass_trace, .summary = "Passed on", .accepts = REST_ANY },
+	  .del = { .handle = pass_trace, .summary = "Passed on", .accepts = REST_ANY },
 	  .flags = REST_SLOW },
 	{ .pattern = "/v1/services/{service}/metrics",
 	  .summary = "Metrics of the service process, or with ?vnf= of a VNF's",

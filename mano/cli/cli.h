@@ -29,8 +29,9 @@ struct cli {
 	enum cli_output output;
 	unsigned timeout_s;
 	bool verbose, no_wait, dry_run, once;
-	unsigned last;    /* events: how many of the past */
-	const char *file; /* -f */
+	unsigned last;                 /* events: how many of the past */
+	unsigned count_asked, seconds; /* trace, capture: packets, how long; 0: as they are by default */
+	const char *file;              /* -f */
 	const char *before, *after;
 	struct conf *document; /* what was read from `file`: error paths are found again in it */
 	char **words;          /* behind the verb */
@@ -65,6 +66,7 @@ int command_top(struct cli *cli);
 int command_doctor(struct cli *cli);
 int command_completion(struct cli *cli);
 int command_version(struct cli *cli);
+int command_trace(struct cli *cli);
 
 /* Splits "edge/fw" into service and rest (NULL if there is none); false: usage was printed. */
 bool cli_split(const char *word, char *service, size_t size, const char **rest);

@@ -29,6 +29,8 @@ static const struct verb {
 	{ "op", "op list | show|wait|retry|fail|rollback ID", "operations", command_op },
 	{ "events", "events [--last N]", "what happens, as it happens", command_events },
 	{ "top", "top [--once]", "packets, bits, drops and sessions of each function, live", command_top },
+	{ "trace", "trace SERVICE[/CHAIN] [WORDS] [--packets N] [--seconds N]",
+	  "the walk of packets: tcp, from PREFIX, to PREFIX, port N, in PORT", command_trace },
 	{ "doctor", "doctor", "what this host lacks, and how to mend it", command_doctor },
 	{ "completion", "completion bash|zsh|fish", "completion for a shell", command_completion },
 	{ "version", "version", "versions of both ends", command_version },
@@ -119,6 +121,12 @@ static bool take_option(struct cli *cli, int option)
 	case 'l':
 		cli->last = (unsigned)strtoul(optarg, NULL, 10);
 		return cli->last > 0;
+	case 'c':
+		cli->count_asked = (unsigned)strtoul(optarg, NULL, 10);
+		return cli->count_asked > 0;
+	case 'S':
+		cli->seconds = (unsigned)strtoul(optarg, NULL, 10);
+		return cli->seconds > 0;
 	case '1':
 		cli->once = true;
 		return true;
@@ -149,7 +157,7 @@ int main(int argc, char **argv)
 		{ "dry-run", 0, NULL, 'd' }, { "timeout", 1, NULL, 't' }, { "no-wait", 0, NULL, 'n' },
 		{ "wait", 0, NULL, 'w' },    { "last", 1, NULL, 'l' },    { "once", 0, NULL, '1' },
 		{ "before", 1, NULL, 'b' },  { "after", 1, NULL, 'a' },   { "help", 0, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
+		{ "packets", 1, NULL, 'c' }, { "seconds", 1, NULL, 'S' }, { NULL, 0, NULL, 0 },
 	};
 	struct cli cli = { .server = getenv("SLUICE_SERVER"), .timeout_s = TIMEOUT_S };
 	int option, status;

@@ -67,7 +67,7 @@ static void turn(void *context, struct rte_mbuf *offending, struct rte_mbuf *err
 	w->last_turned = error;
 }
 
-static const struct edge_ops ops = { transmit, fresh, turn };
+static const struct edge_ops ops = { transmit, fresh, turn, NULL };
 
 static void print_errors(const struct errors *errors)
 {

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A function's turn with a batch while somebody looks. See watch.h. */
+#include "runtime/watch.h"
+
+#include "runtime/trace.h"
+
+static void process(const struct position *p, struct batch *b)
+{
+	p->nf->klass->process(p->nf, p->snapshot, b);
+}
+
+static void process_traced(struct worker *w, const struct position *p, struct batch *b)
+{
+	struct trace_batch t;
+
+	trace_before(b, &t);
+	process(p, b);
+	trace_after(w, p, b, &t);
+}
+
+void watch_process(struct worker *w, const struct position *p, struct batch *b)
+{
+	if (w->watch & WATCH_TRACE)
+		process_traced(w, p, b);
+	else
+		process(p, b);
+}
+
+void watch_received(struct worker *w, uint16_t port, struct rte_mbuf **m, const enum pkt_malformed *kinds,
+                    unsigned n)
+{
+	if (w->watch & WATCH_TRACE)
+		trace_received(w, port, m, kinds, n);
+}
+
+void watch_sent(struct worker *w, uint16_t port, struct rte_mbuf **m, unsigned n)
+{
+	if (w->watch & WATCH_TRACE)
+		trace_sent(w, port, m, n);
+}
