@@ -51,11 +51,14 @@ static void usage(const struct command *c, FILE *to)
 {
 	fprintf(to,
 	        "usage: %s --dir DIR [--config FILE] [options]\n"
-	        "       %s --check --config FILE [--json]\n\n"
+	        "       %s --check --config FILE [--json]\n"
+	        "       %s --schema KIND\n\n"
 	        "  --dir DIR               where control.sock, heartbeat and session memory are kept\n"
 	        "  --config FILE           document to begin with (libconfig, or JSON if it ends in .json)\n"
 	        "  --check                 compile the document, print all errors, exit 0 or 7\n"
 	        "  --json                  with --check: print the errors as JSON\n"
+	        "  --schema KIND           print a function's configuration and counters as Markdown, exit "
+	        "0\n"
 	        "  --cores LIST            cpus of the workers, one each: 2-3,6\n"
 	        "  --control-cpus LIST     cpus of the other threads\n"
 	        "  --hugepages auto|always|never\n"
@@ -63,9 +66,27 @@ static void usage(const struct command *c, FILE *to)
 	        "  --log FILE              default: standard error\n"
 	        "  --log-level debug|info|warn|error\n"
 	        "  --version, --help\n\nfunctions:\n",
-	        c->program, c->program);
+	        c->program, c->program, c->program);
 	for (const struct nf_class *const *class = c->classes; *class; class ++)
 		fprintf(to, "  %-12s %s\n", (*class)->name, (*class)->help);
+}
+
+/* What the README of a function has of its class. */
+static int print_schema(const struct command *c, const char *kind)
+{
+	const struct nf_class *class = class_find(c->classes, kind);
+	char *text = class && class->schema ? schema_to_markdown(class->schema, "Configuration") : NULL;
+
+	if (!class) {
+		fprintf(stderr, "%s: no function of kind \"%s\" is in here\n", c->program, kind);
+		return EXIT_USAGE;
+	}
+	printf("%s", text ? text : "");
+	printf("\n## Counters and reasons for drops\n\n| counter | drop | meaning |\n|---|---|---|\n");
+	for (const struct nf_counter *i = class->counters; i && i->name; i++)
+		printf("| %s | %s | %s |\n", i->name, i->drop ? "yes" : "no", i->help);
+	free(text);
+	return EXIT_DONE;
 }
 
 static int hugepages_of(const char *text)
@@ -133,7 +154,7 @@ static int read_command(struct command *c, int argc, char **argv)
 		{ "json", 0, NULL, 'j' },      { "cores", 1, NULL, 'w' },   { "control-cpus", 1, NULL, 'x' },
 		{ "hugepages", 1, NULL, 'g' }, { "memory", 1, NULL, 'm' },  { "log", 1, NULL, 'l' },
 		{ "log-level", 1, NULL, 'v' }, { "version", 0, NULL, 'V' }, { "help", 0, NULL, 'h' },
-		{ NULL, 0, NULL, 0 }
+		{ "schema", 1, NULL, 's' },    { NULL, 0, NULL, 0 }
 	};
 	int option;
 
@@ -142,6 +163,8 @@ static int read_command(struct command *c, int argc, char **argv)
 			usage(c, stdout);
 			return EXIT_DONE;
 		}
+		if (option == 's')
+			return print_schema(c, optarg);
 		if (option == 'V') {
 			printf("%s %s\n", c->program, SLUICE_VERSION);
 			return EXIT_DONE;
