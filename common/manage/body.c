@@ -88,7 +88,7 @@ static bool blank(const char *text, size_t length)
 bool rest_ndjson(const struct rest_request *request, struct rest_reply *reply,
                  bool (*each)(void *state, json_t *item, unsigned line), void *state)
 {
-	const char *at = request->body, *end = at + request->body_length;
+	const char *at = request->body, *end = at ? at + request->body_length : NULL;
 	for (unsigned line = 1; at && at < end; line++) {
 		const char *newline = memchr(at, '\n', (size_t)(end - at));
 		size_t length = (size_t)((newline ? newline : end) - at);

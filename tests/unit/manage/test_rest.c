@@ -359,6 +359,8 @@ static void ndjson_comes_line_by_line(void **state)
 	json_decref(json);
 	ask_typed(f, "PUT", "/v1/rules", "application/x-ndjson", "{}\n{}\n{\"b\":}\n");
 	assert_problem(f, 400, "line 3");
+	assert_int_equal(ask(f, "PUT", "/v1/rules", NULL, NULL), 200);
+	assert_string_equal(f->reply.body, "{\"lines\":0}");
 }
 
 static void query_numbers_are_checked(void **state)
