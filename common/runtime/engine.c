@@ -308,6 +308,7 @@ void engine_free(struct engine *engine)
 	if (!engine)
 		return;
 	trace_clear(engine);
+	capture_clear(engine);
 	stop_workers(engine);
 	engine_clear(engine);
 	for (unsigned i = 0; i < ENGINE_WORKERS_MAX; i++)

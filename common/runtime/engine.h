@@ -54,6 +54,7 @@ struct engine_options {
 
 struct worker;
 struct trace;
+struct capture;
 
 struct engine {
 	struct engine_sizes sizes;
@@ -68,9 +69,10 @@ struct engine {
 	pthread_t threads[ENGINE_WORKERS_MAX];
 	uint8_t bucket_worker[256]; /* owner of each bucket */
 	_Atomic bool stopping;
-	_Atomic bool holding; /* outside ports are not received from for a moment (handover.h) */
-	pthread_mutex_t look_lock; /* guards trace */
+	_Atomic bool holding;      /* outside ports are not received from for a moment (handover.h) */
+	pthread_mutex_t look_lock; /* guards trace, capture */
 	struct trace *trace;       /* the present or last one; NULL: none */
+	struct capture *capture;   /* likewise */
 
 	/* control side, under lock */
 	pthread_mutex_t lock;

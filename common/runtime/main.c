@@ -298,7 +298,7 @@ static bool serve(struct process *p, const char *directory, struct errors *error
 	}
 	where.path = path;
 	return rest_add(p->rest, session_routes, errors) && rest_add(p->rest, config_routes, errors) &&
-	       rest_add(p->rest, state_routes, errors) && rest_add(p->rest, trace_routes, errors) &&
+	       rest_add(p->rest, state_routes, errors) && rest_add(p->rest, look_routes, errors) &&
 	       rest_add(p->rest, event_routes, errors) && rest_listen_unix(p->rest, &where, errors);
 }
 
@@ -323,6 +323,7 @@ static void watch(struct process *p)
 		engine_poll_links(p->engine);
 		pass_on_logs(p);
 		trace_poll(p->engine);
+		capture_poll(p->engine);
 	}
 }
 

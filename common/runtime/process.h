@@ -22,7 +22,7 @@ struct process {
 extern const struct rest_route config_routes[];
 extern const struct rest_route state_routes[];
 extern const struct rest_route session_routes[];
-extern const struct rest_route trace_routes[];
+extern const struct rest_route look_routes[];
 
 /* The /metrics document. */
 void metrics_handler(const struct rest_request *request, struct rest_reply *reply);

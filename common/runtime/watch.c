@@ -20,15 +20,21 @@ static void process_traced(struct worker *w, const struct position *p, struct ba
 
 void watch_process(struct worker *w, const struct position *p, struct batch *b)
 {
+	if (w->watch & WATCH_CAPTURE)
+		capture_function(w, p, b, false);
 	if (w->watch & WATCH_TRACE)
 		process_traced(w, p, b);
 	else
 		process(p, b);
+	if (w->watch & WATCH_CAPTURE)
+		capture_function(w, p, b, true);
 }
 
 void watch_received(struct worker *w, uint16_t port, struct rte_mbuf **m, const enum pkt_malformed *kinds,
                     unsigned n)
 {
+	if (w->watch & WATCH_CAPTURE)
+		capture_port(w, port, CAPTURE_IN, m, kinds, n);
 	if (w->watch & WATCH_TRACE)
 		trace_received(w, port, m, kinds, n);
 }
@@ -37,4 +43,6 @@ void watch_sent(struct worker *w, uint16_t port, struct rte_mbuf **m, unsigned n
 {
 	if (w->watch & WATCH_TRACE)
 		trace_sent(w, port, m, n);
+	if (w->watch & WATCH_CAPTURE)
+		capture_port(w, port, CAPTURE_OUT, m, NULL, n);
 }

@@ -10,6 +10,7 @@
 
 #include "packet/frag.h"
 #include "packet/rate.h"
+#include "runtime/capture.h"
 #include "runtime/engine.h"
 #include "runtime/log_ring.h"
 #include "runtime/trace.h"
@@ -103,9 +104,10 @@ struct worker {
 	uint32_t now_ms;
 	uint16_t id;
 	uint16_t workers;
-	uint32_t watch;             /* enum watch_bit; 0: nobody looks */
-	struct trace_buffer *trace; /* with WATCH_TRACE */
-	uint32_t seed;              /* of its random choices */
+	uint32_t watch;               /* enum watch_bit; 0: nobody looks */
+	struct trace_buffer *trace;   /* with WATCH_TRACE */
+	struct capture_ring *capture; /* with WATCH_CAPTURE */
+	uint32_t seed;                /* of its random choices */
 	uint64_t tick_at;
 	uint64_t nf_tick_at[ENGINE_NFS_MAX];
 	uint64_t opened_this_turn;

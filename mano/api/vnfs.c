@@ -126,6 +126,25 @@ static void pass_trace(const struct rest_request *request, struct rest_reply *re
 	pass_on(request, reply, chosen_vnf(request), "/v1/trace", true);
 }
 
+static void pass_capture(const struct rest_request *request, struct rest_reply *reply)
+{
+	pass_on(request, reply, chosen_vnf(request), "/v1/capture", true);
+}
+
+static void pass_packets(const struct rest_request *request, struct rest_reply *reply)
+{
+	const char *service = rest_param(request, "service"), *vnf = chosen_vnf(request);
+	char *socket = manager_socket(manager_of(request), service, vnf);
+
+	if (socket)
+		proxy_stream(request, reply, socket, "/v1/capture/packets");
+	else if (*vnf)
+		reply_no_vnf(reply, service, vnf);
+	else
+		reply_no_service(reply, service);
+	free(socket);
+}
+
 /* Events of a process as they come, or, with Accept: application/json, those that it has kept. */
 static void pass_events(const struct rest_request *request, struct rest_reply *reply)
 {
@@ -271,6 +290,16 @@ const struct rest_route vnf_routes[] = {
 	  .get = { .handle = pass_trace, .summary = "Passed on" },
 	  .post = { .handle = pass_trace, .summary = "Passed on", .accepts = REST_ANY },
 	  .del = { .handle = pass_trace, .summary = "Passed on", .accepts = REST_ANY },
+	  .flags = REST_SLOW },
+	{ .pattern = "/v1/services/{service}/capture",
+	  .summary = "Capture in the service process, or with ?vnf= in a VNF's",
+	  .get = { .handle = pass_capture, .summary = "Passed on" },
+	  .post = { .handle = pass_capture, .summary = "Passed on", .accepts = REST_ANY },
+	  .del = { .handle = pass_capture, .summary = "Passed on", .accepts = REST_ANY },
+	  .flags = REST_SLOW },
+	{ .pattern = "/v1/services/{service}/capture/packets",
+	  .summary = "What was captured",
+	  .get = { .handle = pass_packets, .summary = "pcapng, as it comes" },
 	  .flags = REST_SLOW },
 	{ .pattern = "/v1/services/{service}/metrics",
 	  .summary = "Metrics of the service process, or with ?vnf= of a VNF's",

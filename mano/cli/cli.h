@@ -31,7 +31,7 @@ struct cli {
 	bool verbose, no_wait, dry_run, once;
 	unsigned last;                 /* events: how many of the past */
 	unsigned count_asked, seconds; /* trace, capture: packets, how long; 0: as they are by default */
-	const char *file;              /* -f */
+	const char *file;              /* -f; of capture: -w */
 	const char *before, *after;
 	struct conf *document; /* what was read from `file`: error paths are found again in it */
 	char **words;          /* behind the verb */
@@ -67,6 +67,7 @@ int command_doctor(struct cli *cli);
 int command_completion(struct cli *cli);
 int command_version(struct cli *cli);
 int command_trace(struct cli *cli);
+int command_capture(struct cli *cli);
 
 /* Splits "edge/fw" into service and rest (NULL if there is none); false: usage was printed. */
 bool cli_split(const char *word, char *service, size_t size, const char **rest);

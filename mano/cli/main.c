@@ -31,6 +31,8 @@ static const struct verb {
 	{ "top", "top [--once]", "packets, bits, drops and sessions of each function, live", command_top },
 	{ "trace", "trace SERVICE[/CHAIN] [WORDS] [--packets N] [--seconds N]",
 	  "the walk of packets: tcp, from PREFIX, to PREFIX, port N, in PORT", command_trace },
+	{ "capture", "capture SERVICE[/VNF] [at NAME] [WORDS] -w FILE|-",
+	  "pcapng of packets at ports, or around a VNF", command_capture },
 	{ "doctor", "doctor", "what this host lacks, and how to mend it", command_doctor },
 	{ "completion", "completion bash|zsh|fish", "completion for a shell", command_completion },
 	{ "version", "version", "versions of both ends", command_version },
@@ -113,7 +115,8 @@ static bool take_option(struct cli *cli, int option)
 	case 'n':
 		cli->no_wait = true;
 		return true;
-	case 'w':
+	case 'w': /* --wait is what is done anyway; -w FILE */
+		cli->file = optarg ? optarg : cli->file;
 		return true;
 	case 'v':
 		cli->verbose = true;
@@ -164,7 +167,7 @@ int main(int argc, char **argv)
 
 	if (!cli.server)
 		cli.server = "unix:/run/sluice/sluiced.sock";
-	while ((option = getopt_long(argc, argv, "o:f:vh", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "o:f:w:vh", options, NULL)) != -1) {
 		if (option == 'h') {
 			help(stdout);
 			return CLI_DONE;
