@@ -3,13 +3,11 @@
 #include "match/acl.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <rte_acl.h>
 #include <rte_byteorder.h>
-#include <rte_errno.h>
 
 enum { QUERIES_MAX = 64, FIRST_ROOM = 64, INDEX_MAX = 1 << 24 };
 
@@ -201,47 +199,41 @@ static int compile(struct rte_acl_ctx *context, const void *rules, unsigned coun
 	return error;
 }
 
-static struct rte_acl_ctx *build(const char *name, char family, const void *rules, unsigned count,
-                                 const struct rte_acl_field_def *fields, unsigned n, struct errors *errors)
+/* The library knows contexts by name; the address of what they belong to is nobody else's while they live. */
+static int build(const struct acl *owner, char family, const void *rules, unsigned count,
+                 const struct rte_acl_field_def *fields, unsigned n, struct rte_acl_ctx **context)
 {
-	static _Atomic unsigned
-	        serial; /* the library knows contexts by name, and two of one function live side by side for a while */
 	char unique[RTE_ACL_NAMESIZE];
 	struct rte_acl_param param = { .name = unique,
 		                       .socket_id = SOCKET_ID_ANY,
 		                       .rule_size = RTE_ACL_RULE_SZ(n),
 		                       .max_rule_num = count };
 	struct rte_acl_config config = { .num_categories = 1, .num_fields = n };
-	struct rte_acl_ctx *context;
-	int error;
 
-	snprintf(unique, sizeof(unique), "%.16s-%c%u", name, family, atomic_fetch_add(&serial, 1));
+	if (!count)
+		return 0;
+	snprintf(unique, sizeof(unique), "acl%c-%p", family, (const void *)owner);
 	memcpy(config.defs, fields, n * sizeof(*fields));
-	context = rte_acl_create(&param);
-	error = context ? compile(context, rules, count, &config) : -ENOMEM;
-	if (!error)
-		return context;
-	errors_add(errors, NULL, "acl-not-built", NULL, 0,
-	           "%u rules could not be compiled: %s (is there enough memory? --memory)", count,
-	           rte_strerror(-error));
-	rte_acl_free(context);
-	return NULL;
+	*context = rte_acl_create(&param);
+	return *context ? compile(*context, rules, count, &config) : -ENOMEM;
 }
 
-struct acl *acl_build(struct acl_builder *b, const char *name, struct errors *errors)
+int acl_build(struct acl_builder *b, struct acl **acl)
 {
-	struct acl *acl = calloc(1, sizeof(*acl));
-	bool built = acl != NULL;
+	struct acl *made = calloc(1, sizeof(*made));
+	int error = made ? 0 : -ENOMEM;
 
-	if (built && b->count4)
-		built = (acl->v4 = build(name, '4', b->list4, b->count4, fields4, FIELDS4, errors)) != NULL;
-	if (built && b->count6)
-		built = (acl->v6 = build(name, '6', b->list6, b->count6, fields6, FIELDS6, errors)) != NULL;
+	if (!error)
+		error = build(made, '4', b->list4, b->count4, fields4, FIELDS4, &made->v4);
+	if (!error)
+		error = build(made, '6', b->list6, b->count6, fields6, FIELDS6, &made->v6);
 	acl_builder_free(b);
-	if (built)
-		return acl;
-	acl_free(acl);
-	return NULL;
+	if (error) {
+		acl_free(made);
+		made = NULL;
+	}
+	*acl = made;
+	return error;
 }
 
 void acl_free(struct acl *acl)

@@ -9,7 +9,6 @@
 #include <stdint.h>
 
 #include "packet/tuple.h"
-#include "util/errors.h"
 #include "util/net.h"
 
 enum { ACL_ANY_ZONE = 0xffff };
@@ -32,8 +31,9 @@ struct acl;
 struct acl_builder *acl_builder_new(void);
 /* index: 0 .. 2^24; false: no memory. */
 bool acl_builder_add(struct acl_builder *builder, const struct acl_rule *rule, unsigned index);
-/* Compiles, and frees the builder. NULL with errors. */
-struct acl *acl_build(struct acl_builder *builder, const char *name, struct errors *errors);
+/* Compiles into *acl, and frees the builder. 0, or a negative errno and *acl NULL: -ENOMEM is memory, of the heap or (rules and tries) of the
+ * EAL; -EINVAL a rule that the library refuses. */
+int acl_build(struct acl_builder *builder, struct acl **acl);
 void acl_builder_free(struct acl_builder *builder);
 void acl_free(struct acl *acl);
 

@@ -192,8 +192,8 @@ static struct acl_query make_query(struct rules *r, const struct acl_rule *rule)
 static bool make_rules(struct rules *r, unsigned count, struct errors *errors)
 {
 	struct acl_builder *builder = acl_builder_new();
-
 	struct acl_rule *list = calloc(count, sizeof(*list));
+	int error;
 
 	r->queries = calloc(ACL_PACKETS, sizeof(*r->queries));
 	r->seed = 1;
@@ -207,8 +207,11 @@ static bool make_rules(struct rules *r, unsigned count, struct errors *errors)
 	for (unsigned i = 0; i < ACL_PACKETS; i++)
 		r->queries[i] = make_query(r, &list[dice(r) % count]);
 	free(list);
-	r->acl = acl_build(builder, "bench", errors);
-	return r->acl != NULL;
+	error = acl_build(builder, &r->acl);
+	if (error)
+		errors_add(errors, NULL, "acl-not-built", NULL, 0, "%u rules could not be compiled: %s",
+		           count, strerror(-error));
+	return !error;
 }
 
 static double sample_rules(struct rules *r)

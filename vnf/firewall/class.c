@@ -17,7 +17,7 @@ const struct nf_class firewall_class = {
 	.name = "firewall",
 	.help = "stateful firewall: ordered rules by zone, prefix, port, protocol, ICMP type",
 	.flags = NF_MAY_BYPASS,
-	.slot = { .size = sizeof(struct firewall_slot), .version = 1 },
+	.slot = { .size = sizeof(struct firewall_slot), .version = 2 },
 	.counters = counters,
 	.schema = firewall_schema,
 	.compile = firewall_compile,

@@ -1,32 +1,28 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* From a checked configuration to a policy: names are resolved, rules spread over their prefixes and services, the classifier built. Control side. */
+#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/values.h"
 #include "firewall/firewall.h"
+#include "firewall/groups.h"
 
-enum { COMBINATIONS_MAX = 65536 };
+/* Of one rule and of all: what is compiled in seconds, in memory that a process has. */
+enum { COMBINATIONS_MAX = 65536, COMBINATIONS_ALL = 131072 };
+
+#define DEFAULT_RULE "default"
 
 struct compile {
 	struct nf *nf;
 	const struct conf *config;
 	struct policy *policy;
 	struct acl_builder *builder;
+	struct groups groups;
+	uint64_t combinations;
 	struct errors *errors;
-};
-
-/* A rule's prefixes of one side; none: any. */
-struct prefixes {
-	struct ip_prefix *list;
-	unsigned count;
-	bool given;
-};
-
-struct service {
-	uint16_t source_first, source_last, destination_first, destination_last, icmp_first, icmp_last;
-	uint8_t protocol, any_protocol;
 };
 
 /* --- zones --- */
@@ -86,197 +82,169 @@ static uint16_t zone_of(struct compile *c, const struct conf *rule, const char *
 	return (uint16_t)number;
 }
 
-/* --- addresses --- */
+/* --- what a rule names --- */
 
-static void add_prefix(struct compile *c, const struct conf *item, struct prefixes *p,
-                       const struct ip_prefix *prefix)
+/* One side of a rule; none given: any. */
+struct side {
+	struct prefix_set set;
+	bool given;
+};
+
+static void add_source(struct compile *c, const struct conf *item, struct side *side)
 {
-	struct ip_prefix *list = realloc(p->list, (p->count + 1) * sizeof(*list));
-
-	if (!list) {
-		conf_error(c->errors, item, "no-memory", "not enough memory for the prefix");
-		return;
-	}
-	p->list = list;
-	p->list[p->count++] = *prefix;
-}
-
-static void add_source(struct compile *c, const struct conf *item, struct prefixes *p)
-{
-	const struct conf *group = conf_item(conf_get(c->config, "addressGroups"), "name", item->string);
-	const struct conf *members = conf_get(group, "prefixes");
+	const struct prefix_set *group = groups_addresses(&c->groups, item->string);
 	struct ip_prefix prefix;
 
-	if (!group && conf_as_prefix(item, &prefix)) {
-		add_prefix(c, item, p, &prefix);
-	} else if (!group) {
+	if (group ? !prefix_set_unite(&side->set, group)
+	          : conf_as_prefix(item, &prefix) && !prefix_set_add(&side->set, &prefix))
+		conf_error(c->errors, item, "no-memory", "not enough memory for the prefixes");
+	else if (!group && !conf_as_prefix(item, &prefix))
 		conf_error(c->errors, item, "not-a-prefix", "neither a prefix nor an address group: \"%s\"",
 		           item->string);
-	}
-	for (size_t i = 0; i < conf_count(members); i++)
-		if (conf_as_prefix(conf_at(members, i), &prefix))
-			add_prefix(c, item, p, &prefix);
 }
 
-static struct prefixes prefixes_of(struct compile *c, const struct conf *rule, const char *member)
+static struct side side_of(struct compile *c, const struct conf *rule, const char *member)
 {
 	const struct conf *list = conf_get(rule, member);
-	struct prefixes p = { .given = list != NULL };
+	struct side side = { .given = list != NULL };
 
 	for (size_t i = 0; i < conf_count(list); i++)
-		add_source(c, conf_at(list, i), &p);
-	return p;
+		add_source(c, conf_at(list, i), &side);
+	prefix_set_minimise(&side.set);
+	return side;
 }
 
-/* --- services --- */
-
-static bool protocol_of(const char *text, uint8_t *number)
+/* The prefixes of one family; "any" has one of both. */
+static unsigned pick(const struct side *side, uint8_t family, const struct ip_prefix **list)
 {
-	static const struct {
-		const char *name;
-		uint8_t number;
-	} names[] = { { "tcp", 6 },    { "udp", 17 }, { "icmp", 1 }, { "icmpv6", 58 },
-		      { "sctp", 132 }, { "esp", 50 }, { "gre", 47 } };
-	char *end;
-	unsigned long value = strtoul(text, &end, 10);
+	static const struct ip_prefix any4 = { .address = { .family = FAMILY_V4 } },
+	                              any6 = { .address = { .family = FAMILY_V6 } };
 
-	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		if (strcmp(names[i].name, text) == 0) {
-			*number = names[i].number;
-			return true;
-		}
-	}
-	*number = (uint8_t)value;
-	return *text && !*end && value <= 255;
+	if (side->given)
+		return prefix_set_family(&side->set, family, list);
+	*list = family == FAMILY_V4 ? &any4 : &any6;
+	return 1;
 }
 
-static void check_service(struct compile *c, const struct conf *item, const struct service *s)
+static void add_service_group(struct compile *c, const struct conf *name, struct services *services)
 {
-	bool ports = conf_get(item, "sourcePorts") || conf_get(item, "destinationPorts");
-	bool icmp = conf_get(item, "icmpType") != NULL;
+	const struct services *group = groups_services(&c->groups, name->string);
 
-	if (ports && (s->any_protocol || (s->protocol != 6 && s->protocol != 17 && s->protocol != 132)))
-		conf_error(c->errors, item, "ports-without-protocol",
-		           "ports need protocol = \"tcp\", \"udp\" or \"sctp\"");
-	if (icmp && (s->any_protocol || (s->protocol != 1 && s->protocol != 58)))
-		conf_error(c->errors, item, "type-without-icmp",
-		           "icmpType needs protocol = \"icmp\" or \"icmpv6\"");
-	if (conf_get(item, "icmpCode") && !icmp)
-		conf_error(c->errors, conf_get(item, "icmpCode"), "code-without-type",
-		           "icmpCode needs icmpType");
+	if (!group)
+		conf_error(c->errors, name, "unknown-service", "no service group \"%s\"", name->string);
+	for (unsigned i = 0; group && i < group->count; i++)
+		if (!services_add(services, &group->list[i]))
+			conf_error(c->errors, name, "no-memory", "not enough memory for the services");
 }
 
-static struct service service_of(struct compile *c, const struct conf *item)
+static bool describes_service(const struct conf *rule)
 {
-	struct service s = { .source_last = 65535, .destination_last = 65535, .icmp_last = 65535 };
-	const struct conf *protocol = conf_get(item, "protocol"), *source = conf_get(item, "sourcePorts"),
-	                  *destination = conf_get(item, "destinationPorts");
-	int64_t type = conf_int(item, "icmpType", -1), code = conf_int(item, "icmpCode", -1);
+	return conf_get(rule, "protocol") || conf_get(rule, "sourcePorts") ||
+	       conf_get(rule, "destinationPorts") || conf_get(rule, "icmpType") || conf_get(rule, "icmpCode");
+}
 
-	s.any_protocol = !protocol || strcmp(protocol->string, "any") == 0;
-	if (!s.any_protocol && !protocol_of(protocol->string, &s.protocol))
-		conf_error(c->errors, protocol, "unknown-protocol", "not a protocol: \"%s\"",
-		           protocol->string);
-	if (source)
-		conf_as_ports(source, &s.source_first, &s.source_last);
-	if (destination)
-		conf_as_ports(destination, &s.destination_first, &s.destination_last);
-	if (type >= 0) {
-		s.icmp_first = (uint16_t)(type << 8 | (code >= 0 ? code : 0));
-		s.icmp_last = (uint16_t)(type << 8 | (code >= 0 ? code : 255));
-	}
-	check_service(c, item, &s);
-	return s;
+static struct services services_of(struct compile *c, const struct conf *rule)
+{
+	const struct conf *names = conf_get(rule, "services");
+	struct services services = { 0 };
+	struct service own;
+
+	for (size_t i = 0; i < conf_count(names); i++)
+		add_service_group(c, conf_at(names, i), &services);
+	if (names && describes_service(rule))
+		conf_error(c->errors, names, "two-services",
+		           "a rule has either services or a protocol, ports and ICMP types of its own");
+	if (!names)
+		own = service_of(rule, c->errors);
+	if ((!names && !services_add(&services, &own)) || !services_minimise(&services))
+		conf_error(c->errors, rule, "no-memory", "not enough memory for the services");
+	return services;
 }
 
 /* --- rules --- */
 
-static void add_one(struct compile *c, const struct conf *item, struct acl_rule *rule,
-                    const struct service *s, unsigned index)
+/* Everything that a rule asks, resolved. */
+struct wanted {
+	uint16_t from, to;
+	struct side source, destination;
+	struct services services;
+};
+
+static uint64_t combinations(const struct wanted *wanted)
+{
+	const struct ip_prefix *list;
+	uint64_t four = (uint64_t)pick(&wanted->source, FAMILY_V4, &list) *
+	                pick(&wanted->destination, FAMILY_V4, &list),
+	         six = (uint64_t)pick(&wanted->source, FAMILY_V6, &list) *
+	               pick(&wanted->destination, FAMILY_V6, &list);
+
+	return (four + six) * wanted->services.count;
+}
+
+static bool add_service(struct compile *c, struct acl_rule *rule, const struct service *s, unsigned index)
 {
 	rule->protocol = s->protocol;
 	rule->any_protocol = s->any_protocol;
-	rule->source_first = s->source_first;
-	rule->source_last = s->source_last;
-	rule->destination_first = s->destination_first;
-	rule->destination_last = s->destination_last;
+	rule->source_first = s->source.first;
+	rule->source_last = s->source.last;
+	rule->destination_first = s->destination.first;
+	rule->destination_last = s->destination.last;
 	rule->icmp_first = s->icmp_first;
 	rule->icmp_last = s->icmp_last;
-	if (!acl_builder_add(c->builder, rule, index))
-		conf_error(c->errors, item, "no-memory", "not enough memory for the rule");
+	return acl_builder_add(c->builder, rule, index);
 }
 
-/* The prefixes of one side that have this family; "any" has both. */
-static bool pick(const struct prefixes *p, unsigned i, uint8_t family, struct ip_prefix *out)
+static bool spread_family(struct compile *c, struct acl_rule *rule, const struct wanted *wanted,
+                          unsigned index)
 {
-	if (!p->given) {
-		memset(out, 0, sizeof(*out));
-		out->address.family = family;
-		return i == 0;
+	const struct ip_prefix *sources, *destinations;
+	unsigned s = pick(&wanted->source, rule->family, &sources),
+	         d = pick(&wanted->destination, rule->family, &destinations);
+
+	for (unsigned i = 0; i < s; i++) {
+		for (unsigned k = 0; k < d; k++) {
+			rule->source = sources[i];
+			rule->destination = destinations[k];
+			for (unsigned n = 0; n < wanted->services.count; n++)
+				if (!add_service(c, rule, &wanted->services.list[n], index))
+					return false;
+		}
 	}
-	if (i >= p->count || p->list[i].address.family != family)
-		return false;
-	*out = p->list[i];
 	return true;
 }
 
-static unsigned spread_family(struct compile *c, const struct conf *item, struct acl_rule *rule,
-                              const struct prefixes *source, const struct prefixes *destination,
-                              const struct service *s, unsigned index)
+/* Bounds are checked before anything is spread. */
+static bool fits(struct compile *c, const struct conf *item, uint64_t rules)
 {
-	unsigned rules = 0;
-
-	for (unsigned i = 0; i < (source->given ? source->count : 1); i++) {
-		for (unsigned k = 0; k < (destination->given ? destination->count : 1); k++) {
-			if (!pick(source, i, rule->family, &rule->source) ||
-			    !pick(destination, k, rule->family, &rule->destination))
-				continue;
-			add_one(c, item, rule, s, index);
-			rules++;
-		}
-	}
-	return rules;
+	if (rules > COMBINATIONS_MAX)
+		conf_error(c->errors, item, "too-many-combinations",
+		           "%" PRIu64 " combinations of sources, destinations and services; "
+		           "one rule may have %d: split it, or write shorter prefixes",
+		           rules, COMBINATIONS_MAX);
+	else if (c->combinations <= COMBINATIONS_ALL && c->combinations + rules > COMBINATIONS_ALL)
+		conf_error(c->errors, item, "too-many-combinations",
+		           "with this rule there are %" PRIu64
+		           " combinations of sources, destinations and services; all rules together may have "
+		           "%d",
+		           c->combinations + rules, COMBINATIONS_ALL);
+	c->combinations += rules;
+	return rules <= COMBINATIONS_MAX && c->combinations <= COMBINATIONS_ALL;
 }
 
-static unsigned spread(struct compile *c, const struct conf *item, const struct service *s,
-                       const struct prefixes *source, const struct prefixes *destination, unsigned index)
+static void spread(struct compile *c, const struct conf *item, const struct wanted *wanted, unsigned index)
 {
-	struct acl_rule rule = { .from = zone_of(c, item, "from"), .to = zone_of(c, item, "to") };
-	unsigned rules = 0;
+	struct acl_rule four = { .family = FAMILY_V4, .from = wanted->from, .to = wanted->to };
+	struct acl_rule six = four;
+	uint64_t rules = combinations(wanted);
 
-	for (unsigned family = FAMILY_V4; family <= FAMILY_V6; family += FAMILY_V6 - FAMILY_V4) {
-		rule.family = (uint8_t)family;
-		rules += spread_family(c, item, &rule, source, destination, s, index);
-	}
-	return rules;
-}
-
-static unsigned spread_services(struct compile *c, const struct conf *item, const struct prefixes *source,
-                                const struct prefixes *destination, unsigned index)
-{
-	const struct conf *names = conf_get(item, "services");
-	struct service s;
-	unsigned rules = 0;
-
-	if (!names) {
-		s = service_of(c, item);
-		return spread(c, item, &s, source, destination, index);
-	}
-	for (size_t i = 0; i < conf_count(names); i++) {
-		const struct conf *name = conf_at(names, i);
-		const struct conf *group = conf_item(conf_get(c->config, "serviceGroups"), "name",
-		                                     name->string),
-		                  *list = conf_get(group, "services");
-
-		if (!group)
-			conf_error(c->errors, name, "unknown-service", "no service group \"%s\"",
-			           name->string);
-		for (size_t k = 0; k < conf_count(list); k++) {
-			s = service_of(c, conf_at(list, k));
-			rules += spread(c, item, &s, source, destination, index);
-		}
-	}
-	return rules;
+	six.family = FAMILY_V6;
+	if (!rules)
+		conf_error(c->errors, item, "no-family",
+		           "source and destination have no address family in common: the rule can match "
+		           "nothing");
+	else if (fits(c, item, rules) &&
+	         (!spread_family(c, &four, wanted, index) || !spread_family(c, &six, wanted, index)))
+		conf_error(c->errors, item, "no-memory", "not enough memory for the rule");
 }
 
 static enum action action_of(const char *text)
@@ -289,24 +257,22 @@ static enum action action_of(const char *text)
 static void compile_rule(struct compile *c, const struct conf *item, unsigned index)
 {
 	size_t before = c->errors->count;
-	struct prefixes source = prefixes_of(c, item, "source"),
-	                destination = prefixes_of(c, item, "destination");
+	struct wanted wanted = { zone_of(c, item, "from"), zone_of(c, item, "to"), side_of(c, item, "source"),
+		                 side_of(c, item, "destination"), services_of(c, item) };
 	struct rule *rule = &c->policy->rules[index];
 
 	snprintf(rule->name, sizeof(rule->name), "%s", conf_string(item, "name", ""));
 	rule->action = (uint8_t)action_of(conf_string(item, "action", "drop"));
 	rule->log = conf_bool(item, "log", false);
-	if ((uint64_t)source.count * destination.count > COMBINATIONS_MAX)
-		conf_error(c->errors, item, "too-many-combinations",
-		           "%u sources and %u destinations make more than %d combinations: split the rule",
-		           source.count, destination.count, COMBINATIONS_MAX);
-	else if (conf_bool(item, "enabled", true) &&
-	         !spread_services(c, item, &source, &destination, index) && c->errors->count == before)
-		conf_error(c->errors, item, "no-family",
-		           "source and destination have no address family in common: the rule can match "
-		           "nothing");
-	free(source.list);
-	free(destination.list);
+	if (strcmp(rule->name, DEFAULT_RULE) == 0)
+		conf_error(c->errors, conf_get(item, "name"), "reserved-name",
+		           "the name \"" DEFAULT_RULE
+		           "\" is the last rule's, which is built in: choose another");
+	if (c->errors->count == before && conf_bool(item, "enabled", true))
+		spread(c, item, &wanted, index);
+	prefix_set_free(&wanted.source.set);
+	prefix_set_free(&wanted.destination.set);
+	services_free(&wanted.services);
 }
 
 static bool compile_rules(struct compile *c)
@@ -317,50 +283,28 @@ static bool compile_rules(struct compile *c)
 
 	c->policy->rule_count = n;
 	c->policy->rules = calloc(n + 1, sizeof(*c->policy->rules));
-	c->policy->hits = calloc((size_t)(n + 1) * c->policy->workers, sizeof(*c->policy->hits));
-	if (!c->policy->rules || !c->policy->hits)
+	if (!c->policy->rules)
 		return false;
 	for (unsigned i = 0; i < n; i++)
 		compile_rule(c, conf_at(rules, i), i);
 	last = &c->policy->rules[n];
-	snprintf(last->name, sizeof(last->name), "default");
+	snprintf(last->name, sizeof(last->name), DEFAULT_RULE);
 	last->action = (uint8_t)action_of(conf_string(c->config, "default", "drop"));
 	return true;
 }
 
-/* --- hits outlive a change of policy --- */
-
-static int by_name(const void *a, const void *b)
+static void build(struct compile *c)
 {
-	const struct rule *const *x = a, *const *y = b;
+	struct acl_builder *builder = c->builder;
+	int error;
 
-	return strcmp((*x)->name, (*y)->name);
-}
-
-/* Rules of the old policy, sorted by name; the caller frees. */
-static const struct rule **sorted(const struct policy *old)
-{
-	const struct rule **list = calloc(old->rule_count + 1, sizeof(*list));
-
-	for (unsigned i = 0; list && i <= old->rule_count; i++)
-		list[i] = &old->rules[i];
-	if (list)
-		qsort(list, old->rule_count + 1, sizeof(*list), by_name);
-	return list;
-}
-
-static void keep_hits(struct policy *policy, const struct policy *old)
-{
-	const struct rule **list = old ? sorted(old) : NULL;
-
-	for (unsigned i = 0; list && i <= policy->rule_count; i++) {
-		const struct rule *rule = &policy->rules[i];
-		const struct rule **found = bsearch(&rule, list, old->rule_count + 1, sizeof(*list), by_name);
-
-		for (unsigned w = 0; found && w < policy->workers; w++)
-			*policy_hits(policy, w, i) = *policy_hits(old, w, (unsigned)(*found - old->rules));
-	}
-	free(list);
+	c->builder = NULL;
+	error = acl_build(builder, &c->policy->acl);
+	if (error)
+		conf_error(c->errors, conf_get(c->config, "rules"), "acl-not-built",
+		           "%u rules of %" PRIu64 " combinations could not be compiled: %s%s",
+		           c->policy->rule_count, c->combinations, strerror(-error),
+		           error == -ENOMEM ? " (--memory gives the process more)" : "");
 }
 
 void firewall_release(void *snapshot)
@@ -368,15 +312,36 @@ void firewall_release(void *snapshot)
 	struct policy *policy = snapshot;
 
 	acl_free(policy->acl);
+	hits_release(policy);
 	free(policy->rules);
-	free(policy->hits);
 	free(policy->zones);
 	free(policy);
 }
 
+/* In c->policy; errors are added. */
+static void compile(struct compile *c, const struct policy *previous)
+{
+	size_t before = c->errors->count;
+	bool room;
+
+	groups_make(&c->groups, c->config, c->errors);
+	room = compile_zones(c) && compile_rules(c);
+	if (room && c->errors->count == before)
+		room = hits_make(c->policy, previous);
+	if (!room)
+		conf_error(c->errors, c->config, "no-memory", "not enough memory");
+	if (c->errors->count == before)
+		build(c);
+	groups_free(&c->groups);
+}
+
 void *firewall_compile(struct nf *nf, const void *previous, const struct conf *config, struct errors *errors)
 {
-	struct compile c = { nf, config, calloc(1, sizeof(*c.policy)), acl_builder_new(), errors };
+	struct compile c = { .nf = nf,
+		             .config = config,
+		             .policy = calloc(1, sizeof(*c.policy)),
+		             .builder = acl_builder_new(),
+		             .errors = errors };
 	size_t before = errors->count;
 
 	if (!c.policy || !c.builder) {
@@ -387,16 +352,10 @@ void *firewall_compile(struct nf *nf, const void *previous, const struct conf *c
 	}
 	c.policy->workers = nf->workers;
 	c.policy->accept_midstream = strcmp(conf_string(config, "midstream", "deny"), "accept") == 0;
-	if (!compile_zones(&c) || !compile_rules(&c))
-		conf_error(errors, config, "no-memory", "not enough memory");
+	compile(&c, previous);
+	acl_builder_free(c.builder);
 	if (errors->count == before)
-		c.policy->acl = acl_build(c.builder, nf->name, errors);
-	else
-		acl_builder_free(c.builder);
-	if (errors->count == before) {
-		keep_hits(c.policy, previous);
 		return c.policy;
-	}
 	firewall_release(c.policy);
 	return NULL;
 }

@@ -2,15 +2,16 @@
 /* The first packet of a session, and live sessions after a change of policy: both ask the classifier. Worker thread. */
 #include "firewall/firewall.h"
 
-static uint16_t icmp_of(struct rte_mbuf *m, uint8_t proto)
+enum { ECHO_REQUEST = 8, ECHO_REQUEST6 = 128 };
+
+/* A session that is judged without its first packet, for the firewall joined its path, is taken for an echo: that is what lives on. */
+static uint16_t icmp_of(const struct opening *o)
 {
-	if (proto != IPPROTO_ICMP && proto != IPPROTO_ICMPV6)
+	if (o->tuple.proto != IPPROTO_ICMP && o->tuple.proto != IPPROTO_ICMPV6)
 		return 0;
-	if (!m)
-		return (uint16_t)(proto == IPPROTO_ICMP
-		                          ? 8 << 8
-		                          : 128 << 8); /* only echo requests begin sessions that live on */
-	return (uint16_t)(pkt_of(m)->icmp_type << 8 | pkt_of(m)->icmp_code);
+	if (!o->m)
+		return (uint16_t)(o->tuple.proto == IPPROTO_ICMP ? ECHO_REQUEST << 8 : ECHO_REQUEST6 << 8);
+	return (uint16_t)(pkt_of(o->m)->icmp_type << 8 | pkt_of(o->m)->icmp_code);
 }
 
 static uint8_t zone_at(const struct policy *policy, uint16_t port)
@@ -18,10 +19,11 @@ static uint8_t zone_at(const struct policy *policy, uint16_t port)
 	return port < PORTS_MAX ? policy->zone_of_port[port] : NO_ZONE;
 }
 
-static void make_query(const struct policy *policy, const struct opening *o, struct acl_query *q)
+static void make_query(const struct policy *policy, const struct opening *o, uint16_t icmp,
+                       struct acl_query *q)
 {
 	q->tuple = o->tuple;
-	q->icmp = icmp_of(o->m, o->tuple.proto);
+	q->icmp = icmp;
 	q->from = zone_at(policy, o->in_port);
 	q->to = zone_at(policy, o->out_port);
 }
@@ -31,23 +33,28 @@ static unsigned rule_of(const struct policy *policy, uint32_t result)
 	return result ? result - 1 : policy->rule_count;
 }
 
+/* Addresses are written by the format itself: most of a flood of lines is thrown away before that. */
+#define DOTTED     "%u.%u.%u.%u"
+#define COLONED    "%x:%x:%x:%x:%x:%x:%x:%x"
+#define WORD(p, i) ((unsigned)(p)[2 * (i)] << 8 | (p)[2 * (i) + 1])
+
 static void log_session(const struct nf *nf, struct openings *os, const struct opening *o,
                         const struct rule *rule)
 {
 	const struct tuple *t = &o->tuple;
-	const uint8_t *s = t->src.bytes, *d = t->dst.bytes;
+	const uint8_t *a = t->src.bytes, *b = t->dst.bytes;
+	unsigned sport = rte_be_to_cpu_16(t->sport), dport = rte_be_to_cpu_16(t->dport);
 
 	if (t->family == FAMILY_V4)
 		nf_log(os->worker, nf, "rule-met",
-		       "rule=%s source=%u.%u.%u.%u:%u destination=%u.%u.%u.%u:%u protocol=%u", rule->name,
-		       s[0], s[1], s[2], s[3], rte_be_to_cpu_16(t->sport), d[0], d[1], d[2], d[3],
-		       rte_be_to_cpu_16(t->dport), t->proto);
+		       "rule=%s source=" DOTTED ":%u destination=" DOTTED ":%u protocol=%u", rule->name, a[0],
+		       a[1], a[2], a[3], sport, b[0], b[1], b[2], b[3], dport, t->proto);
 	else
 		nf_log(os->worker, nf, "rule-met",
-		       "rule=%s source=%02x%02x:..:%02x%02x:%u destination=%02x%02x:..:%02x%02x:%u "
-		       "protocol=%u",
-		       rule->name, s[0], s[1], s[14], s[15], rte_be_to_cpu_16(t->sport), d[0], d[1], d[14],
-		       d[15], rte_be_to_cpu_16(t->dport), t->proto);
+		       "rule=%s source=[" COLONED "]:%u destination=[" COLONED "]:%u protocol=%u", rule->name,
+		       WORD(a, 0), WORD(a, 1), WORD(a, 2), WORD(a, 3), WORD(a, 4), WORD(a, 5), WORD(a, 6),
+		       WORD(a, 7), sport, WORD(b, 0), WORD(b, 1), WORD(b, 2), WORD(b, 3), WORD(b, 4),
+		       WORD(b, 5), WORD(b, 6), WORD(b, 7), dport, t->proto);
 }
 
 static void refuse(const struct policy *policy, struct openings *os, struct opening *o, unsigned index)
@@ -79,7 +86,7 @@ static void decide(const struct nf *nf, const struct policy *policy, struct open
 		refuse(policy, os, o, index);
 		return;
 	}
-	slot->rule = index;
+	*slot = (struct firewall_slot){ index, policy->meters[index].id, icmp_of(o) };
 	os->counters[ACCEPTED]++;
 	policy_hits(policy, os->worker_id, index)->sessions++;
 }
@@ -104,7 +111,7 @@ void firewall_open(const struct nf *nf, const void *snapshot, struct openings *o
 			opening_refuse(os, os->list[i], NOT_A_BEGINNING);
 			continue;
 		}
-		make_query(policy, os->list[i], &queries[n]);
+		make_query(policy, os->list[i], icmp_of(os->list[i]), &queries[n]);
 		asked[n] = &queries[n];
 		who[n++] = os->list[i];
 	}
@@ -123,9 +130,10 @@ enum verdict firewall_review(const struct nf *nf, const void *snapshot, struct s
 	struct acl_query query;
 	uint32_t result;
 
-	make_query(policy, &o, &query);
+	make_query(policy, &o, slot->icmp, &query);
 	asked = &query;
 	acl_classify(policy->acl, &asked, &result, 1);
 	slot->rule = rule_of(policy, result);
+	slot->id = policy->meters[slot->rule].id;
 	return policy->rules[slot->rule].action == ACTION_ACCEPT ? VERDICT_PASS : VERDICT_DROP;
 }

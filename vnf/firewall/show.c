@@ -89,10 +89,10 @@ int firewall_show(const struct nf *nf, const void *snapshot, const char *topic,
 void firewall_show_session(const struct nf *nf, const void *snapshot, const struct session *s, json_t *out)
 {
 	const struct policy *policy = snapshot;
-	const struct firewall_slot *slot = nf_slot(nf, (struct session *)(uintptr_t)s);
+	unsigned rule = policy_rule(policy, nf_slot(nf, (struct session *)(uintptr_t)s));
 
-	if (slot->rule <= policy->rule_count)
-		json_object_set_new(out, "rule", json_string(policy->rules[slot->rule].name));
+	if (rule != NO_RULE)
+		json_object_set_new(out, "rule", json_string(policy->rules[rule].name));
 }
 
 void firewall_metrics(const struct nf *nf, const void *snapshot, struct metrics *metrics)
