@@ -55,26 +55,6 @@ static json_t *body_of(const struct cli *cli, bool dry_run)
 	return json_pack("{s:o,s:b}", "resources", conf_to_json(cli->document), "dryRun", dry_run);
 }
 
-static void print_changes(const json_t *answer)
-{
-	json_t *change;
-	size_t i;
-
-	json_array_foreach(json_object_get(answer, "changes"), i, change)
-	{
-		const char *kind = json_string_value(json_object_get(change, "kind"));
-		const char *before = json_string_value(json_object_get(change, "before")),
-		           *after = json_string_value(json_object_get(change, "after"));
-
-		printf("%s %s%s%s%s%s\n", kind, json_string_value(json_object_get(change, "path")),
-		       before ? ": " : "", before ? before : "",
-		       before && after ? " -> "
-		       : after         ? ": "
-		                       : "",
-		       after ? after : "");
-	}
-}
-
 /* Asks what would happen; the number of differences in *changes. */
 static int dry_run(struct cli *cli, bool show, size_t *changes)
 {
@@ -90,10 +70,8 @@ static int dry_run(struct cli *cli, bool show, size_t *changes)
 		cli_problem(cli, answer);
 		status = CLI_INVALID;
 	} else if (status == CLI_DONE) {
-		if (cli->output == OUTPUT_JSON)
-			cli_print(cli, answer);
-		else if (show)
-			print_changes(answer);
+		if (show)
+			cli_print_changes(cli, answer);
 		*changes = json_array_size(json_object_get(answer, "changes"));
 	}
 	json_decref(answer);
@@ -114,7 +92,7 @@ int command_validate(struct cli *cli)
 	int status = dry_run(cli, false, &changes);
 
 	if (status == CLI_DONE)
-		fprintf(stderr, "%s: valid\n", cli->file);
+		cli_say(cli, "%s: valid\n", cli->file);
 	return status;
 }
 

@@ -9,7 +9,7 @@
 
 #include "config/conf.h"
 
-/* Exit statuses, as management tools of the field have them. */
+/* Exit statuses, as management tools of the field have them; the texts that tell them are in verbs.c. */
 enum cli_exit {
 	CLI_DONE = 0,
 	CLI_FAILED = 1,
@@ -20,12 +20,18 @@ enum cli_exit {
 	CLI_UNREACHABLE = 6,
 	CLI_INVALID = 7,
 	CLI_DIFFERS = 8,
+	CLI_INTERRUPTED = 130, /* Ctrl-C while an operation was awaited; it goes on */
 };
 
-enum cli_output { OUTPUT_TABLE, OUTPUT_WIDE, OUTPUT_JSON, OUTPUT_NAME };
+enum cli_output { OUTPUT_TABLE, OUTPUT_WIDE, OUTPUT_JSON, OUTPUT_YAML, OUTPUT_NAME };
 
 struct cli {
-	const char *server; /* unix:PATH or a URL */
+	const char *server;         /* unix:PATH or a URL; never NULL once a verb runs that asks sluiced */
+	const char *server_asked;   /* --server; NULL: not given */
+	const char *context;        /* --context; NULL: not given */
+	char *server_found;         /* what a context said; owned */
+	const char *filter, *limit; /* of lists: --filter, --limit */
+	bool quiet, watch, silent;  /* silent: no word on standard error (completion) */
 	enum cli_output output;
 	unsigned timeout_s;
 	bool verbose, no_wait, dry_run, once;
@@ -40,14 +46,46 @@ struct cli {
 
 /* request.c: one request; answers an exit status, prints the problem if there is one. *answer (may be NULL) is a new reference or NULL. */
 int cli_request(struct cli *cli, const char *method, const char *path, const json_t *body, json_t **answer);
-/* The same for a change: waits for its operation unless told not to, and says how it ended. */
+/* A page of a list; *next (malloc'd) is the path of the one behind it, or NULL. */
+int cli_request_page(struct cli *cli, const char *path, json_t **answer, char **next);
+/* A change: a dry run if one was asked for; else waits for its operation unless told not to, and says how it ended. */
 int cli_change(struct cli *cli, const char *method, const char *path, const json_t *body);
 /* Tells all errors of an answer on standard error, with file and line where they are known. */
 void cli_problem(const struct cli *cli, const json_t *answer);
 int cli_usage(const char *usage);
 
+/* change.c: awaits an operation that was begun; its exit status. */
+int cli_await(struct cli *cli, json_int_t id);
+
+/* Prose on standard error, unless --quiet. */
+void cli_say(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* context.c: finds out where sluiced is: --server, --context, SLUICE_SERVER, SLUICE_CONTEXT, the current context, the usual socket, in that
+ * order. CLI_DONE, CLI_NOT_FOUND (no such context) or CLI_INVALID (the file of contexts is broken), which was said. */
+int context_resolve(struct cli *cli);
+int command_context(struct cli *cli);
+
 /* output.c: data on standard output, in the form asked for. */
 void cli_print(const struct cli *cli, const json_t *data);
+void cli_print_table(const json_t *list, unsigned columns); /* a list of objects; at most so many columns */
+/* Whether the form asked for is for programs: json or yaml. */
+bool cli_structured(const struct cli *cli);
+/* yaml.c: a JSON value as a YAML document on standard output. */
+void yaml_print(const json_t *data);
+/* The changes of a dry run, a line each, or in the form asked for. */
+void cli_print_changes(const struct cli *cli, const json_t *answer);
+/* Whether standard output is a terminal that wants colours: not with NO_COLOR, nor TERM=dumb. */
+bool cli_colours(void);
+
+/* commands.c: the events that sluiced has kept; *list a new reference or NULL; an exit status. */
+int cli_list_events(struct cli *cli, json_t **list);
+
+/* get.c: prints the list (all its pages, filtered, watched as asked) or object at a path. */
+int cli_list(struct cli *cli, const char *path);
+/* The nouns of get, in order, NULL at the end. */
+const char *cli_noun(unsigned i);
+/* The path of the noun and name in cli->words; false: it was said what is missing. */
+bool cli_noun_path(const struct cli *cli, char *path, size_t size);
 
 /* Commands: the words behind the verb are in cli->words. */
 int command_get(struct cli *cli);
@@ -66,6 +104,8 @@ int command_top(struct cli *cli);
 int command_doctor(struct cli *cli);
 int command_completion(struct cli *cli);
 int command_version(struct cli *cli);
+int command_help(struct cli *cli);
+int command_complete(struct cli *cli);
 int command_trace(struct cli *cli);
 int command_capture(struct cli *cli);
 

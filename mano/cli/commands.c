@@ -1,105 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Looking and changing: get, describe, chain, config, heal, restart, op, events, doctor, version. */
+/* Changing and asking: chain, config, heal, restart, op, events, doctor, version. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "cli/cli.h"
 #include "manage/client.h"
 
 enum { PATH_SIZE = 512 };
-
-/* What can be asked for: the path without and with a name; S: service, V: the rest of the name. */
-static const struct noun {
-	const char *name, *all, *one;
-} nouns[] = {
-	{ "service", "/v1/services", "/v1/services/S" },
-	{ "vnf", "/v1/services/S/vnfs", "/v1/services/S/vnfs/V" },
-	{ "chain", "/v1/services/S/chains", "/v1/services/S/chains/V" },
-	{ "op", "/v1/ops", "/v1/ops/S" },
-	{ "node", "/v1/nodes", "/v1/nodes/S" },
-	{ "revision", "/v1/services/S/revisions", "/v1/services/S/revisions/V" },
-	{ "session", "/v1/services/S/state/sessions", "/v1/services/S/state/sessions?vnf=V" },
-	{ "port", "/v1/services/S/state/ports", "/v1/services/S/state/ports?vnf=V" },
-	{ "neighbour", "/v1/services/S/state/neighbours", NULL },
-	{ "route", "/v1/services/S/state/routes", NULL },
-	{ "worker", "/v1/services/S/state/workers", "/v1/services/S/state/workers?vnf=V" },
-	{ "counter", "/v1/services/S/state/counters", "/v1/services/S/state/counters?vnf=V" },
-	{ "rule", NULL, "/v1/services/S/vnfs/V/state/rules" },
-	{ "zone", NULL, "/v1/services/S/vnfs/V/state/zones" },
-	{ "mapping", NULL, "/v1/services/S/vnfs/V/state/mappings" },
-	{ "pool", NULL, "/v1/services/S/vnfs/V/state/pools" },
-	{ "forward", NULL, "/v1/services/S/vnfs/V/state/forwards" },
-};
-
-static const struct noun *find_noun(const char *word)
-{
-	for (unsigned i = 0; i < sizeof(nouns) / sizeof(*nouns); i++)
-		if (strncmp(nouns[i].name, word, strlen(nouns[i].name)) == 0 &&
-		    strlen(word) <= strlen(nouns[i].name) + 1)
-			return &nouns[i];
-	fprintf(stderr, "sluice: there are:");
-	for (unsigned i = 0; i < sizeof(nouns) / sizeof(*nouns); i++)
-		fprintf(stderr, " %s", nouns[i].name);
-	fprintf(stderr, "\n");
-	return NULL;
-}
-
-/* Puts service and name into a pattern. */
-static void fill(const char *pattern, const char *service, const char *name, char *path)
-{
-	size_t used = 0;
-
-	for (const char *p = pattern; *p && used < PATH_SIZE - 1; p++) {
-		const char *word = *p == 'S' ? service : *p == 'V' ? name : NULL;
-
-		if (word)
-			used += (size_t)snprintf(path + used, PATH_SIZE - used, "%s", word);
-		else
-			path[used++] = *p;
-	}
-	path[used < PATH_SIZE ? used : PATH_SIZE - 1] = '\0';
-}
-
-static bool noun_path(const struct cli *cli, char *path)
-{
-	const struct noun *noun = cli->count ? find_noun(cli->words[0]) : NULL;
-	const char *word = cli->count > 1 ? cli->words[1] : NULL, *rest = NULL, *pattern;
-	char service[128] = "";
-
-	if (!noun || (word && !cli_split(word, service, sizeof(service), &rest)))
-		return false;
-	pattern = rest || (word && noun->one && !strchr(noun->one, 'V')) ? noun->one : noun->all;
-	if (!pattern || (strchr(pattern, 'S') && !word) || (strchr(pattern, 'V') && !rest)) {
-		fprintf(stderr, "sluice: which one? sluice get %s %s\n", noun->name,
-		        noun->one && strchr(noun->one, 'V') && !noun->all ? "SERVICE/VNF" : "SERVICE[/NAME]");
-		return false;
-	}
-	fill(pattern, service, rest, path);
-	return true;
-}
-
-int command_get(struct cli *cli)
-{
-	char path[PATH_SIZE];
-	json_t *answer;
-	int status;
-
-	if (!noun_path(cli, path))
-		return cli_usage("get NOUN [SERVICE[/NAME]] [-o table|wide|json|name]");
-	status = cli_request(cli, "GET", path, NULL, &answer);
-	if (status == CLI_DONE)
-		cli_print(cli, answer);
-	json_decref(answer);
-	return status;
-}
-
-int command_describe(struct cli *cli)
-{
-	cli->output = OUTPUT_JSON;
-	return command_get(cli);
-}
 
 static int chain_task(struct cli *cli, const char *service, const char *chain, const char *task, json_t *body)
 {
@@ -253,10 +161,8 @@ static int config_file(struct cli *cli, const char *path, bool dry)
 	} else {
 		status = cli_request(cli, "PUT", full, body, &answer);
 		if (status == CLI_DONE) {
-			json_t *changes = json_object_get(answer, "changes");
-
-			cli_print(cli, changes);
-			status = json_array_size(changes) ? CLI_DIFFERS : CLI_DONE;
+			cli_print_changes(cli, answer);
+			status = json_array_size(json_object_get(answer, "changes")) ? CLI_DIFFERS : CLI_DONE;
 		}
 		json_decref(answer);
 	}
@@ -280,11 +186,12 @@ int command_config(struct cli *cli)
 	if (strcmp(verb, "set") == 0 && cli->count == 4)
 		return config_set(cli, path);
 	if ((strcmp(verb, "set") == 0 || strcmp(verb, "diff") == 0) && cli->file)
-		return config_file(cli, path, strcmp(verb, "diff") == 0 || cli->dry_run);
+		return config_file(cli, path, strcmp(verb, "diff") == 0);
 	if (strcmp(verb, "get") != 0)
 		return cli_usage(usage);
 	status = cli_request(cli, "GET", path, NULL, &answer);
-	cli->output = OUTPUT_JSON;
+	if (cli->output != OUTPUT_YAML)
+		cli->output = OUTPUT_JSON;
 	if (status == CLI_DONE)
 		cli_print(cli, answer);
 	json_decref(answer);
@@ -292,6 +199,23 @@ int command_config(struct cli *cli)
 }
 
 /* --- tasks --- */
+
+/* Says what a task would act on: the process of the VNF, or all of the service. */
+static int task_dry(struct cli *cli, const char *name, const char *vnf, char *path)
+{
+	json_t *answer;
+	int status;
+
+	*strrchr(path, ':') = '\0';
+	status = cli_request(cli, "GET", path, NULL, &answer);
+	if (status == CLI_DONE && vnf)
+		printf("would %s the process %s\n", name,
+		       json_string_value(json_object_get(answer, "process")));
+	else if (status == CLI_DONE)
+		printf("would %s all processes of %s\n", name, cli->words[0]);
+	json_decref(answer);
+	return status;
+}
 
 static int task(struct cli *cli, const char *name)
 {
@@ -304,7 +228,7 @@ static int task(struct cli *cli, const char *name)
 		snprintf(path, sizeof(path), "/v1/services/%s/vnfs/%s:%s", service, vnf, name);
 	else
 		snprintf(path, sizeof(path), "/v1/services/%s:%s", service, name);
-	return cli_change(cli, "POST", path, NULL);
+	return cli->dry_run ? task_dry(cli, name, vnf, path) : cli_change(cli, "POST", path, NULL);
 }
 
 int command_heal(struct cli *cli)
@@ -317,25 +241,39 @@ int command_restart(struct cli *cli)
 	return task(cli, "restart");
 }
 
+static const char op_usage[] = "op list | op show ID | op wait ID | op retry|fail|rollback ID";
+
+/* Waits for an operation that is named. */
+static int op_wait(struct cli *cli, const char *text)
+{
+	char *end;
+	unsigned long long id = strtoull(text, &end, 10);
+
+	if (!id || *end)
+		return cli_usage(op_usage);
+	return cli_await(cli, (json_int_t)id);
+}
+
 int command_op(struct cli *cli)
 {
 	const char *verb = cli->count ? cli->words[0] : "list";
-	char path[PATH_SIZE] = "/v1/ops";
+	char path[PATH_SIZE];
 	json_t *answer;
 	int status;
 
-	if (strcmp(verb, "list") != 0 && cli->count != 2)
-		return cli_usage("op list | op show ID | op wait ID | op retry|fail|rollback ID");
+	if (strcmp(verb, "list") == 0 && cli->count <= 1)
+		return cli_list(cli, "/v1/ops");
+	if (cli->count != 2)
+		return cli_usage(op_usage);
+	if (strcmp(verb, "wait") == 0)
+		return op_wait(cli, cli->words[1]);
 	if (strcmp(verb, "retry") == 0 || strcmp(verb, "fail") == 0 || strcmp(verb, "rollback") == 0) {
 		snprintf(path, sizeof(path), "/v1/ops/%s:%s", cli->words[1], verb);
 		return cli_change(cli, "POST", path, NULL);
 	}
-	if (strcmp(verb, "show") == 0)
-		snprintf(path, sizeof(path), "/v1/ops/%s", cli->words[1]);
-	else if (strcmp(verb, "wait") == 0)
-		snprintf(path, sizeof(path), "/v1/ops/%s?wait=%u", cli->words[1], cli->timeout_s);
-	else if (strcmp(verb, "list") != 0)
-		return cli_usage("op list | op show ID | op wait ID | op retry|fail|rollback ID");
+	if (strcmp(verb, "show") != 0)
+		return cli_usage(op_usage);
+	snprintf(path, sizeof(path), "/v1/ops/%s", cli->words[1]);
 	status = cli_request(cli, "GET", path, NULL, &answer);
 	if (status == CLI_DONE)
 		cli_print(cli, answer);
@@ -350,46 +288,52 @@ static bool print_event(void *user, const struct http_event *event)
 	const struct cli *cli = user;
 	json_t *json = event && event->data ? json_loads(event->data, 0, NULL) : NULL;
 
-	if (json && cli->output == OUTPUT_JSON)
+	if (json && cli->output == OUTPUT_YAML)
+		yaml_print(json);
+	else if (json && cli->output == OUTPUT_JSON)
 		printf("%s\n", event->data);
 	else if (json)
 		printf("%s  %-18s %-12s %s\n", json_string_value(json_object_get(json, "time")),
 		       json_string_value(json_object_get(json, "kind")),
 		       json_string_value(json_object_get(json, "subject")),
 		       json_string_value(json_object_get(json, "message")));
-	fflush(stdout);
 	json_decref(json);
-	return true;
+	return fflush(stdout) == 0; /* else the reader has gone */
 }
 
-static int last_events(struct cli *cli)
+int cli_list_events(struct cli *cli, json_t **list)
 {
 	static const char *const headers[] = { "Accept: application/json", NULL };
 	struct http_request request = { .target = cli->server,
 		                        .path = "/v1/events?last=0&limit=1000",
 		                        .headers = headers };
 	struct http_client *client = http_client_new();
-	struct http_reply reply;
-	json_t *list = NULL;
+	struct http_reply reply = { 0 };
 	int status = CLI_UNREACHABLE;
 
-	if (http_request_json(client, &request, NULL, &reply, &list)) {
-		size_t count = json_array_size(list);
-
-		for (size_t i = count > cli->last ? count - cli->last : 0; i < count; i++) {
-			char *text = json_dumps(json_array_get(list, i), JSON_COMPACT);
-			struct http_event event = { .data = text };
-
-			print_event(cli, &event);
-			free(text);
-		}
+	if (http_request_json(client, &request, NULL, &reply, list))
 		status = reply.status == 200 ? CLI_DONE : CLI_FAILED;
-	} else {
+	else if (!cli->silent)
 		fprintf(stderr, "sluice: %s\n", reply.error);
-	}
-	json_decref(list);
 	http_reply_free(&reply);
 	http_client_free(client);
+	return status;
+}
+
+static int last_events(struct cli *cli)
+{
+	json_t *list = NULL;
+	int status = cli_list_events(cli, &list);
+	size_t count = json_array_size(list);
+
+	for (size_t i = count > cli->last ? count - cli->last : 0; i < count; i++) {
+		char *text = json_dumps(json_array_get(list, i), JSON_COMPACT);
+		struct http_event event = { .data = text };
+
+		print_event(cli, &event);
+		free(text);
+	}
+	json_decref(list);
 	return status;
 }
 
@@ -417,7 +361,7 @@ int command_doctor(struct cli *cli)
 	int status = cli_request(cli, "GET", "/v1/doctor", NULL, &answer);
 
 	if (status == CLI_DONE) {
-		cli_print(cli, cli->output == OUTPUT_JSON ? answer : json_object_get(answer, "checks"));
+		cli_print(cli, cli_structured(cli) ? answer : json_object_get(answer, "checks"));
 		status = json_is_true(json_object_get(answer, "ok")) ? CLI_DONE : CLI_FAILED;
 	}
 	json_decref(answer);

@@ -1,89 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* sluice: options, the table of verbs, help and completion, which come from the table. */
+/* sluice: reads the command line by the tables of verbs.c, runs the verb, and sees to it that all that was to be printed was. */
+#include <errno.h>
 #include <getopt.h>
-#include <stdio.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/verbs.h"
 
-enum { TIMEOUT_S = 30 };
-
-static const struct verb {
-	const char *name, *usage, *help;
-	int (*run)(struct cli *cli);
-} verbs[] = {
-	{ "get", "get NOUN [SERVICE[/NAME]]",
-	  "services, vnfs, chains, ops, nodes, sessions, rules, mappings, ...", command_get },
-	{ "describe", "describe NOUN NAME", "one of them, whole", command_describe },
-	{ "apply", "apply -f FILE [--dry-run]", "make it so: all of the file, or nothing", command_apply },
-	{ "diff", "diff -f FILE", "what apply would change; exit 8 if anything", command_diff },
-	{ "validate", "validate -f FILE", "check a file; every error with its line", command_validate },
-	{ "delete", "delete service NAME | -f FILE", "take a service down", command_delete },
-	{ "chain", "chain insert|remove|reorder|set SERVICE/CHAIN ...",
-	  "change the functions that a chain crosses", command_chain },
-	{ "config", "config get|set|diff SERVICE/VNF [PATH VALUE | -f FILE]", "one function's configuration",
-	  command_config },
-	{ "heal", "heal SERVICE[/VNF]", "kill and start anew", command_heal },
-	{ "restart", "restart SERVICE[/VNF]", "stop gently and start", command_restart },
-	{ "op", "op list | show|wait|retry|fail|rollback ID", "operations", command_op },
-	{ "events", "events [--last N]", "what happens, as it happens", command_events },
-	{ "top", "top [--once]", "packets, bits, drops and sessions of each function, live", command_top },
-	{ "trace", "trace SERVICE[/CHAIN] [WORDS] [--packets N] [--seconds N]",
-	  "the walk of packets: tcp, from PREFIX, to PREFIX, port N, in PORT", command_trace },
-	{ "capture", "capture SERVICE[/VNF] [at NAME] [WORDS] -w FILE|-",
-	  "pcapng of packets at ports, or around a VNF", command_capture },
-	{ "doctor", "doctor", "what this host lacks, and how to mend it", command_doctor },
-	{ "completion", "completion bash|zsh|fish", "completion for a shell", command_completion },
-	{ "version", "version", "versions of both ends", command_version },
-};
-enum { VERBS = sizeof(verbs) / sizeof(*verbs) };
-
-static void help(FILE *to)
-{
-	fprintf(to, "usage: sluice VERB ... [options]\n\n");
-	for (unsigned i = 0; i < VERBS; i++)
-		fprintf(to, "  %-56s %s\n", verbs[i].usage, verbs[i].help);
-	fprintf(to, "\noptions:\n"
-	            "  --server unix:PATH|URL   where sluiced is (SLUICE_SERVER; default "
-	            "unix:/run/sluice/sluiced.sock)\n"
-	            "  -o table|wide|json|name  form of the output\n"
-	            "  -f FILE                  libconfig, or JSON if it ends in .json\n"
-	            "  --dry-run                say what would change, change nothing\n"
-	            "  --timeout SECONDS        how long to wait (default 30); --no-wait: not at all\n"
-	            "  -v                       print each request as curl\n"
-	            "exit: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 timed out, 6 unreachable, 7 "
-	            "invalid, 8 differences\n");
-}
-
-int command_completion(struct cli *cli)
-{
-	const char *shell = cli->count ? cli->words[0] : "bash";
-
-	if (strcmp(shell, "fish") == 0) {
-		for (unsigned i = 0; i < VERBS; i++)
-			printf("complete -c sluice -n __fish_use_subcommand -a %s -d '%s'\n", verbs[i].name,
-			       verbs[i].help);
-		return CLI_DONE;
-	}
-	if (strcmp(shell, "zsh") == 0)
-		printf("autoload -U bashcompinit && bashcompinit\n");
-	else if (strcmp(shell, "bash") != 0)
-		return cli_usage("completion bash|zsh|fish");
-	printf("_sluice() {\n\tlocal words=");
-	for (unsigned i = 0; i < VERBS; i++)
-		printf("%s%s", i ? " " : "'", verbs[i].name);
-	printf("'\n\t[ \"$COMP_CWORD\" = 1 ] && COMPREPLY=($(compgen -W \"$words\" -- \"${COMP_WORDS[1]}\")) "
-	       "|| COMPREPLY=($(compgen -f -- \"${COMP_WORDS[COMP_CWORD]}\"))\n}\n"
-	       "complete -F _sluice sluice\n");
-	return CLI_DONE;
-}
+enum { TIMEOUT_S = 30, OPTIONS_MAX = 40 };
 
 static bool set_output(struct cli *cli, const char *word)
 {
 	static const char *const words[] = { [OUTPUT_TABLE] = "table",
 		                             [OUTPUT_WIDE] = "wide",
 		                             [OUTPUT_JSON] = "json",
+		                             [OUTPUT_YAML] = "yaml",
 		                             [OUTPUT_NAME] = "name" };
 
 	for (unsigned i = 0; i < sizeof(words) / sizeof(*words); i++) {
@@ -92,46 +24,84 @@ static bool set_output(struct cli *cli, const char *word)
 			return true;
 		}
 	}
+	fprintf(stderr, "sluice: no form of output \"%s\": table, wide, json, yaml or name\n", word);
 	return false;
+}
+
+static bool take_number(const char *name, unsigned *number)
+{
+	char *end;
+	unsigned long value = strtoul(optarg, &end, 10);
+
+	*number = (unsigned)value;
+	if (*optarg >= '0' && *optarg <= '9' && !*end && value >= 1 && value <= 1000000)
+		return true;
+	fprintf(stderr, "sluice: --%s: a number from 1 to 1000000, not \"%s\"\n", name, optarg);
+	return false;
+}
+
+static bool take_numbers(struct cli *cli, int option)
+{
+	unsigned limit;
+
+	switch (option) {
+	case 't':
+		return take_number("timeout", &cli->timeout_s);
+	case 'l':
+		return take_number("last", &cli->last);
+	case 'c':
+		return take_number("packets", &cli->count_asked);
+	case 'S':
+		return take_number("seconds", &cli->seconds);
+	case 'L':
+		cli->limit = optarg;
+		return take_number("limit", &limit);
+	default:
+		return false;
+	}
+}
+
+static bool take_flag(struct cli *cli, int option)
+{
+	switch (option) {
+	case 'd':
+		return cli->dry_run = true;
+	case 'n':
+		return cli->no_wait = true;
+	case 'y': /* as is done anyway */
+		return true;
+	case 'W':
+		return cli->watch = true;
+	case 'q':
+		return cli->quiet = true;
+	case 'v':
+		return cli->verbose = true;
+	case '1':
+		return cli->once = true;
+	default:
+		return take_numbers(cli, option);
+	}
 }
 
 static bool take_option(struct cli *cli, int option)
 {
 	switch (option) {
 	case 's':
-		cli->server = optarg;
+		cli->server_asked = optarg;
+		return true;
+	case 'C':
+		cli->context = optarg;
 		return true;
 	case 'o':
 		return set_output(cli, optarg);
 	case 'f':
 		cli->file = optarg;
 		return true;
-	case 'd':
-		cli->dry_run = true;
+	case 'w':
+		cli->file = optarg;
 		return true;
-	case 't':
-		cli->timeout_s = (unsigned)strtoul(optarg, NULL, 10);
-		return cli->timeout_s > 0;
-	case 'n':
-		cli->no_wait = true;
-		return true;
-	case 'w': /* --wait is what is done anyway; -w FILE */
-		cli->file = optarg ? optarg : cli->file;
-		return true;
-	case 'v':
-		cli->verbose = true;
-		return true;
-	case 'l':
-		cli->last = (unsigned)strtoul(optarg, NULL, 10);
-		return cli->last > 0;
-	case 'c':
-		cli->count_asked = (unsigned)strtoul(optarg, NULL, 10);
-		return cli->count_asked > 0;
-	case 'S':
-		cli->seconds = (unsigned)strtoul(optarg, NULL, 10);
-		return cli->seconds > 0;
-	case '1':
-		cli->once = true;
+	case 'F':
+		cli->filter = optarg;
 		return true;
 	case 'b':
 		cli->before = optarg;
@@ -140,50 +110,136 @@ static bool take_option(struct cli *cli, int option)
 		cli->after = optarg;
 		return true;
 	default:
-		return false;
+		return take_flag(cli, option);
 	}
 }
 
-static int run_verb(struct cli *cli, const char *name)
+/* getopt's tables from ours. */
+static void make_options(struct option *options, char *letters)
 {
-	for (unsigned i = 0; i < VERBS; i++)
-		if (strcmp(verbs[i].name, name) == 0)
-			return verbs[i].run(cli);
-	fprintf(stderr, "sluice: no verb \"%s\"; sluice --help lists them\n", name);
-	return CLI_USAGE;
+	unsigned n = 0;
+
+	for (const struct cli_option *option = cli_options; option->name && n < OPTIONS_MAX - 1; option++) {
+		options[n++] =
+		        (struct option){ option->name, option->argument ? 1 : 0, NULL, option->letter };
+		if (option->has_short) {
+			*letters++ = (char)option->letter;
+			if (option->argument)
+				*letters++ = ':';
+		}
+	}
+	options[n] = (struct option){ NULL, 0, NULL, 0 };
+	*letters = '\0';
+}
+
+/* The verb on the command line, and only options that it takes. NULL: it was said what is wrong. */
+static const struct cli_verb *check_verb(const char *name, const bool *seen)
+{
+	const struct cli_verb *verb = verb_find(name), *like;
+
+	if (!verb) {
+		like = verb_like(name);
+		fprintf(stderr, "sluice: no verb \"%s\"%s%s%s; sluice help lists them\n", name,
+		        like ? ", do you mean \"" : "", like ? like->name : "", like ? "\"?" : "");
+		return NULL;
+	}
+	for (unsigned i = 0; cli_options[i].name; i++) {
+		if (seen[i] && !verb_takes(verb, &cli_options[i])) {
+			fprintf(stderr, "sluice: %s takes no --%s; sluice help %s lists what it takes\n",
+			        name, cli_options[i].name, name);
+			return NULL;
+		}
+	}
+	return verb;
+}
+
+/* Reads all options, notes which were there. -1: go on; else the exit status. */
+static int read_options(struct cli *cli, int argc, char **argv, bool *seen, bool *help)
+{
+	struct option options[OPTIONS_MAX];
+	char letters[2 * OPTIONS_MAX];
+	int option;
+
+	make_options(options, letters);
+	while ((option = getopt_long(argc, argv, letters, options, NULL)) != -1) {
+		for (unsigned i = 0; cli_options[i].name; i++)
+			seen[i] = seen[i] || cli_options[i].letter == option;
+		if (option == 'h') {
+			*help = true;
+		} else if (option == '?') {
+			fprintf(stderr, "sluice: sluice help lists verbs and options\n");
+			return CLI_USAGE;
+		} else if (!take_option(cli, option)) {
+			return CLI_USAGE;
+		}
+	}
+	return -1;
+}
+
+/* A full disk is an error; a reader that had enough (`| head -1`) is none. */
+static int flush(int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	if (errno == EPIPE)
+		return status;
+	fprintf(stderr, "sluice: cannot write the output: %s\n", strerror(errno));
+	return status == CLI_DONE ? CLI_FAILED : status;
+}
+
+static int run_verb(struct cli *cli, int argc, char **argv, const bool *seen, bool help)
+{
+	const struct cli_verb *verb;
+	int status;
+
+	verb = check_verb(argv[optind], seen);
+	if (!verb)
+		return CLI_USAGE;
+	if (help) {
+		help_print(verb, stdout);
+		return CLI_DONE;
+	}
+	cli->words = argv + optind + 1;
+	cli->count = argc - optind - 1;
+	status = verb->local ? CLI_DONE : context_resolve(cli);
+	return status == CLI_DONE ? verb->run(cli) : status;
+}
+
+/* What is not for people: candidates of completion, the manual page. -1: neither. */
+static int run_hidden(struct cli *cli, int argc, char **argv)
+{
+	if (argc > 1 && strcmp(argv[1], "__complete") == 0) {
+		cli->words = argv + 2;
+		cli->count = argc - 2;
+		return command_complete(cli);
+	}
+	if (argc == 2 && strcmp(argv[1], "__manual") == 0) {
+		help_manual();
+		return CLI_DONE;
+	}
+	return -1;
 }
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "server", 1, NULL, 's' },  { "output", 1, NULL, 'o' },  { "file", 1, NULL, 'f' },
-		{ "dry-run", 0, NULL, 'd' }, { "timeout", 1, NULL, 't' }, { "no-wait", 0, NULL, 'n' },
-		{ "wait", 0, NULL, 'w' },    { "last", 1, NULL, 'l' },    { "once", 0, NULL, '1' },
-		{ "before", 1, NULL, 'b' },  { "after", 1, NULL, 'a' },   { "help", 0, NULL, 'h' },
-		{ "packets", 1, NULL, 'c' }, { "seconds", 1, NULL, 'S' }, { NULL, 0, NULL, 0 },
-	};
-	struct cli cli = { .server = getenv("SLUICE_SERVER"), .timeout_s = TIMEOUT_S };
-	int option, status;
+	struct cli cli = { .timeout_s = TIMEOUT_S };
+	bool seen[OPTIONS_MAX] = { false }, help = false;
+	const char *output = getenv("SLUICE_OUTPUT");
+	int status;
 
-	if (!cli.server)
-		cli.server = "unix:/run/sluice/sluiced.sock";
-	while ((option = getopt_long(argc, argv, "o:f:w:vh", options, NULL)) != -1) {
-		if (option == 'h') {
-			help(stdout);
-			return CLI_DONE;
-		}
-		if (!take_option(&cli, option)) {
-			help(stderr);
-			return CLI_USAGE;
-		}
+	signal(SIGPIPE, SIG_IGN);
+	status = run_hidden(&cli, argc, argv);
+	if (status < 0 && output && *output && !set_output(&cli, output))
+		status = CLI_USAGE;
+	if (status < 0)
+		status = read_options(&cli, argc, argv, seen, &help);
+	if (status < 0 && optind == argc) {
+		help_print(NULL, help ? stdout : stderr);
+		status = help ? CLI_DONE : CLI_USAGE;
 	}
-	if (optind == argc) {
-		help(stderr);
-		return CLI_USAGE;
-	}
-	cli.words = argv + optind + 1;
-	cli.count = argc - optind - 1;
-	status = run_verb(&cli, argv[optind]);
+	if (status < 0)
+		status = run_verb(&cli, argc, argv, seen, help);
 	conf_free(cli.document);
-	return status;
+	free(cli.server_found);
+	return flush(status);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 
@@ -50,9 +51,9 @@ static bool is_column(const json_t *value)
 }
 
 /* Columns in the order of the first object; what later ones have more is left to json. */
-static unsigned choose_columns(const struct cli *cli, const json_t *first, const char **columns)
+static unsigned choose_columns(const json_t *first, unsigned most, const char **columns)
 {
-	unsigned n = 0, most = cli->output == OUTPUT_WIDE ? COLUMNS_MAX : NARROW_COLUMNS;
+	unsigned n = 0;
 	const char *name;
 	json_t *value;
 
@@ -66,31 +67,77 @@ static unsigned choose_columns(const struct cli *cli, const json_t *first, const
 	return n;
 }
 
-static void print_row(const json_t *object, const char *const *columns, unsigned n, const int *widths)
+bool cli_colours(void)
+{
+	const char *off = getenv("NO_COLOR"), *terminal = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && !(off && *off) && terminal && strcmp(terminal, "dumb") != 0;
+}
+
+bool cli_structured(const struct cli *cli)
+{
+	return cli->output == OUTPUT_JSON || cli->output == OUTPUT_YAML;
+}
+
+/* The colour of a word that tells how something is; NULL: none. */
+static const char *colour_of(const char *text)
+{
+	static const struct {
+		const char *word, *colour;
+	} words[] = { { "ready", "32" },      { "healthy", "32" },     { "up", "32" },
+		      { "COMPLETED", "32" },  { "degraded", "33" },    { "starting", "33" },
+		      { "PROCESSING", "33" }, { "backing-off", "31" }, { "down", "31" },
+		      { "stopped", "31" },    { "FAILED", "31" },      { "FAILED_TEMP", "31" },
+		      { "ROLLED_BACK", "31" } };
+
+	for (unsigned i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (strcmp(words[i].word, text) == 0)
+			return words[i].colour;
+	return NULL;
+}
+
+static void print_cell(const char *text, int width, bool colours)
+{
+	const char *colour = colours ? colour_of(text) : NULL;
+
+	if (colour)
+		printf("\033[%sm%-*s\033[0m", colour, width, text);
+	else
+		printf("%-*s", width, text);
+}
+
+static void print_titles(const char *const *columns, unsigned n, const int *widths)
 {
 	char text[CELL_SIZE];
 
 	for (unsigned c = 0; c < n; c++) {
-		if (object)
-			cell(json_object_get(object, columns[c]), text, sizeof(text));
-		else
-			for (unsigned i = 0; i <= strlen(columns[c]); i++)
-				text[i] = (char)(columns[c][i] >= 'a' && columns[c][i] <= 'z'
-				                         ? columns[c][i] - 32
-				                         : columns[c][i]);
-		if (c + 1 < n)
-			printf("%-*s  ", widths[c], text);
-		else
-			printf("%s", text);
+		snprintf(text, sizeof(text), "%s", columns[c]);
+		for (char *p = text; *p; p++)
+			if (*p >= 'a' && *p <= 'z')
+				*p = (char)(*p - 'a' + 'A');
+		printf("%-*s%s", c + 1 < n ? widths[c] : 0, text, c + 1 < n ? "  " : "\n");
 	}
-	printf("\n");
 }
 
-static void print_table(const struct cli *cli, const json_t *list)
+static void print_row(const json_t *object, const char *const *columns, unsigned n, const int *widths,
+                      bool colours)
+{
+	char text[CELL_SIZE];
+
+	for (unsigned c = 0; c < n; c++) {
+		cell(json_object_get(object, columns[c]), text, sizeof(text));
+		print_cell(text, c + 1 < n ? widths[c] : 0, colours);
+		printf("%s", c + 1 < n ? "  " : "\n");
+	}
+}
+
+void cli_print_table(const json_t *list, unsigned most)
 {
 	const char *columns[COLUMNS_MAX];
 	int widths[COLUMNS_MAX];
-	unsigned n = choose_columns(cli, json_array_get(list, 0), columns);
+	unsigned n =
+	        choose_columns(json_array_get(list, 0), most < COLUMNS_MAX ? most : COLUMNS_MAX, columns);
+	bool colours = cli_colours();
 	json_t *object;
 	size_t i;
 
@@ -105,8 +152,9 @@ static void print_table(const struct cli *cli, const json_t *list)
 				widths[c] = strlen(text) > CELL_MAX ? CELL_MAX : (int)strlen(text);
 		}
 	}
-	print_row(NULL, columns, n, widths);
-	json_array_foreach((json_t *)(uintptr_t)list, i, object) print_row(object, columns, n, widths);
+	print_titles(columns, n, widths);
+	json_array_foreach((json_t *)(uintptr_t)list, i, object)
+	        print_row(object, columns, n, widths, colours);
 }
 
 static void print_json(const json_t *data)
@@ -146,6 +194,8 @@ void cli_print(const struct cli *cli, const json_t *data)
 
 	if (cli->output == OUTPUT_JSON) {
 		print_json(data);
+	} else if (cli->output == OUTPUT_YAML) {
+		yaml_print(data);
 	} else if (json_is_object(data)) {
 		if (cli->output == OUTPUT_NAME)
 			print_name(data);
@@ -154,8 +204,32 @@ void cli_print(const struct cli *cli, const json_t *data)
 	} else if (cli->output == OUTPUT_NAME) {
 		json_array_foreach((json_t *)(uintptr_t)data, i, object) print_name(object);
 	} else if (json_array_size(data) && json_is_object(json_array_get(data, 0))) {
-		print_table(cli, data);
+		cli_print_table(data, cli->output == OUTPUT_WIDE ? COLUMNS_MAX : NARROW_COLUMNS);
 	} else if (!json_array_size(data)) {
-		fprintf(stderr, "none\n");
+		cli_say(cli, "none\n");
+	}
+}
+
+void cli_print_changes(const struct cli *cli, const json_t *answer)
+{
+	json_t *change;
+	size_t i;
+
+	if (cli_structured(cli)) {
+		cli_print(cli, answer);
+		return;
+	}
+	json_array_foreach(json_object_get(answer, "changes"), i, change)
+	{
+		const char *kind = json_string_value(json_object_get(change, "kind"));
+		const char *before = json_string_value(json_object_get(change, "before")),
+		           *after = json_string_value(json_object_get(change, "after"));
+
+		printf("%s %s%s%s%s%s\n", kind, json_string_value(json_object_get(change, "path")),
+		       before ? ": " : "", before ? before : "",
+		       before && after ? " -> "
+		       : after         ? ": "
+		                       : "",
+		       after ? after : "");
 	}
 }

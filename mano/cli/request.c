@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "manage/client.h"
 #include "manage/problem.h"
+#include "util/memory.h"
 
 static int status_exit(unsigned status)
 {
@@ -71,6 +72,8 @@ static void print_problem(const struct cli *cli, const json_t *answer, unsigned 
 	struct errors errors = ERRORS_NONE;
 	const char *detail = json_string_value(json_object_get(answer, "detail"));
 
+	if (cli->silent)
+		return;
 	problem_read(answer, &errors);
 	for (size_t i = 0; i < errors.count; i++)
 		print_error(cli, &errors.list[i]);
@@ -98,12 +101,36 @@ static void print_curl(const struct cli *cli, const char *method, const char *pa
 	free(text);
 }
 
-int cli_request(struct cli *cli, const char *method, const char *path, const json_t *body, json_t **answer)
+static void tell_unreachable(const struct http_reply *reply)
+{
+	if (reply->timed_out)
+		fprintf(stderr,
+		        "sluice: %s; --timeout SECONDS waits longer, sluice doctor tells how the host is\n",
+		        reply->error);
+	else
+		fprintf(stderr,
+		        "sluice: %s (is sluiced running? --server, --context or SLUICE_SERVER says where)\n",
+		        reply->error);
+}
+
+/* The path in `<PATH>; rel="next"`; malloc'd or NULL. */
+static char *next_of(const char *link)
+{
+	const char *end = link ? strchr(link, '>') : NULL;
+
+	return end && *link == '<' && strstr(end, "rel=\"next\"")
+	               ? text_copy_n(link + 1, (size_t)(end - link) - 1)
+	               : NULL;
+}
+
+static int exchange(struct cli *cli, const char *method, const char *path, const json_t *body,
+                    json_t **answer, char **next)
 {
 	struct http_request request = { .target = cli->server,
 		                        .method = method,
 		                        .path = path,
-		                        .timeout_ms = (long)(cli->timeout_s + 10) * 1000 };
+		                        .timeout_ms =
+		                                (cli->silent ? 2000 : (long)(cli->timeout_s + 10) * 1000) };
 	struct http_client *client = http_client_new();
 	struct http_reply reply = { 0 };
 	json_t *got = NULL;
@@ -116,56 +143,28 @@ int cli_request(struct cli *cli, const char *method, const char *path, const jso
 		if (status != CLI_DONE)
 			print_problem(cli, got, reply.status);
 	} else {
-		fprintf(stderr, "sluice: %s (is sluiced running? --server, or SLUICE_SERVER, says where)\n",
-		        reply.error);
+		if (!cli->silent)
+			tell_unreachable(&reply);
 		status = reply.timed_out ? CLI_TIMED_OUT : CLI_UNREACHABLE;
 	}
 	if (answer)
 		*answer = status == CLI_DONE ? json_incref(got) : NULL;
+	if (next)
+		*next = next_of(reply.link);
 	json_decref(got);
 	http_reply_free(&reply);
 	http_client_free(client);
 	return status;
 }
 
-/* How an operation ended. */
-static int operation_exit(const struct cli *cli, const json_t *op)
+int cli_request_page(struct cli *cli, const char *path, json_t **answer, char **next)
 {
-	const char *state = json_string_value(json_object_get(op, "state"));
-	json_int_t id = json_integer_value(json_object_get(op, "id"));
-
-	if (!state) /* not an operation: the change itself has answered */
-		return CLI_DONE;
-	if (strcmp(state, "COMPLETED") == 0) {
-		fprintf(stderr, "operation %" JSON_INTEGER_FORMAT ": completed\n", id);
-		return CLI_DONE;
-	}
-	if (strcmp(state, "STARTING") == 0 || strcmp(state, "PROCESSING") == 0) {
-		fprintf(stderr, "operation %" JSON_INTEGER_FORMAT ": %s%s\n", id, state,
-		        cli->no_wait ? "" : " (timed out waiting)");
-		return cli->no_wait ? CLI_DONE : CLI_TIMED_OUT;
-	}
-	fprintf(stderr, "operation %" JSON_INTEGER_FORMAT ": %s\n", id, state);
-	print_problem(cli, op, 500);
-	return CLI_FAILED;
+	return exchange(cli, "GET", path, NULL, answer, next);
 }
 
-int cli_change(struct cli *cli, const char *method, const char *path, const json_t *body)
+int cli_request(struct cli *cli, const char *method, const char *path, const json_t *body, json_t **answer)
 {
-	char full[1024];
-	json_t *answer;
-	int status;
-
-	if (cli->no_wait)
-		snprintf(full, sizeof(full), "%s", path);
-	else
-		snprintf(full, sizeof(full), "%s%swait=%u", path, strchr(path, '?') ? "&" : "?",
-		         cli->timeout_s);
-	status = cli_request(cli, method, full, body, &answer);
-	if (status == CLI_DONE)
-		status = operation_exit(cli, answer);
-	json_decref(answer);
-	return status;
+	return exchange(cli, method, path, body, answer, NULL);
 }
 
 int cli_usage(const char *usage)

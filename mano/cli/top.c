@@ -83,11 +83,10 @@ int command_top(struct cli *cli)
 		if (!cli->once && isatty(STDOUT_FILENO))
 			printf("\033[H\033[2J");
 		cli_print(cli, rows);
-		fflush(stdout);
 		json_decref(rows);
 		json_decref(before);
 		before = now;
-		if (cli->once)
+		if (cli->once || fflush(stdout) != 0)
 			break;
 	}
 	json_decref(before);

@@ -231,7 +231,7 @@ static void tell_all(const struct cli *cli, const json_t *walks)
 	const json_t *walk;
 	size_t i;
 
-	if (cli->output == OUTPUT_JSON) {
+	if (cli_structured(cli)) {
 		cli_print(cli, walks);
 		return;
 	}

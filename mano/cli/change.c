@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Changes: begun by one request, then their operation is awaited in short ones, so that progress can be told and Ctrl-C ends the waiting at
+ * once, not the operation.
+ */
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+enum { WAIT_S = 1 };
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number)
+{
+	(void)number;
+	interrupted = 1;
+}
+
+void cli_say(const struct cli *cli, const char *format, ...)
+{
+	va_list args;
+
+	if (cli->quiet)
+		return;
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+}
+
+/* --- progress: one line that changes, on a terminal only --- */
+
+static void show_progress(const struct cli *cli, const json_t *op)
+{
+	const char *message = json_string_value(json_object_get(op, "message"));
+
+	if (!cli->quiet && isatty(STDERR_FILENO))
+		fprintf(stderr, "\r\033[Koperation %" JSON_INTEGER_FORMAT ": %3d %% %.60s",
+		        json_integer_value(json_object_get(op, "id")),
+		        (int)json_integer_value(json_object_get(op, "progress")), message ? message : "");
+}
+
+static void clear_progress(const struct cli *cli)
+{
+	if (!cli->quiet && isatty(STDERR_FILENO))
+		fprintf(stderr, "\r\033[K");
+}
+
+/* --- how it ends --- */
+
+static bool under_way(const json_t *op)
+{
+	static const char *const states[] = { "STARTING", "PROCESSING", "ROLLING_BACK" };
+	const char *state = json_string_value(json_object_get(op, "state"));
+
+	for (unsigned i = 0; state && i < sizeof(states) / sizeof(*states); i++)
+		if (strcmp(states[i], state) == 0)
+			return true;
+	return false;
+}
+
+static int ended(const struct cli *cli, const json_t *op)
+{
+	const char *state = json_string_value(json_object_get(op, "state"));
+	json_int_t id = json_integer_value(json_object_get(op, "id"));
+
+	if (!state) /* not an operation: the change itself has answered */
+		return CLI_DONE;
+	if (strcmp(state, "COMPLETED") == 0) {
+		cli_say(cli, "operation %" JSON_INTEGER_FORMAT ": completed\n", id);
+		return CLI_DONE;
+	}
+	fprintf(stderr, "operation %" JSON_INTEGER_FORMAT ": %s\n", id, state);
+	cli_problem(cli, op);
+	if (strcmp(state, "FAILED_TEMP") == 0)
+		fprintf(stderr,
+		        "sluice: it can be tried again or given up: sluice op retry|fail|rollback "
+		        "%" JSON_INTEGER_FORMAT "\n",
+		        id);
+	return CLI_FAILED;
+}
+
+static int goes_on(json_int_t id, const char *why, int status)
+{
+	fprintf(stderr,
+	        "sluice: %s; operation %" JSON_INTEGER_FORMAT " goes on: sluice op wait %" JSON_INTEGER_FORMAT
+	        "\n",
+	        why, id, id);
+	return status;
+}
+
+static time_t seconds_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+/* Asks again and again; *op is what was answered last. */
+static int poll_operation(struct cli *cli, json_int_t id, json_t **op)
+{
+	time_t end = seconds_now() + (time_t)cli->timeout_s;
+	char path[64];
+	int status = CLI_DONE;
+
+	snprintf(path, sizeof(path), "/v1/ops/%" JSON_INTEGER_FORMAT "?wait=%d", id, WAIT_S);
+	while (status == CLI_DONE) {
+		json_decref(*op);
+		status = cli_request(cli, "GET", path, NULL, op);
+		if (status != CLI_DONE || !under_way(*op))
+			break;
+		if (interrupted)
+			status = goes_on(id, "interrupted", CLI_INTERRUPTED);
+		else if (seconds_now() >= end)
+			status = goes_on(id, "timed out", CLI_TIMED_OUT);
+		else
+			show_progress(cli, *op);
+	}
+	clear_progress(cli);
+	return status;
+}
+
+int cli_await(struct cli *cli, json_int_t id)
+{
+	struct sigaction on = { .sa_handler = on_interrupt }, before;
+	json_t *op = NULL;
+	int status;
+
+	interrupted = 0;
+	sigaction(SIGINT, &on, &before);
+	status = poll_operation(cli, id, &op);
+	sigaction(SIGINT, &before, NULL);
+	if (status == CLI_DONE)
+		status = ended(cli, op);
+	json_decref(op);
+	return status;
+}
+
+/* What a dry run found: changes on standard output. */
+static int tell_dry_run(const struct cli *cli, const json_t *answer)
+{
+	if (!json_is_true(json_object_get(answer, "valid"))) {
+		cli_problem(cli, answer);
+		return CLI_INVALID;
+	}
+	cli_print_changes(cli, answer);
+	cli_say(cli, "dry run: nothing has changed\n");
+	return CLI_DONE;
+}
+
+int cli_change(struct cli *cli, const char *method, const char *path, const json_t *body)
+{
+	char full[1024];
+	json_t *answer;
+	json_int_t id;
+	int status;
+
+	snprintf(full, sizeof(full), "%s%s%s", path, strchr(path, '?') ? "&" : "?",
+	         cli->dry_run ? "dryRun=1" : "wait=0");
+	status = cli_request(cli, method, full, body, &answer);
+	id = json_integer_value(json_object_get(answer, "id"));
+	if (status == CLI_DONE && cli->dry_run) {
+		status = tell_dry_run(cli, answer);
+	} else if (status == CLI_DONE && id && under_way(answer)) {
+		if (cli->no_wait)
+			cli_say(cli, "operation %" JSON_INTEGER_FORMAT ": begun\n", id);
+		else
+			status = cli_await(cli, id);
+	} else if (status == CLI_DONE) {
+		status = ended(cli, answer);
+	}
+	json_decref(answer);
+	return status;
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Verbs and options of sluice: the one place that names them. See verbs.h. */
+#include "cli/verbs.h"
+
+#include <string.h>
+
+const struct cli_option cli_options[] = {
+	{ "server", 's', "unix:PATH|URL", false, true, "where sluiced is" },
+	{ "context", 'C', "NAME", false, true, "a context to take that from (sluice context)" },
+	{ "output", 'o', "FORM", true, true, "table, wide, json, yaml or name" },
+	{ "quiet", 'q', NULL, true, true, "no progress and no remarks, errors only" },
+	{ "verbose", 'v', NULL, true, true, "print each request as curl" },
+	{ "help", 'h', NULL, true, true, "help of all, or of the verb that is named with it" },
+	{ "file", 'f', "FILE", true, false, "libconfig, or JSON if it ends in .json" },
+	{ "dry-run", 'd', NULL, false, false, "say what would change, change nothing" },
+	{ "timeout", 't', "SECONDS", false, false, "how long to wait (30)" },
+	{ "write", 'w', "FILE", true, false, "where captured packets go; - is standard output" },
+	{ "wait", 'y', NULL, false, false, "wait for the end of the operation, as is done anyway" },
+	{ "no-wait", 'n', NULL, false, false, "begin the operation, do not wait for its end" },
+	{ "filter", 'F', "EXPRESSION", false, false,
+	  "attributes of a list: (eq,state,ready);(in,kind,nat,firewall)" },
+	{ "limit", 'L', "N", false, false, "so many at most of a list; else all pages are read" },
+	{ "watch", 'W', NULL, false, false, "print it anew whenever it changes, until interrupted" },
+	{ "last", 'l', "N", false, false, "the last N events, then end" },
+	{ "once", '1', NULL, false, false, "a single time" },
+	{ "before", 'b', "NAME", false, false, "in front of this member of the chain" },
+	{ "after", 'a', "NAME", false, false, "behind this member of the chain" },
+	{ "packets", 'c', "N", false, false, "how many packets at most" },
+	{ "seconds", 'S', "N", false, false, "how long at most" },
+	{ NULL, 0, NULL, false, false, NULL },
+};
+
+#define CHANGES "dry-run timeout wait no-wait"
+
+const struct cli_verb cli_verbs[] = {
+	{ "get", "get NOUN [SERVICE[/NAME]]",
+	  "services, vnfs, chains, ops, nodes, sessions, rules, mappings, ...", "filter limit watch",
+	  "sluice get services\tall services and their states\n"
+	  "sluice get vnf edge/nat -o yaml\tone function\n"
+	  "sluice get session edge --filter '(eq,protocol,tcp)' --limit 20\tsome of its sessions\n"
+	  "sluice get vnfs edge --watch\tas they change\n",
+	  command_get, false },
+	{ "describe", "describe service|vnf|chain|op NAME", "all that a person wants to know of one of them",
+	  "",
+	  "sluice describe service edge\tstate, processes, ports, sessions, revisions, events\n"
+	  "sluice describe vnf edge/fw\tone function\n"
+	  "sluice describe op 12\twhat it did and why it failed\n",
+	  command_describe, false },
+	{ "apply", "apply -f FILE", "make it so: all of the file, or nothing", "file " CHANGES,
+	  "sluice apply -f edge.cfg\tand wait until it runs\n"
+	  "sluice apply -f edge.cfg --dry-run\twhat would change\n",
+	  command_apply, false },
+	{ "diff", "diff -f FILE", "what apply would change; exit 8 if anything", "file",
+	  "sluice diff -f edge.cfg\tone change a line\n", command_diff, false },
+	{ "validate", "validate -f FILE", "check a file; every error with its line", "file",
+	  "sluice validate -f edge.cfg\tsays FILE:LINE: PATH: what is wrong\n", command_validate, false },
+	{ "delete", "delete service NAME | -f FILE", "take a service down", "file " CHANGES,
+	  "sluice delete service edge\tstops its processes\n"
+	  "sluice delete -f edge.cfg\tall services of a file\n",
+	  command_delete, false },
+	{ "chain", "chain insert|remove|reorder|set SERVICE/CHAIN NAME...",
+	  "change the functions that a chain crosses", "before after " CHANGES,
+	  "sluice chain insert edge/all fw --before nat\tput a function into a chain\n"
+	  "sluice chain remove edge/all fw\ttake it out\n"
+	  "sluice chain reorder edge/all lan nat fw wan\tthe same members in another order\n",
+	  command_chain, false },
+	{ "config", "config get|set|diff SERVICE/VNF [PATH VALUE | -f FILE]", "one function's configuration",
+	  "file " CHANGES,
+	  "sluice config get edge/fw\tas it runs\n"
+	  "sluice config set edge/fw 'rules[ping].action' drop\tone value\n"
+	  "sluice config diff edge/fw -f fw.cfg\twhat a file would change\n",
+	  command_config, false },
+	{ "heal", "heal SERVICE[/VNF]", "kill and start anew", CHANGES,
+	  "sluice heal edge/nat\tthe process that it runs in\n", command_heal, false },
+	{ "restart", "restart SERVICE[/VNF]", "stop gently and start", CHANGES,
+	  "sluice restart edge\tall processes of a service\n", command_restart, false },
+	{ "op", "op list | show|wait|retry|fail|rollback ID", "operations",
+	  "filter limit timeout wait no-wait",
+	  "sluice op list\tthe last ones\n"
+	  "sluice op wait 12 --timeout 60\tuntil it has ended\n",
+	  command_op, false },
+	{ "events", "events", "what happens, as it happens", "last",
+	  "sluice events\tuntil interrupted\n"
+	  "sluice events --last 20 -o json\tthe last ones, one object a line\n",
+	  command_events, false },
+	{ "top", "top", "packets, bits, drops and sessions of each function, live", "once",
+	  "sluice top\teach second\n"
+	  "sluice top --once -o json\tone second, for a script\n",
+	  command_top, false },
+	{ "trace", "trace SERVICE[/CHAIN] [FILTER]",
+	  "the walk of packets: tcp, from PREFIX, to PREFIX, port N, in PORT", "packets seconds",
+	  "sluice trace edge tcp from 192.0.2.0/24 port 443\twhere they went, and why\n", command_trace,
+	  false },
+	{ "capture", "capture SERVICE[/VNF] [at NAME] [FILTER] -w FILE|-",
+	  "pcapng of packets at ports, or around a VNF", "write packets seconds",
+	  "sluice capture edge -w edge.pcapng --seconds 10\tall ports\n"
+	  "sluice capture edge/nat tcp port 443 -w - | tcpdump -r -\tbefore and behind a function\n",
+	  command_capture, false },
+	{ "doctor", "doctor", "what this host lacks, and how to mend it", "",
+	  "sluice doctor\texit 1 if anything is missing\n", command_doctor, false },
+	{ "context", "context list | set|use|delete NAME", "which sluiced is spoken to", "dry-run",
+	  "sluice context set lab --server unix:/run/lab/sluiced.sock\tremember one\n"
+	  "sluice context use lab\ttake it from now on\n",
+	  command_context, true },
+	{ "completion", "completion bash|zsh|fish", "completion for a shell", "",
+	  "eval \"$(sluice completion bash)\"\tfor this shell\n", command_completion, true },
+	{ "help", "help [VERB]", "this, or help of a verb", "", "sluice help chain\thelp of one verb\n",
+	  command_help, true },
+	{ "version", "version", "versions of both ends", "", "sluice version\n", command_version, false },
+	{ NULL, NULL, NULL, NULL, NULL, NULL, false },
+};
+
+const struct cli_verb *verb_find(const char *name)
+{
+	for (const struct cli_verb *verb = cli_verbs; verb->name; verb++)
+		if (strcmp(verb->name, name) == 0)
+			return verb;
+	return NULL;
+}
+
+static unsigned least(unsigned a, unsigned b, unsigned c)
+{
+	unsigned two = a < b ? a : b;
+
+	return two < c ? two : c;
+}
+
+/* Levenshtein's distance of two short words. */
+static unsigned distance(const char *a, const char *b)
+{
+	enum { LONGEST = 32 };
+	unsigned row[LONGEST + 1], size = (unsigned)strlen(b);
+
+	if (size > LONGEST)
+		return LONGEST;
+	for (unsigned j = 0; j <= size; j++)
+		row[j] = j;
+	for (unsigned i = 1; a[i - 1]; i++) {
+		unsigned corner = row[0];
+
+		row[0] = i;
+		for (unsigned j = 1; j <= size; j++) {
+			unsigned above = row[j];
+
+			row[j] = least(row[j - 1] + 1, above + 1, corner + (a[i - 1] != b[j - 1]));
+			corner = above;
+		}
+	}
+	return row[size];
+}
+
+const struct cli_verb *verb_like(const char *name)
+{
+	const struct cli_verb *best = NULL;
+	unsigned nearest = 3;
+
+	for (const struct cli_verb *verb = cli_verbs; verb->name; verb++) {
+		unsigned far = distance(name, verb->name);
+
+		if (far < nearest && far < strlen(verb->name)) {
+			nearest = far;
+			best = verb;
+		}
+	}
+	return best;
+}
+
+bool verb_takes(const struct cli_verb *verb, const struct cli_option *option)
+{
+	size_t length = strlen(option->name);
+
+	if (option->common)
+		return true;
+	for (const char *p = verb->options; (p = strstr(p, option->name)); p += length)
+		if ((p == verb->options || p[-1] == ' ') && (p[length] == ' ' || !p[length]))
+			return true;
+	return false;
+}

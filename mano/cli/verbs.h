@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The tables of verbs and options, of which help, the manual page and completion are made. Constant. */
+#ifndef SLUICE_MANO_CLI_VERBS_H
+#define SLUICE_MANO_CLI_VERBS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "cli/cli.h"
+
+struct cli_option {
+	const char *name; /* without -- */
+	int letter;       /* what getopt answers; a letter of its own on the command line if `has_short` */
+	const char *argument; /* NULL: none */
+	bool has_short, common;
+	const char *help;
+};
+
+struct cli_verb {
+	const char *name, *usage, *help;
+	const char *options;  /* names of those that only some verbs take, parted by blanks */
+	const char *examples; /* a line each: command, tab, what it does */
+	int (*run)(struct cli *cli);
+	bool local; /* asks no sluiced: needs no context */
+};
+
+extern const struct cli_option cli_options[]; /* up to name NULL */
+extern const struct cli_verb cli_verbs[];
+
+const struct cli_verb *verb_find(const char *name);
+/* The verb that was probably meant, or NULL. */
+const struct cli_verb *verb_like(const char *name);
+bool verb_takes(const struct cli_verb *verb, const struct cli_option *option);
+/* Help of one verb; NULL: of all. */
+void help_print(const struct cli_verb *verb, FILE *to);
+/* The manual page sluice(1) in mdoc, on standard output. */
+void help_manual(void);
+
+#endif
