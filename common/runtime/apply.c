@@ -209,6 +209,7 @@ static bool give_counters(struct engine *engine, const struct nf *nf)
 		rte_free(engine->workers[i]->nf_counters[nf->id]);
 		engine->workers[i]->nf_counters[nf->id] = counters;
 		memset(&engine->workers[i]->traffic[nf->id], 0, sizeof(struct nf_traffic));
+		engine->workers[i]->nf_samples[nf->id] = (struct sample){ 0 };
 	}
 	return true;
 }
@@ -418,8 +419,10 @@ static void clear_gone(struct engine *engine, const struct snapshot *s)
 		if (engine->nfs[i] && !s->nfs[i])
 			free_nf(engine, i);
 	for (unsigned i = 0; i < ENGINE_PATHS_MAX; i++)
-		if (!s->paths[i])
+		if (!s->paths[i] && engine->path_names[i][0]) {
 			engine->path_names[i][0] = '\0';
+			sample_forget_path(engine, i);
+		}
 }
 
 static void publish(struct engine *engine, struct snapshot *next)

@@ -5,7 +5,7 @@
  */
 #include <rte_hash_crc.h>
 
-#include "runtime/worker.h"
+#include "runtime/watch.h"
 
 /* The same for both directions of a flow, and for its ICMP errors and fragments: addresses only, in no order. */
 unsigned owner_default(struct rte_mbuf *m)
@@ -45,6 +45,9 @@ unsigned handoff_drain(struct worker *w)
 	struct rte_mbuf *m[BATCH_MAX];
 	unsigned n = rte_ring_sc_dequeue_burst(w->inbox, (void **)m, BATCH_MAX, NULL);
 
+	if (!n)
+		return 0;
+	watch_burst(w);
 	for (unsigned i = 0, last; i < n; i = last) {
 		const struct pkt *first = pkt_of(m[i]);
 
@@ -57,5 +60,6 @@ unsigned handoff_drain(struct worker *w)
 		else
 			ingress_staged(w, m[i]);
 	}
+	watch_burst_end(w);
 	return n;
 }

@@ -316,9 +316,26 @@ static void pass_on_logs(struct process *p)
 	}
 }
 
+/* The share of the last second in which each worker moved packets. */
+static void measure_shares(struct process *p)
+{
+	for (unsigned i = 0; i < p->engine->sizes.workers; i++) {
+		struct worker *w = p->engine->workers[i];
+		uint64_t busy = w->busy_tsc, total = w->total_tsc;
+
+		if (total > w->seen_total)
+			atomic_store(&w->busy_share,
+			             (double)(busy - w->seen_busy) / (double)(total - w->seen_total));
+		w->seen_busy = busy;
+		w->seen_total = total;
+	}
+}
+
 static void watch(struct process *p)
 {
-	while (!stop_asked) {
+	for (unsigned turn = 0; !stop_asked; turn++) {
+		if (turn % (1000 / WATCH_MS) == 0)
+			measure_shares(p);
 		poll(NULL, 0, WATCH_MS);
 		engine_poll_links(p->engine);
 		pass_on_logs(p);

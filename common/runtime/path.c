@@ -89,10 +89,15 @@ void path_run(struct worker *w, const struct path *path, int walk, int position,
 		b.position = (uint16_t)position;
 		if (!p->nf) {
 			run_hop(w, p, &b);
+			if (unlikely(w->watch & WATCH_SAMPLE))
+				sample_path(w, path, b.count);
 			return;
 		}
 		run_function(w, p, &b, &bytes);
 	}
-	if (b.count)
-		edge_output(w->edge, w->snapshot->edge, b.m, b.count, path->ends[!walk], w->now);
+	if (!b.count)
+		return;
+	edge_output(w->edge, w->snapshot->edge, b.m, b.count, path->ends[!walk], w->now);
+	if (unlikely(w->watch & WATCH_SAMPLE))
+		sample_path(w, path, b.count);
 }

@@ -82,6 +82,7 @@ static void function_metrics(struct engine *engine, const struct nf *nf, struct 
 {
 	static const char *const walks[] = { "along", "against" };
 	struct nf_traffic t = engine_nf_traffic(engine, nf->id);
+	struct sample sample;
 	struct metrics_family *packets = metrics_family(m, METRICS_COUNTER, "sluice_function_packets", NULL,
 	                                                "Packets that reached the function.");
 	struct metrics_family *bytes = metrics_family(m, METRICS_COUNTER, "sluice_function", "bytes",
@@ -96,8 +97,33 @@ static void function_metrics(struct engine *engine, const struct nf *nf, struct 
 	for (unsigned c = 0; nf->klass->counters && nf->klass->counters[c].name; c++)
 		metrics_count(counters, engine_nf_counter(engine, nf->id, c), "function", nf->name, "event",
 		              nf->klass->counters[c].name, NULL);
+	sample = sample_of_function(engine, nf->id);
+	sample_metrics(&sample,
+	               metrics_family(m, METRICS_HISTOGRAM, "sluice_function_latency", "seconds",
+	                              "Time that packets spend in a function, one burst of 64 sampled."),
+	               "function", nf->name);
+	metrics_value(metrics_family(m, METRICS_GAUGE, "sluice_function_cycles_per_packet", NULL,
+	                             "Cycles of the time stamp counter, sampled."),
+	              sample_cycles(&sample), "function", nf->name, NULL);
 	if (nf->klass->metrics)
 		nf->klass->metrics(nf, atomic_load(&engine->snapshot)->nf_snapshots[nf->id], m);
+}
+
+static void path_metrics(struct engine *engine, struct metrics *m)
+{
+	const struct snapshot *s = atomic_load(&engine->snapshot);
+	struct metrics_family *latency =
+	        metrics_family(m, METRICS_HISTOGRAM, "sluice_path_latency", "seconds",
+	                       "Time from receipt to the port's queue, one burst of 64 sampled.");
+
+	for (unsigned i = 0; i < s->path_count; i++) {
+		struct sample sample;
+
+		if (!s->paths[i])
+			continue;
+		sample = sample_of_path(engine, i);
+		sample_metrics(&sample, latency, "path", s->paths[i]->name);
+	}
 }
 
 void metrics_handler(const struct rest_request *request, struct rest_reply *reply)
@@ -109,6 +135,7 @@ void metrics_handler(const struct rest_request *request, struct rest_reply *repl
 	engine_metrics(engine, m);
 	worker_metrics(engine, m);
 	port_metrics(engine, m);
+	path_metrics(engine, m);
 	for (unsigned i = 0; i < ENGINE_NFS_MAX; i++)
 		if (engine->nfs[i])
 			function_metrics(engine, engine->nfs[i], m);

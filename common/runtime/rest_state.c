@@ -37,12 +37,16 @@ static json_t *drops_of(struct engine *engine, const struct nf *nf)
 static json_t *describe_nf(struct engine *engine, const struct nf *nf)
 {
 	struct nf_traffic t = engine_nf_traffic(engine, nf->id);
+	struct sample sample = sample_of_function(engine, nf->id);
+	json_t *json;
 
-	return json_pack("{s:s,s:s,s:o,s:[I,I],s:[I,I],s:I,s:I,s:o}", "name", nf->name, "kind",
+	json = json_pack("{s:s,s:s,s:o,s:[I,I],s:[I,I],s:I,s:I,s:o}", "name", nf->name, "kind",
 	                 nf->klass->name, "paths", names_of_paths(engine, nf->id), "packets",
 	                 (json_int_t)t.packets[0], (json_int_t)t.packets[1], "bytes", (json_int_t)t.bytes[0],
 	                 (json_int_t)t.bytes[1], "drops", (json_int_t)t.drops, "opened", (json_int_t)t.opened,
 	                 "counters", drops_of(engine, nf));
+	sample_show(&sample, json);
+	return json;
 }
 
 static void get_functions(const struct rest_request *request, struct rest_reply *reply)
@@ -110,7 +114,8 @@ static void get_function_state(const struct rest_request *request, struct rest_r
 
 static json_t *show_path(const struct path *path, struct engine *engine)
 {
-	json_t *positions = json_array();
+	struct sample sample = sample_of_path(engine, path->id);
+	json_t *positions = json_array(), *json;
 
 	for (unsigned i = 0; i < path->count; i++) {
 		const struct position *p = &path->positions[i];
@@ -119,11 +124,13 @@ static json_t *show_path(const struct path *path, struct engine *engine)
 		                                           p->nf ? "local" : "hop", "up",
 		                                           p->nf || atomic_load(&engine->hop_up[p->hop])));
 	}
-	return json_pack("{s:s,s:s,s:s,s:o,s:b,s:i,s:I}", "name", path->name, "first",
+	json = json_pack("{s:s,s:s,s:s,s:o,s:b,s:i,s:I}", "name", path->name, "first",
 	                 engine_port_name(engine, path->ends[0]), "last",
 	                 engine_port_name(engine, path->ends[1]), "positions", positions, "symmetric",
 	                 path->symmetric, "priority", path->priority, "generation",
 	                 (json_int_t)path->generation);
+	sample_show(&sample, json);
+	return json;
 }
 
 static json_t *show_paths(struct engine *engine)
@@ -203,7 +210,8 @@ static json_t *show_workers(struct engine *engine)
 		flow_stats(w->table, &stats);
 		json_array_append_new(
 		        list,
-		        json_pack("{s:i,s:f,s:I,s:I,s:I,s:I,s:I,s:I}", "worker", i, "busyRatio",
+		        json_pack("{s:i,s:f,s:f,s:I,s:I,s:I,s:I,s:I,s:I}", "worker", i, "busyNow",
+		                  atomic_load(&w->busy_share), "busyRatio",
 		                  w->total_tsc ? (double)w->busy_tsc / (double)w->total_tsc : 0.0, "sessions",
 		                  (json_int_t)stats.live, "halfOpen", (json_int_t)stats.half_open, "opened",
 		                  (json_int_t)stats.opened, "expired", (json_int_t)stats.expired, "evicted",

@@ -20,12 +20,17 @@ static void process_traced(struct worker *w, const struct position *p, struct ba
 
 void watch_process(struct worker *w, const struct position *p, struct batch *b)
 {
+	uint64_t begin;
+
 	if (w->watch & WATCH_CAPTURE)
 		capture_function(w, p, b, false);
+	begin = rte_rdtsc();
 	if (w->watch & WATCH_TRACE)
 		process_traced(w, p, b);
 	else
 		process(p, b);
+	if ((w->watch & WATCH_SAMPLE) && !(w->watch & WATCH_TRACE)) /* a trace is not the function's time */
+		sample_add(w, &w->nf_samples[p->nf->id], b->count, rte_rdtsc() - begin);
 	if (w->watch & WATCH_CAPTURE)
 		capture_function(w, p, b, true);
 }

@@ -8,15 +8,21 @@
 
 #include "runtime/worker.h"
 
-enum watch_bit {
-	WATCH_TRACE = 1 << 0,
-	WATCH_CAPTURE = 1 << 1,
-	WATCH_SAMPLE = 1 << 2, /* this burst is measured */
-};
-
 static inline void watch_set(struct worker *w, enum watch_bit bit, bool on)
 {
 	w->watch = on ? w->watch | bit : w->watch & ~(uint32_t)bit;
+}
+
+/* Around a burst. */
+static inline void watch_burst(struct worker *w)
+{
+	if (unlikely(w->sample_in-- == 0))
+		sample_begin(w);
+}
+
+static inline void watch_burst_end(struct worker *w)
+{
+	w->watch &= ~(uint32_t)WATCH_SAMPLE;
 }
 
 /* What came from a port, parsed. */

@@ -3,7 +3,7 @@
  * The turn of a worker: receive, run, emit, transmit, tick, expire, report quiescent, rest. Made and freed by the control side; in between
  * everything in it is the worker thread's.
  */
-#include "runtime/worker.h"
+#include "runtime/watch.h"
 
 #include <sys/prctl.h>
 #include <time.h>
@@ -73,7 +73,9 @@ static unsigned receive(struct worker *w)
 			traffic->rx_bytes += bytes;
 			w->counters[C_RECEIVED] += n;
 			w->counters[C_RECEIVED_BYTES] += bytes;
+			watch_burst(w);
 			ingress_burst(w, number, m, n);
+			watch_burst_end(w);
 			total += n;
 		}
 	}

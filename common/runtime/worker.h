@@ -13,6 +13,7 @@
 #include "runtime/capture.h"
 #include "runtime/engine.h"
 #include "runtime/log_ring.h"
+#include "runtime/sample.h"
 #include "runtime/trace.h"
 
 /* Counters of a worker. The names are in counters.c. */
@@ -59,6 +60,13 @@ struct engine_counter_info {
 };
 /* Name and help of a counter. */
 struct engine_counter_info engine_counter_info(unsigned counter);
+
+/* What looks inside: bits of worker.watch (watch.h). */
+enum watch_bit {
+	WATCH_TRACE = 1 << 0,
+	WATCH_CAPTURE = 1 << 1,
+	WATCH_SAMPLE = 1 << 2, /* this burst is measured */
+};
 
 /* Per function and worker. */
 struct nf_traffic {
@@ -107,6 +115,8 @@ struct worker {
 	uint32_t watch;               /* enum watch_bit; 0: nobody looks */
 	struct trace_buffer *trace;   /* with WATCH_TRACE */
 	struct capture_ring *capture; /* with WATCH_CAPTURE */
+	uint32_t sample_in;           /* bursts until the next that is measured */
+	uint64_t sample_begin;        /* cycles; of the burst that is measured */
 	uint32_t seed;                /* of its random choices */
 	uint64_t tick_at;
 	uint64_t nf_tick_at[ENGINE_NFS_MAX];
@@ -123,6 +133,8 @@ struct worker {
 	uint32_t emit_head, emit_tail;
 	uint64_t idle_ns; /* present nap; 0: polling */
 	uint32_t idle_turns;
+	_Atomic double busy_share; /* of the last second; written by the control side, as are the next two */
+	uint64_t seen_busy, seen_total;
 	uint64_t busy_tsc, total_tsc; /* cycles in turns that moved packets, and all */
 	uint64_t counters[ENGINE_COUNTERS];
 	struct nf_traffic traffic[ENGINE_NFS_MAX];
@@ -131,6 +143,7 @@ struct worker {
 	struct port_traffic port_traffic[ENGINE_PORTS_MAX];
 	uint64_t tx_dirty; /* bit i: tx[i] holds packets */
 	struct tx_buffer tx[ENGINE_PORTS_MAX];
+	struct sample nf_samples[ENGINE_NFS_MAX], path_samples[ENGINE_PATHS_MAX];
 };
 
 /* worker.c */

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a process tells of itself under traffic: sampled times, busy shares, metrics."""
+import subprocess
+import unittest
+
+from lab import Line, run, until
+
+FIREWALL = {"zones": [{"name": "inside", "ports": ["lan"]}], "rules": [{"name": "out", "from": "inside", "action": "accept"}]}
+NAT = {"pools": [{"name": "p", "addresses": ["198.51.100.10-198.51.100.13"]}]}
+FUNCTIONS = [{"name": "fw", "kind": "firewall", "config": FIREWALL}, {"name": "nat", "kind": "nat", "config": NAT}]
+
+
+def promtool(text):
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return done.returncode, done.stdout
+
+
+def parse(text):
+    """{name: {frozenset of labels: value}} of a Prometheus text; label values here hold no commas."""
+    found = {}
+    for line in text.splitlines():
+        if line.startswith("#"):
+            continue
+        where, value = line.rsplit(" ", 1)
+        name, _, labels = where.partition("{")
+        pairs = frozenset(labels.rstrip("}").split(",")) if labels else frozenset()
+        found.setdefault(name, {})[pairs] = float(value)
+    return found
+
+
+class Look(unittest.TestCase):
+    def setUp(self):
+        self.lab = Line()
+        self.addCleanup(self.lab.close)
+
+    def start(self, **engine):
+        self.engine = self.lab.engine("edge", self.lab.document(FUNCTIONS, **engine)).ready()
+        until("traffic flows", lambda: self.lab.ping(self.lab.SERVER4, count=1))
+
+    def flood(self, count=3000):
+        run("ip", "netns", "exec", self.lab.client, "ping", "-q", "-n", "-f", "-c", count, self.lab.SERVER4)
+
+    def metrics(self):
+        reply = self.engine.rest("GET", "/metrics")
+        self.assertEqual(reply.status, 200)
+        return reply.body
+
+    def check_sample(self, shown, packets):
+        latency = shown["latency"]
+        self.assertEqual(sum(latency["counts"]), shown["sampledPackets"])
+        self.assertEqual(len(latency["counts"]), len(latency["boundsNs"]) + 1)
+        self.assertEqual(latency["boundsNs"], sorted(latency["boundsNs"]))
+        self.assertGreater(shown["sampledPackets"], 0)
+        self.assertLess(shown["sampledPackets"], packets, "a sample, not every packet")
+        self.assertLessEqual(latency["p50Ns"], latency["p99Ns"])
+        self.assertGreater(latency["p50Ns"], 0)
+
+    def test_times_of_functions_and_paths(self):
+        self.start(workers=2)
+        self.flood()
+        for name in ("fw", "nat"):
+            shown = self.engine.get("/v1/vnfs/" + name)
+            self.check_sample(shown, sum(shown["packets"]))
+            self.assertGreater(shown["cyclesPerPacket"], 1)
+        path = self.engine.get("/v1/state/paths")[0]
+        self.check_sample(path, 6000)
+        self.assertGreater(path["cyclesPerPacket"], sum(self.engine.get("/v1/vnfs/" + n)["cyclesPerPacket"] for n in ("fw", "nat")) / 4,
+                           "a path takes longer than its functions")
+
+    def test_a_new_function_begins_at_nothing(self):
+        self.start()
+        self.flood()
+        document = self.engine.get("/v1/config")
+        path = document["paths"][0]["path"]
+        document["functions"] = [f for f in document["functions"] if f["name"] != "fw"]
+        document["paths"][0]["path"] = [p for p in path if p != "fw"]
+        self.assertEqual(self.engine.rest("PUT", "/v1/config", document).status, 200)
+        document["functions"].append(FUNCTIONS[0])
+        document["paths"] = [{"name": "other", "path": path}]
+        self.assertEqual(self.engine.rest("PUT", "/v1/config", document).status, 200)
+        self.assertEqual(self.engine.get("/v1/vnfs/fw")["sampledPackets"], 0)
+        self.assertEqual(self.engine.get("/v1/state/paths")[0]["sampledPackets"], 0)
+        self.assertEqual(self.engine.get("/v1/vnfs/fw")["cyclesPerPacket"], 0)
+
+    def test_busy_is_not_spinning(self):
+        self.start(idle="poll")
+        share = lambda: self.engine.get("/v1/state/workers")[0]["busyNow"]
+        until("a worker that only polls is not busy", lambda: share() < 0.1, 30)
+        flood = subprocess.Popen(["ip", "netns", "exec", self.lab.client, "ping", "-q", "-n", "-f", "-w", "60", self.lab.SERVER4], stdout=subprocess.DEVNULL)
+        try:
+            until("traffic makes it busy", lambda: share() > 0.02, 30)
+        finally:
+            flood.terminate()
+            flood.wait()
+        until("and its end idle again", lambda: share() < 0.01, 30)
+
+    def test_metrics(self):
+        self.start(workers=2)
+        self.assertEqual(promtool(self.metrics()), (0, ""), "before there was any traffic to speak of")
+        self.flood()
+        text = self.metrics()
+        self.assertEqual(promtool(text), (0, ""))
+        found = parse(text)
+        for label, value, family in (("function", "fw", "sluice_function_latency_seconds"), ("path", "all", "sluice_path_latency_seconds")):
+            one = f'{label}="{value}"'
+            buckets = [v for labels, v in found[family + "_bucket"].items() if one in labels]
+            self.assertGreater(len(buckets), 5)
+            self.assertEqual(buckets, sorted(buckets), "cumulative, in order")
+            count = found[family + "_count"][frozenset({one})]
+            self.assertEqual(found[family + "_bucket"][frozenset({one, 'le="+Inf"'})], count)
+            self.assertGreater(count, 0)
+            self.assertGreater(found[family + "_sum"][frozenset({one})], 0)
+        self.assertGreater(found["sluice_function_cycles_per_packet"][frozenset({'function="nat"'})], 0)
+        open_text = self.engine.rest("GET", "/metrics", headers={"Accept": "application/openmetrics-text"}).body
+        self.assertTrue(open_text.endswith("# EOF\n"))
+        self.assertIn("# UNIT sluice_path_latency_seconds seconds", open_text)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
