@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A small laboratory for tests: network namespaces joined by veth pairs, processes, REST over unix sockets.
 
-Everything made here is undone at exit, also after a failure: namespaces are named after this process, only processes started here are ended.
+Everything made here is undone at exit, also after a failure, a signal or a SIGKILL (reap.py): namespaces are named after this process, only processes started
+here and by those are ended. Laboratories do not meet: names, folders and sockets are each one's own, addresses live in its namespaces.
 """
 import atexit
 import http.client
+import itertools
 import json
 import os
 import shutil
@@ -14,6 +16,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
+
+import reap
 
 BUILD = os.environ.get("SLUICE_BUILD", "")
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -87,13 +92,13 @@ def rest(path, method, url, body=None, headers=None, timeout=30):
 class Process:
     """A child in a namespace (or none), ended by its pid when the laboratory closes."""
 
-    def __init__(self, command, netns=None, log=None):
+    def __init__(self, command, netns=None, log=None, environment=None):
         if netns:
             command = ["ip", "netns", "exec", netns] + [str(c) for c in command]
         self.log = log or os.devnull
         self.output = open(self.log, "ab")
         self.child = subprocess.Popen([str(c) for c in command], stdout=self.output, stderr=subprocess.STDOUT,
-                                      stdin=subprocess.DEVNULL)
+                                      stdin=subprocess.DEVNULL, env=environment)
 
     @property
     def pid(self):
@@ -169,14 +174,51 @@ class Engine:
         return self.get("/v1/state/counters")["balance"]
 
 
+def adds_up(socket_path):
+    """received + originated = sent + delivered + dropped + held of one process, which packets on their way make wrong for a moment; one that is gone is exempt."""
+    def check():
+        try:
+            return rest(socket_path, "GET", "/v1/state/counters").json()["balance"]["balanced"]
+        except (ConnectionRefusedError, FileNotFoundError):
+            return True
+
+    until(f"counters add up: {socket_path}", check, 10)
+
+
+_open, _numbers = [], itertools.count()
+
+
+def _close_all():
+    """At exit. An error here is the program's: that of an atexit function would leave its exit status as it was."""
+    failed = False
+    for lab in list(_open):
+        try:
+            lab.close()
+        except BaseException:
+            traceback.print_exc()
+            failed = True
+    if failed:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1)
+
+
+def _interrupt(*_):
+    raise KeyboardInterrupt  # the one exception for which unittest does not go on with the next test
+
+
 class Lab:
     def __init__(self):
-        self.prefix = f"slt{os.getpid()}"
+        if not _open:
+            atexit.unregister(_close_all)
+            atexit.register(_close_all)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, _interrupt)
+        self.prefix = f"slt{os.getpid()}x{next(_numbers)}"
         self.folder = tempfile.mkdtemp(prefix="sluice-lab-")
         self.spaces, self.processes, self.engines = [], [], []
-        atexit.register(self.close)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, lambda *_: sys.exit(1))
+        self.reaper = reap.stand_by(self.folder, self.prefix)
+        _open.append(self)
 
     def space(self, name):
         """A namespace; answers its full name."""
@@ -199,7 +241,7 @@ class Lab:
             run("ip", "-n", space, "-6" if ":" in gateway else "-4", "route", "replace", "default", "via", gateway)
 
     def process(self, command, netns=None, log=None):
-        child = Process(command, netns, log or os.path.join(self.folder, f"out{len(self.processes)}"))
+        child = Process(command, netns, log or os.path.join(self.folder, f"out{len(self.processes)}"), {**os.environ, "SLUICE_LAB": self.folder})
         self.processes.append(child)
         return child
 
@@ -209,28 +251,33 @@ class Lab:
         return made
 
     def check_balances(self):
-        """received + originated = sent + delivered + dropped + held, of every process that is there at a test's end."""
-        for engine in self.engines:
-            if engine.process.alive() and os.path.exists(engine.socket):
-                engine.balance()
+        """The accounts of every process that is there at a test's end, whoever started it."""
+        for folder, _, files in os.walk(self.folder):
+            if "control.sock" in files:
+                adds_up(os.path.join(folder, "control.sock"))
 
     def close(self):
+        """Ends it; an error if accounts do not add up. A second time does nothing."""
+        if self not in _open:
+            return
         try:
             self.check_balances()
         finally:
             self.end()
 
     def end(self):
-        self.engines = []
+        for child in self.processes:
+            child.kill(signal.SIGTERM)
         for child in reversed(self.processes):
             try:
                 child.stop(5)
             except OSError:
                 pass
-        for space in self.spaces:
-            run("ip", "netns", "del", space, check=False)
-        self.spaces, self.processes = [], []
-        shutil.rmtree(self.folder, ignore_errors=True)
+        reap.sweep(self.folder, self.prefix)
+        self.spaces, self.processes, self.engines = [], [], []
+        _open.remove(self)
+        self.reaper.write(b"done")
+        self.reaper.close()
 
 
 class Line(Lab):

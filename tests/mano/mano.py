@@ -72,6 +72,14 @@ def alive(pid):
         return False
 
 
+def stopped(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] == "T"
+    except FileNotFoundError:
+        return True
+
+
 def service(name="edge", placement="fused", **more):
     """A service whose ports are null devices: real processes, no network needed."""
     document = {
@@ -178,6 +186,19 @@ class Sluiced:
                     found[int(entry)] = value[len(self.run) + 1:]
         return found
 
+    def check_balances(self):
+        """received + originated = sent + delivered + dropped + held of every process that runs at a test's end; one that is gone or stopped is exempt."""
+        for pid, folder in self.pids().items():
+            path = os.path.join(self.run, folder, "control.sock")
+
+            def balanced(pid=pid, path=path):
+                try:
+                    return stopped(pid) or request(path, "GET", "/v1/state/counters").json["balance"]["balanced"]
+                except OSError:
+                    return not alive(pid) or not os.path.exists(path)
+
+            wait_for(balanced, 10, f"counters of {folder} add up")
+
     def close(self):
         if self.process and self.process.poll() is None:
             self.kill()
@@ -200,6 +221,8 @@ class Case(unittest.TestCase):
             self.fail("SLUICE_PROGRAMS names no executables")
         self.s = Sluiced(self.double, self.options)
         self.addCleanup(self.s.close)
+        if not self.double:
+            self.addCleanup(self.s.check_balances)
         self.s.start()
 
     def assertStatus(self, reply, status):
