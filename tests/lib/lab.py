@@ -179,7 +179,7 @@ def adds_up(socket_path):
     def check():
         try:
             return rest(socket_path, "GET", "/v1/state/counters").json()["balance"]["balanced"]
-        except (ConnectionRefusedError, FileNotFoundError):
+        except (ConnectionError, FileNotFoundError):
             return True
 
     until(f"counters add up: {socket_path}", check, 10)
