@@ -26,6 +26,9 @@ enum session_class {
 	CLASS_UDP_OPENING,     /* one way only so far: half-open */
 	CLASS_ICMP,            /* RFC 5508: 60 s */
 	CLASS_OTHER,
+	CLASS_SCTP_OPENING,     /* INIT or HEARTBEAT seen: half-open */
+	CLASS_SCTP_ESTABLISHED, /* an idle association sends HEARTBEATs, RFC 9260: every 30 s */
+	CLASS_SCTP_CLOSING,     /* SHUTDOWN or ABORT seen */
 	SESSION_CLASSES
 };
 
@@ -60,6 +63,12 @@ struct tcp_side {
 };
 static_assert(sizeof(struct tcp_side) == 12, "two sides, their states and the queue time fill half a line");
 
+/* SCTP tracking of one direction (flow/sctp.h has the rules), in host order. */
+struct sctp_side {
+	uint32_t tag;   /* verification tag that its packets carry; 0: not yet known */
+	uint32_t fresh; /* the same in the handshake of a restart; 0: there is none */
+};
+
 struct session {
 	/* line 0 */
 	struct session_key key[2]; /* 0: as the originator's packets come in; 1: as the answers come in */
@@ -75,9 +84,12 @@ struct session {
 	uint32_t hop[2];        /* cached adjacency by direction; 0: none */
 	uint32_t entry_ports;   /* low half: port of direction 0, high half: of 1; 0xffff: not yet seen */
 	/* line 1 */
-	struct tcp_side tcp[2];
-	uint8_t tcp_state[2];    /* enum tcp_side_state */
-	uint8_t tcp_scale[2];    /* window scale and enum tcp_side_flag */
+	union {
+		struct tcp_side tcp[2];
+		struct sctp_side sctp[2];
+	};
+	uint8_t tcp_state[2];    /* enum tcp_side_state; of SCTP: [0] is enum sctp_state */
+	uint8_t tcp_scale[2];    /* window scale and enum tcp_side_flag; of SCTP: see sctp.c */
 	uint32_t queued;         /* when it joined its expiry list, milliseconds */
 	uint32_t next, previous; /* expiry list, by index; next of a free record: free list */
 	uint32_t packets[2];     /* by direction, wrap */

@@ -18,6 +18,9 @@ const struct flow_timeouts flow_default_timeouts = { .seconds = {
 	                                                     [CLASS_UDP_OPENING] = 120,
 	                                                     [CLASS_ICMP] = 60,
 	                                                     [CLASS_OTHER] = 300,
+	                                                     [CLASS_SCTP_OPENING] = 30,
+	                                                     [CLASS_SCTP_ESTABLISHED] = 210,
+	                                                     [CLASS_SCTP_CLOSING] = 10,
 	                                             } };
 
 const char *const session_class_names[SESSION_CLASSES] = {
@@ -28,6 +31,9 @@ const char *const session_class_names[SESSION_CLASSES] = {
 	[CLASS_UDP_OPENING] = "udp-opening",
 	[CLASS_ICMP] = "icmp",
 	[CLASS_OTHER] = "other",
+	[CLASS_SCTP_OPENING] = "sctp-opening",
+	[CLASS_SCTP_ESTABLISHED] = "sctp-established",
+	[CLASS_SCTP_CLOSING] = "sctp-closing",
 };
 
 static const uint8_t table_magic[8] = "SLUICEFT";
@@ -227,6 +233,8 @@ static enum session_class first_class(const struct tuple *tuple)
 		return CLASS_TCP_OPENING;
 	case 17:
 		return CLASS_UDP_OPENING;
+	case 132:
+		return CLASS_SCTP_OPENING;
 	case 1:
 	case 58:
 		return CLASS_ICMP;

@@ -61,7 +61,7 @@ enum flow_result {
 
 /* Reserves a session for an originator's tuple: a record with its slots zeroed, key 0, class (by protocol)
  * and last_seen set, entry_ports 0xffffffff, not yet findable. `now` in milliseconds. Follow with
- * flow_commit() or flow_abandon(). TCP and UDP count as half-open from here on until they are answered. May
+ * flow_commit() or flow_abandon(). TCP, UDP and SCTP count as half-open from here on until they are answered. May
  * evict a half-open session that is idle for above 1 s. */
 enum flow_result flow_reserve(struct flow_table *table, const struct tuple *forward, uint32_t now,
                               struct session **s);

@@ -190,7 +190,7 @@ static inline bool session_matches(struct session *s, unsigned direction, const 
 
 static inline bool class_half_open(unsigned klass)
 {
-	return klass == CLASS_TCP_OPENING || klass == CLASS_UDP_OPENING;
+	return klass == CLASS_TCP_OPENING || klass == CLASS_UDP_OPENING || klass == CLASS_SCTP_OPENING;
 }
 
 /* Fills a key from a tuple. */

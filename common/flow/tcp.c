@@ -11,10 +11,10 @@ const char *const tcp_side_state_names[] = {
 };
 
 const char *const flow_invalid_names[FLOW_INVALIDS] = {
-	[FLOW_VALID] = "valid",
-	[FLOW_TCP_WINDOW] = "tcp-window",
-	[FLOW_TCP_STATE] = "tcp-state",
-	[FLOW_TCP_REOPEN] = "tcp-reopen",
+	[FLOW_VALID] = "valid",           [FLOW_TCP_WINDOW] = "tcp-window",
+	[FLOW_TCP_STATE] = "tcp-state",   [FLOW_SCTP_TAG] = "sctp-tag",
+	[FLOW_SCTP_STATE] = "sctp-state", [FLOW_SCTP_CHECKSUM] = "sctp-checksum",
+	[FLOW_REOPEN] = "reopen",
 };
 
 /* One segment, read once. */
@@ -276,7 +276,7 @@ static enum flow_invalid track(struct session *s, const struct segment *g, bool 
 	if (to == TCP_NONE)
 		return unanswered(s, g);
 	if (kind_of(g) == RTE_TCP_SYN_FLAG)
-		return is_over(s) ? FLOW_TCP_REOPEN : FLOW_VALID;
+		return is_over(s) ? FLOW_REOPEN : FLOW_VALID;
 	if (kind_of(g) & RTE_TCP_RST_FLAG)
 		return reset(s, g, doubtful);
 	return kind_of(g) & RTE_TCP_ACK_FLAG ? segment(s, g) : FLOW_TCP_STATE;
@@ -289,7 +289,7 @@ static enum flow_invalid track_oneway(struct session *s, const struct segment *g
 
 	if (kind_of(g) == RTE_TCP_SYN_FLAG) {
 		if (*state >= TCP_FIN_SENT)
-			return FLOW_TCP_REOPEN;
+			return FLOW_REOPEN;
 		if (*state == TCP_NONE)
 			*state = TCP_SYN_SENT;
 		return FLOW_VALID;

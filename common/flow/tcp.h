@@ -59,9 +59,12 @@ enum { TCP_MAX_SCALE = 14 };
 /* Why a packet is not acceptable. */
 enum flow_invalid {
 	FLOW_VALID,
-	FLOW_TCP_WINDOW, /* outside of the window */
-	FLOW_TCP_STATE,  /* not legal in this state: no SYN first, an answer to nothing */
-	FLOW_TCP_REOPEN, /* a new SYN on a session that is over: close it, open a new one with it */
+	FLOW_TCP_WINDOW,    /* outside of the window */
+	FLOW_TCP_STATE,     /* not legal in this state: no SYN first, an answer to nothing */
+	FLOW_SCTP_TAG,      /* a verification tag that is not the association's */
+	FLOW_SCTP_STATE,    /* no beginning of an association */
+	FLOW_SCTP_CHECKSUM, /* the CRC32c is wrong */
+	FLOW_REOPEN, /* a new SYN or INIT on a session that is over: close it, open a new one with it */
 	FLOW_INVALIDS
 };
 extern const char *const flow_invalid_names[FLOW_INVALIDS];

@@ -5,6 +5,7 @@
  */
 #include "flow/touch.h"
 
+#include "flow/sctp.h"
 #include "flow/table_private.h"
 
 /* Class of a session without states: UDP is half-open until it is answered; where no answer can come this
@@ -29,10 +30,10 @@ enum flow_invalid flow_touch_slow(struct flow_table *table, struct session *s, s
 		flow_account(s, p);
 		return FLOW_VALID;
 	}
-	if (p->proto != IPPROTO_TCP)
+	if (p->proto != IPPROTO_TCP && p->proto != IPPROTO_SCTP)
 		klass = plain_class(s, p);
 	else if (!(p->flags & PKT_LATER))
-		verdict = tcp_track(s, m, &klass);
+		verdict = p->proto == IPPROTO_TCP ? tcp_track(s, m, &klass) : sctp_track(s, m, &klass);
 	if (verdict != FLOW_VALID)
 		return verdict;
 	if (p->dir)

@@ -8,6 +8,7 @@
 
 #include "packet/checksum.h"
 #include "packet/pkt.h"
+#include "packet/sctp.h"
 
 /* Sum of `length` bytes from `offset` on; segments may have odd lengths. */
 static uint16_t sum_of(const struct rte_mbuf *m, uint32_t offset, uint32_t length)
@@ -96,6 +97,8 @@ void pkt_checksums(struct rte_mbuf *m)
 		ip->hdr_checksum = 0;
 		ip->hdr_checksum = (uint16_t)~rte_raw_cksum(ip, rte_ipv4_hdr_len(ip));
 	}
+	if (pkt_own_proto(p) == IPPROTO_SCTP && !(p->flags & PKT_FRAGMENT))
+		((struct rte_sctp_hdr *)pkt_at(m, p->l4))->cksum = sctp_crc(m);
 	if (!find_checksum(p, &offset))
 		return;
 	field = (uint16_t *)((uint8_t *)pkt_at(m, p->l4) + offset);
@@ -110,6 +113,8 @@ bool pkt_transport_checksum_ok(struct rte_mbuf *m)
 	const struct pkt *p = pkt_of(m);
 	uint16_t offset, *field;
 
+	if (pkt_own_proto(p) == IPPROTO_SCTP && !(p->flags & PKT_FRAGMENT))
+		return ((struct rte_sctp_hdr *)pkt_at(m, p->l4))->cksum == sctp_crc(m);
 	if (!find_checksum(p, &offset))
 		return true;
 	field = (uint16_t *)((uint8_t *)pkt_at(m, p->l4) + offset);

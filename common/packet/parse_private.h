@@ -49,6 +49,7 @@ enum pkt_malformed parse_ip4(struct parse *c, unsigned verify);
 enum pkt_malformed parse_ip6(struct parse *c);
 /* Transport header at p->l4, of a whole packet or a first fragment. */
 enum pkt_malformed parse_transport(struct parse *c);
+enum pkt_malformed parse_sctp(struct parse *c);
 enum pkt_malformed parse_icmp(struct parse *c);
 enum pkt_malformed parse_icmp6(struct parse *c);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The general parser's transport part: TCP, UDP, ICMP, ICMPv6. Works on one packet, on the thread that holds
+ * The general parser's transport part: TCP, UDP, ICMP, ICMPv6 (SCTP: parse_sctp.c). Works on one packet, on the thread that holds
  * it.
  */
 #include <netinet/in.h>
@@ -62,6 +62,8 @@ enum pkt_malformed parse_transport(struct parse *c)
 		return parse_tcp(c);
 	case IPPROTO_UDP:
 		return parse_udp(c);
+	case IPPROTO_SCTP:
+		return parse_sctp(c);
 	case IPPROTO_ICMP:
 		return c->p->flags & PKT_V4 ? parse_icmp(c) : PKT_OK;
 	case IPPROTO_ICMPV6:
@@ -77,7 +79,7 @@ static enum pkt_malformed inner_ports(struct parse *c, bool query)
 	struct pkt *p = c->p;
 	const uint8_t *l4 = c->frame + p->inner_l4;
 
-	if (p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP) {
+	if (p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP || p->proto == IPPROTO_SCTP) {
 		p->dport = raw16_at(l4);
 		p->sport = raw16_at(l4 + 2);
 	} else if (query) {

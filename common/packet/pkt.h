@@ -64,10 +64,11 @@ struct pkt {
 	uint16_t position;
 	struct session *session; /* NULL: not looked up or not found */
 	uint32_t adjacency;      /* next hop, when PKT_ROUTED */
-	uint16_t vlan[2]; /* tags as on the wire, outer first; 0: none; network order swapped to host */
-	uint32_t mark;    /* free for functions of one path, cleared at entry */
-	uint8_t stage;    /* the engine's own: where a handed-off or emitted packet goes on */
-	uint16_t trace;   /* number of a marked packet; means something only with PKT_TRACE */
+	uint16_t vlan[2];   /* tags as on the wire, outer first; 0: none; network order swapped to host */
+	uint32_t mark;      /* free for functions of one path, cleared at entry */
+	uint8_t stage;      /* the engine's own: where a handed-off or emitted packet goes on */
+	uint8_t sctp_chunk; /* SCTP alone: type of the first chunk */
+	uint16_t trace;     /* number of a marked packet; means something only with PKT_TRACE */
 };
 static_assert(sizeof(struct pkt) <= 64, "struct pkt must stay within one cache line");
 
@@ -120,7 +121,8 @@ enum pkt_malformed {
 	 * first, none twice but destination options), cut short, or a type 0 routing header (RFC 5095). */
 	PKT_BAD_EXTENSION,
 	PKT_SHORT_TRANSPORT,
-	PKT_BAD_TRANSPORT, /* TCP data offset, UDP length, port 0 of TCP */
+	/* TCP data offset, UDP length, port 0 of TCP or SCTP, a chain of SCTP chunks that no host sends. */
+	PKT_BAD_TRANSPORT,
 	/* TCP flag combinations that no host sends: two of SYN, FIN, RST; none of SYN, RST, ACK. */
 	PKT_BAD_FLAGS,
 	/* An error whose inner header cannot be read or is an error itself, or a fragment of an error (those
@@ -139,11 +141,11 @@ extern const char *const pkt_malformed_names[PKT_MALFORMED_KINDS];
 enum { PARSE_VERIFY_IP_CHECKSUM = 1 };
 
 /* Fills pkt_of(m) from the frame (Ethernet, up to two VLAN tags, IPv4, IPv6 with extension headers, TCP, UDP,
- * ICMP, ICMPv6, others, AH among them, by protocol number alone). Sets flags, l3, l4, end, sport, dport,
- * proto, tcp_flags, icmp_*, inner_* (ICMP errors only) and vlan; touches nothing else of struct pkt. Only the
+ * SCTP, ICMP, ICMPv6, others, AH among them, by protocol number alone). Sets flags, l3, l4, end, sport, dport,
+ * proto, tcp_flags, sctp_chunk, icmp_*, inner_* (ICMP errors only) and vlan; touches nothing else of struct pkt. Only the
  * first segment is looked at; headers that are not in it are linearised beforehand by the port. Frames beyond
  * 65535 bytes are refused as PKT_SHORT_IP. After a refusal struct pkt holds what was found until then and
- * must not be used. RFC 791, 8200, 7112, 9293, 768, 792, 4443, 5722 (overlapping fragments are dealt with in
+ * must not be used. RFC 791, 8200, 7112, 9293, 768, 9260, 792, 4443, 5722 (overlapping fragments are dealt with in
  * frag.h). */
 enum pkt_malformed pkt_parse(struct rte_mbuf *m, unsigned verify);
 

@@ -32,6 +32,12 @@ static const struct engine_counter_info drops[ENGINE_COUNTERS - C_NOT_FOR_ME] = 
 	[C_TCP_WINDOW - C_NOT_FOR_ME] = { "tcp-window", "TCP segment outside of the window.", true },
 	[C_TCP_STATE - C_NOT_FOR_ME] = { "tcp-state", "TCP segment that is not legal in the session's state.",
 	                                 true },
+	[C_SCTP_TAG - C_NOT_FOR_ME] = { "sctp-tag",
+	                                "SCTP packet with a verification tag that is not the association's.",
+	                                true },
+	[C_SCTP_STATE - C_NOT_FOR_ME] = { "sctp-state", "SCTP packet that begins no association.", true },
+	[C_SCTP_CHECKSUM -
+	        C_NOT_FOR_ME] = { "sctp-checksum", "SCTP control packet with a wrong CRC32c.", true },
 	[C_NO_SESSION - C_NOT_FOR_ME] = { "no-session", "ICMP error that belongs to no session.", true },
 	[C_HANDOFF_FULL - C_NOT_FOR_ME] = { "handoff-full", "The owning worker's inbox is full.", true },
 	[C_PORT_BUSY - C_NOT_FOR_ME] = { "port-busy", "The device took no more packets.", true },
@@ -52,6 +58,12 @@ static const char *const frag_counter_names[FRAG_RESULTS] = {
 	[FRAG_DUPLICATE] = "fragment-duplicate", [FRAG_OVERLAP] = "fragment-overlap",
 	[FRAG_LOST] = "fragment-lost",           [FRAG_TOO_MANY] = "fragment-too-many",
 	[FRAG_HOLD_FULL] = "fragment-hold-full",
+};
+
+const uint16_t invalid_counter[FLOW_INVALIDS] = {
+	[FLOW_TCP_WINDOW] = C_TCP_WINDOW,       [FLOW_TCP_STATE] = C_TCP_STATE,
+	[FLOW_SCTP_TAG] = C_SCTP_TAG,           [FLOW_SCTP_STATE] = C_SCTP_STATE,
+	[FLOW_SCTP_CHECKSUM] = C_SCTP_CHECKSUM, [FLOW_REOPEN] = C_TCP_STATE,
 };
 
 struct engine_counter_info engine_counter_info(unsigned counter)

@@ -20,7 +20,8 @@ static void read_timeouts(const struct conf *timeouts, struct flow_timeouts *int
 {
 	static const char *const names[SESSION_CLASSES] = { "tcpOpening", "tcpEstablished", "tcpClosing",
 		                                            "udp",        "udpOpening",     "icmp",
-		                                            "other" };
+		                                            "other",      "sctpOpening",    "sctpEstablished",
+		                                            "sctpClosing" };
 
 	*into = flow_default_timeouts;
 	for (unsigned i = 0; i < SESSION_CLASSES; i++)

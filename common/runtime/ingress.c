@@ -62,11 +62,6 @@ static const struct path *hit_path(struct worker *w, struct session *s)
 	return session_refresh(w, s, path) == REFRESH_DONE ? path : NULL;
 }
 
-static const unsigned invalid_counter[FLOW_INVALIDS] = {
-	[FLOW_TCP_WINDOW] = C_TCP_WINDOW,
-	[FLOW_TCP_STATE] = C_TCP_STATE,
-};
-
 /* A hit, as far as its group. False: the session was closed, by a changed configuration or by a new SYN that asks for it to
  * be opened again; its packets are misses now. */
 static bool run_hit(struct worker *w, const struct entry *entry, struct groups *groups, struct rte_mbuf *m)
@@ -79,7 +74,7 @@ static bool run_hit(struct worker *w, const struct entry *entry, struct groups *
 	if (unlikely(!path))
 		return false;
 	invalid = flow_touch(w->table, p->session, m, w->now_ms);
-	if (unlikely(invalid == FLOW_TCP_REOPEN)) {
+	if (unlikely(invalid == FLOW_REOPEN)) {
 		groups_run(w, groups); /* what came before it in this burst */
 		session_close(w, p->session);
 		return false;

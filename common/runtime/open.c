@@ -5,6 +5,7 @@
  * Worker thread.
  */
 #include "flow/touch.h"
+#include "packet/sctp.h"
 #include "runtime/segments.h"
 #include "runtime/worker.h"
 
@@ -39,6 +40,8 @@ static bool is_midstream(struct rte_mbuf *m)
 {
 	struct pkt *p = pkt_of(m);
 
+	if (p->proto == IPPROTO_SCTP && !(p->flags & PKT_LATER))
+		return p->sctp_chunk != SCTP_INIT && p->sctp_chunk != SCTP_HEARTBEAT;
 	return p->proto == IPPROTO_TCP && !(p->flags & PKT_LATER) &&
 	       (p->tcp_flags & (RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG)) != RTE_TCP_SYN_FLAG;
 }
@@ -225,7 +228,7 @@ static void touch_first(struct worker *w, struct rte_mbuf **run, unsigned *n, st
 		return;
 	}
 	session_close(w, s);
-	worker_drop(w, m, invalid == FLOW_TCP_WINDOW ? C_TCP_WINDOW : C_TCP_STATE);
+	worker_drop(w, m, invalid_counter[invalid]);
 }
 
 /* Whether another packet of this vector already opens what looks like the same flow. */
@@ -283,7 +286,7 @@ static unsigned retry_lookup(struct worker *w, const struct entry *entry, struct
 		if (invalid == FLOW_VALID)
 			run[ready++] = m[i];
 		else
-			worker_drop(w, m[i], invalid == FLOW_TCP_WINDOW ? C_TCP_WINDOW : C_TCP_STATE);
+			worker_drop(w, m[i], invalid_counter[invalid]);
 	}
 	if (ready)
 		path_run(w, entry->path, entry->walk, entry->position, run, ready);

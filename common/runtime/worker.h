@@ -8,6 +8,7 @@
 
 #include <rte_ring.h>
 
+#include "flow/tcp.h"
 #include "packet/frag.h"
 #include "packet/rate.h"
 #include "runtime/capture.h"
@@ -41,6 +42,9 @@ enum engine_counter {
 	C_KEY_CLASH,
 	C_TCP_WINDOW,
 	C_TCP_STATE,
+	C_SCTP_TAG,
+	C_SCTP_STATE,
+	C_SCTP_CHECKSUM,
 	C_NO_SESSION, /* ICMP errors and packets that may not open one */
 	C_HANDOFF_FULL,
 	C_PORT_BUSY, /* the device took no more */
@@ -58,6 +62,8 @@ struct engine_counter_info {
 	const char *name, *help;
 	bool drop;
 };
+/* What counts a packet that tracking refused. */
+extern const uint16_t invalid_counter[FLOW_INVALIDS];
 /* Name and help of a counter. */
 struct engine_counter_info engine_counter_info(unsigned counter);
 

@@ -117,7 +117,7 @@ const struct schema firewall_schema[] = {
 	  .type = SCHEMA_ENUM,
 	  .values = midstream,
 	  .otherwise = "deny",
-	  .help = "accept: TCP sessions whose beginning was not seen are judged by the rules; deny: they are "
+	  .help = "accept: TCP and SCTP sessions whose beginning was not seen are judged by the rules; deny: they are "
 	          "refused." },
 	{ .name = NULL },
 };

@@ -100,8 +100,8 @@ static void new_syn_reopens(void **state)
 {
 	(void)state;
 	opens_and_closes(state);
-	assert_int_equal(client(SYN, C + 90000, 0, 0), FLOW_TCP_REOPEN);
-	assert_int_equal(server(SYN, S + 90000, 0, 0), FLOW_TCP_REOPEN);
+	assert_int_equal(client(SYN, C + 90000, 0, 0), FLOW_REOPEN);
+	assert_int_equal(server(SYN, S + 90000, 0, 0), FLOW_REOPEN);
 	assert_int_equal(s->tcp_state[0], TCP_FIN_ACKED);
 }
 
@@ -176,7 +176,7 @@ static void unanswered_takes_only_syn_and_reset(void **state)
 	expect_class(CLASS_TCP_OPENING);
 	assert_int_equal(server(RST | ACK, 0, C + 1, 0), FLOW_VALID);
 	expect_class(CLASS_TCP_CLOSING);
-	assert_int_equal(client(SYN, C, 0, 0), FLOW_TCP_REOPEN);
+	assert_int_equal(client(SYN, C, 0, 0), FLOW_REOPEN);
 }
 
 /* RFC 5961: a server with an older connection challenges; the client's RST must get through, then its SYN is
@@ -291,7 +291,7 @@ static void resets(void **state)
 	/* What was under way still passes, and revives nothing. */
 	assert_int_equal(client(ACK, C + 1, S + 1, 10), FLOW_VALID);
 	expect_class(CLASS_TCP_CLOSING);
-	assert_int_equal(client(SYN, C + 5000, 0, 0), FLOW_TCP_REOPEN);
+	assert_int_equal(client(SYN, C + 5000, 0, 0), FLOW_REOPEN);
 }
 
 /* A client that has rebooted: its SYN passes, the server's challenge passes, its RST resets, its next SYN
@@ -310,7 +310,7 @@ static void syn_within_a_session(void **state)
 	assert_int_equal(server(SYN | ACK, S + 900000, C + 123457, 0), FLOW_TCP_WINDOW);
 	assert_int_equal(server(ACK, S + 1, C + 1, 0), FLOW_VALID);
 	assert_int_equal(client(RST, C + 1, 0, 0), FLOW_VALID);
-	assert_int_equal(client(SYN, C + 123456, 0, 0), FLOW_TCP_REOPEN);
+	assert_int_equal(client(SYN, C + 123456, 0, 0), FLOW_REOPEN);
 }
 
 static void no_ack_no_segment(void **state)
@@ -369,7 +369,7 @@ static void oneway(void **state)
 	assert_int_equal(client(ACK, C + 99999999, S + 99999999, 10), FLOW_VALID);
 	assert_int_equal(client(ACK | FIN, C + 1, S + 1, 0), FLOW_VALID);
 	expect_class(CLASS_TCP_CLOSING);
-	assert_int_equal(client(SYN, C, 0, 0), FLOW_TCP_REOPEN);
+	assert_int_equal(client(SYN, C, 0, 0), FLOW_REOPEN);
 }
 
 /* A first fragment shows less than there is; what is acknowledged beyond it must be believed, within the
