@@ -7,31 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "config/schema.h"
+#include "config/schema_private.h"
 #include "util/memory.h"
-
-static const char *type_word(enum schema_type type)
-{
-	static const char *const words[] = {
-		[SCHEMA_BOOL] = "boolean",
-		[SCHEMA_INT] = "integer",
-		[SCHEMA_FLOAT] = "number",
-		[SCHEMA_STRING] = "string",
-		[SCHEMA_ENUM] = "one of",
-		[SCHEMA_NAME] = "name",
-		[SCHEMA_ADDRESS] = "address",
-		[SCHEMA_PREFIX] = "prefix",
-		[SCHEMA_INTERFACE_ADDRESS] = "address/length",
-		[SCHEMA_PORTS] = "port or range",
-		[SCHEMA_MAC] = "MAC",
-		[SCHEMA_GROUP] = "group",
-		[SCHEMA_LIST] = "list",
-		[SCHEMA_ARRAY] = "array of",
-		[SCHEMA_ANY] = "any",
-	};
-
-	return words[type];
-}
 
 /* A cell of a table: bars would end it. */
 static void write_cell(FILE *out, const char *text)
@@ -51,8 +28,8 @@ static void write_type(FILE *out, const struct schema *s)
 	enum schema_type type = s->type == SCHEMA_ARRAY ? s->element : s->type;
 
 	if (s->type == SCHEMA_ARRAY)
-		fprintf(out, "%s ", type_word(SCHEMA_ARRAY));
-	fputs(type_word(type), out);
+		fprintf(out, "%s ", schema_type_word(SCHEMA_ARRAY));
+	fputs(schema_type_word(type), out);
 	if (type == SCHEMA_ENUM)
 		write_values(out, s);
 	if (s->type == SCHEMA_LIST && s->key)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/schema.h"
+#include "config/schema_private.h"
 #include "util/memory.h"
 
 #define NAME_PATTERN "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
@@ -152,6 +152,10 @@ static json_t *default_value(const struct schema *s)
 
 static void annotate(json_t *json, const struct schema *s)
 {
+	json_object_set_new(json, "x-type",
+	                    json_sprintf("%s%s%s", schema_type_word(s->type),
+	                                 s->type == SCHEMA_ARRAY ? " " : "",
+	                                 s->type == SCHEMA_ARRAY ? schema_type_word(s->element) : ""));
 	if (s->help)
 		json_object_set_new(json, "description", json_string(s->help));
 	if (s->unit)

@@ -137,3 +137,26 @@ void schema_restore_secrets(const struct schema *members, struct conf *group, co
 			restore_list(s, c, old);
 	}
 }
+
+const char *schema_type_word(enum schema_type type)
+{
+	static const char *const words[] = {
+		[SCHEMA_BOOL] = "boolean",
+		[SCHEMA_INT] = "integer",
+		[SCHEMA_FLOAT] = "number",
+		[SCHEMA_STRING] = "string",
+		[SCHEMA_ENUM] = "one of",
+		[SCHEMA_NAME] = "name",
+		[SCHEMA_ADDRESS] = "address",
+		[SCHEMA_PREFIX] = "prefix",
+		[SCHEMA_INTERFACE_ADDRESS] = "address/length",
+		[SCHEMA_PORTS] = "port or range",
+		[SCHEMA_MAC] = "MAC",
+		[SCHEMA_GROUP] = "group",
+		[SCHEMA_LIST] = "list",
+		[SCHEMA_ARRAY] = "array of",
+		[SCHEMA_ANY] = "any",
+	};
+
+	return words[type];
+}

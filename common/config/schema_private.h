@@ -12,6 +12,9 @@
 /* The key of a list's item as text: its own string, or an integer written to `number`; NULL if it has none. */
 const char *schema_key(const struct conf *item, const char *key, char number[SCHEMA_KEY_TEXT]);
 
+/* What a type is called in reference pages: "integer", "list". */
+const char *schema_type_word(enum schema_type type);
+
 /* Whether a word is so near to another that it may be a slip of the hand. */
 bool schema_alike(const char *right, const char *wrong);
 

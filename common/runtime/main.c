@@ -6,7 +6,6 @@
 #include "runtime/main.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,7 +16,9 @@
 
 #include "manage/events.h"
 #include "manage/log.h"
+#include "manage/options.h"
 #include "manage/problem.h"
+#include "runtime/about.h"
 #include "runtime/eal.h"
 #include "runtime/process.h"
 
@@ -33,7 +34,7 @@ enum {
 struct command {
 	const char *program;
 	const struct nf_class *const *classes;
-	const char *directory, *config, *cores, *control_cpus, *log_file;
+	const char *directory, *config, *cores, *control_cpus, *log_file, *schema;
 	enum eal_hugepages hugepages;
 	unsigned memory_mb;
 	bool check, json;
@@ -47,46 +48,59 @@ static void on_stop(int number)
 	stop_asked = 1;
 }
 
+static const struct option_row option_rows[] = {
+	{ "dir", 'd', "DIR", "where control.sock, heartbeat and session memory are kept" },
+	{ "config", 'c', "FILE", "document to begin with (libconfig, or JSON if it ends in .json)" },
+	{ "check", 'k', NULL, "compile the document, print all errors, exit 0 or 7" },
+	{ "json", 'j', NULL, "with --check: print the errors as JSON" },
+	{ "schema", 's', "KIND|all",
+	  "print a function's configuration and counters as Markdown, or all that there is as JSON" },
+	{ "cores", 'w', "LIST", "cpus of the workers, one each: 2-3,6" },
+	{ "control-cpus", 'x', "LIST", "cpus of the other threads" },
+	{ "hugepages", 'g', "auto|always|never", "whether packet memory lies in hugepages (default: auto)" },
+	{ "memory", 'm', "MB", "packet memory (default: 128)" },
+	{ "log", 'l', "FILE", "where the log goes (default: standard error)" },
+	{ "log-level", 'v', "LEVEL", "debug, info, warn or error (default: info)" },
+	{ "version", 'V', NULL, "print the version" },
+	{ "help", 'h', NULL, "print this" },
+	{ NULL, 0, NULL, NULL },
+};
+
 static void usage(const struct command *c, FILE *to)
 {
 	fprintf(to,
 	        "usage: %s --dir DIR [--config FILE] [options]\n"
 	        "       %s --check --config FILE [--json]\n"
-	        "       %s --schema KIND\n\n"
-	        "  --dir DIR               where control.sock, heartbeat and session memory are kept\n"
-	        "  --config FILE           document to begin with (libconfig, or JSON if it ends in .json)\n"
-	        "  --check                 compile the document, print all errors, exit 0 or 7\n"
-	        "  --json                  with --check: print the errors as JSON\n"
-	        "  --schema KIND           print a function's configuration and counters as Markdown, exit "
-	        "0\n"
-	        "  --cores LIST            cpus of the workers, one each: 2-3,6\n"
-	        "  --control-cpus LIST     cpus of the other threads\n"
-	        "  --hugepages auto|always|never\n"
-	        "  --memory MB             packet memory (default: 128)\n"
-	        "  --log FILE              default: standard error\n"
-	        "  --log-level debug|info|warn|error\n"
-	        "  --version, --help\n\nfunctions:\n",
+	        "       %s --schema KIND|all\n\n",
 	        c->program, c->program, c->program);
+	options_print(option_rows, to);
+	fprintf(to, "\nfunctions:\n");
 	for (const struct nf_class *const *class = c->classes; *class; class ++)
 		fprintf(to, "  %-12s %s\n", (*class)->name, (*class)->help);
 }
 
-/* What the README of a function has of its class. */
-static int print_schema(const struct command *c, const char *kind)
+/* All that manual pages and sluiced want to know of the program. */
+static void print_about(const struct command *c)
 {
-	const struct nf_class *class = class_find(c->classes, kind);
-	char *text = class && class->schema ? schema_to_markdown(class->schema, "Configuration") : NULL;
+	json_t *about = about_json(c->classes);
 
-	if (!class) {
-		fprintf(stderr, "%s: no function of kind \"%s\" is in here\n", c->program, kind);
-		return EXIT_USAGE;
+	json_object_set_new(about, "program", json_string(c->program));
+	json_object_set_new(about, "options", options_json(option_rows));
+	json_dumpf(about, stdout, JSON_COMPACT);
+	putchar('\n');
+	json_decref(about);
+}
+
+static int print_schema(const struct command *c)
+{
+	if (strcmp(c->schema, "all") == 0) {
+		print_about(c);
+		return EXIT_DONE;
 	}
-	printf("%s", text ? text : "");
-	printf("\n## Counters and reasons for drops\n\n| counter | drop | meaning |\n|---|---|---|\n");
-	for (const struct nf_counter *i = class->counters; i && i->name; i++)
-		printf("| %s | %s | %s |\n", i->name, i->drop ? "yes" : "no", i->help);
-	free(text);
-	return EXIT_DONE;
+	if (about_print(c->classes, c->schema))
+		return EXIT_DONE;
+	fprintf(stderr, "%s: no function of kind \"%s\" is in here\n", c->program, c->schema);
+	return EXIT_USAGE;
 }
 
 static int hugepages_of(const char *text)
@@ -124,6 +138,9 @@ static bool take_option(struct command *c, int option)
 	case 'j':
 		c->json = true;
 		return true;
+	case 's':
+		c->schema = optarg;
+		return true;
 	case 'w':
 		c->cores = optarg;
 		return true;
@@ -149,22 +166,15 @@ static bool take_option(struct command *c, int option)
 /* -1: go on; else the exit status. */
 static int read_command(struct command *c, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "dir", 1, NULL, 'd' },       { "config", 1, NULL, 'c' },  { "check", 0, NULL, 'k' },
-		{ "json", 0, NULL, 'j' },      { "cores", 1, NULL, 'w' },   { "control-cpus", 1, NULL, 'x' },
-		{ "hugepages", 1, NULL, 'g' }, { "memory", 1, NULL, 'm' },  { "log", 1, NULL, 'l' },
-		{ "log-level", 1, NULL, 'v' }, { "version", 0, NULL, 'V' }, { "help", 0, NULL, 'h' },
-		{ "schema", 1, NULL, 's' },    { NULL, 0, NULL, 0 }
-	};
+	struct option options[OPTIONS_MAX];
 	int option;
 
+	options_getopt(option_rows, options);
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == 'h') {
 			usage(c, stdout);
 			return EXIT_DONE;
 		}
-		if (option == 's')
-			return print_schema(c, optarg);
 		if (option == 'V') {
 			printf("%s %s\n", c->program, SLUICE_VERSION);
 			return EXIT_DONE;
@@ -174,6 +184,8 @@ static int read_command(struct command *c, int argc, char **argv)
 			return EXIT_USAGE;
 		}
 	}
+	if (optind == argc && c->schema)
+		return print_schema(c);
 	if (optind == argc && (c->check ? c->config != NULL : c->directory != NULL))
 		return -1;
 	usage(c, stderr);

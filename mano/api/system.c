@@ -4,6 +4,7 @@
 
 #include "api/api.h"
 #include "lifecycle/doctor.h"
+#include "lifecycle/schemas.h"
 #include "lifecycle/unit.h"
 #include "manage/metrics.h"
 #include "manage/openapi.h"
@@ -156,6 +157,18 @@ static void get_openapi(const struct rest_request *request, struct rest_reply *r
 	json_decref(components);
 }
 
+static void get_schemas(const struct rest_request *request, struct rest_reply *reply)
+{
+	struct errors errors = ERRORS_NONE;
+	json_t *schemas = schemas_read(&manager_of(request)->options, &errors);
+
+	if (schemas)
+		rest_reply_json(reply, 200, schemas);
+	else
+		rest_problem(reply, 500, "%s", errors.list[0].detail);
+	errors_free(&errors);
+}
+
 const struct rest_route system_routes[] = {
 	{ .pattern = "/v1/nodes", .summary = "Hosts", .get = { .handle = get_nodes, .summary = "This one" } },
 	{ .pattern = "/v1/nodes/{node}",
@@ -164,6 +177,10 @@ const struct rest_route system_routes[] = {
 	{ .pattern = "/v1/doctor",
 	  .summary = "What the host lacks",
 	  .get = { .handle = get_doctor, .summary = "Checks and their fixes" },
+	  .flags = REST_SLOW },
+	{ .pattern = "/v1/schemas",
+	  .summary = "What descriptors and the configurations of functions may hold",
+	  .get = { .handle = get_schemas, .summary = "All of them, as JSON Schema" },
 	  .flags = REST_SLOW },
 	{ .pattern = "/metrics",
 	  .summary = "Metrics for Prometheus",

@@ -87,6 +87,9 @@ const char *cli_noun(unsigned i);
 /* The path of the noun and name in cli->words; false: it was said what is missing. */
 bool cli_noun_path(const struct cli *cli, char *path, size_t size);
 
+/* explain.c: candidates for what is to be explained, given what stands of it already. */
+void explain_complete(struct cli *cli, const char *word);
+
 /* Commands: the words behind the verb are in cli->words. */
 int command_get(struct cli *cli);
 int command_describe(struct cli *cli);
@@ -106,6 +109,7 @@ int command_completion(struct cli *cli);
 int command_version(struct cli *cli);
 int command_help(struct cli *cli);
 int command_complete(struct cli *cli);
+int command_explain(struct cli *cli);
 int command_trace(struct cli *cli);
 int command_capture(struct cli *cli);
 

@@ -288,9 +288,10 @@ static bool print_event(void *user, const struct http_event *event)
 	const struct cli *cli = user;
 	json_t *json = event && event->data ? json_loads(event->data, 0, NULL) : NULL;
 
-	if (json && cli->output == OUTPUT_YAML)
+	if (json && cli->output == OUTPUT_YAML) {
+		puts("---");
 		yaml_print(json);
-	else if (json && cli->output == OUTPUT_JSON)
+	} else if (json && cli->output == OUTPUT_JSON)
 		printf("%s\n", event->data);
 	else if (json)
 		printf("%s  %-18s %-12s %s\n", json_string_value(json_object_get(json, "time")),

@@ -167,7 +167,7 @@ static bool is_one_of(const char *word, const char *const *words)
 	return false;
 }
 
-static void tell_first(struct cli *cli, const char *verb)
+static void tell_first(struct cli *cli, const char *verb, const char *last)
 {
 	static const char *const services[] = { "heal", "restart", "trace", "capture", NULL };
 	const char *words = first_words(verb);
@@ -179,6 +179,8 @@ static void tell_first(struct cli *cli, const char *verb)
 			printf("%s\n", cli_noun(i));
 	} else if (strcmp(verb, "help") == 0) {
 		tell_verbs();
+	} else if (strcmp(verb, "explain") == 0) {
+		explain_complete(cli, last);
 	} else if (is_one_of(verb, services)) {
 		tell_names(cli, "/v1/services", "");
 		tell_members(cli, strcmp(verb, "trace") == 0 ? "chains" : "vnfs");
@@ -265,12 +267,12 @@ static int plain_words(struct cli *cli, char **words, int count, char **plain, i
 	return n;
 }
 
-static void tell_word(struct cli *cli, char **plain, int n)
+static void tell_word(struct cli *cli, char **plain, int n, const char *last)
 {
 	if (n == 0)
 		tell_verbs();
 	else if (n == 1)
-		tell_first(cli, plain[0]);
+		tell_first(cli, plain[0], last);
 	else if (n == 2)
 		tell_second(cli, plain[0], plain[1]);
 	else
@@ -290,6 +292,6 @@ int command_complete(struct cli *cli)
 	if (*last == '-')
 		tell_options(n ? verb_find(plain[0]) : NULL);
 	else if (context_resolve(cli) == CLI_DONE)
-		tell_word(cli, plain, n);
+		tell_word(cli, plain, n, last);
 	return CLI_DONE;
 }

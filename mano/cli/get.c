@@ -146,6 +146,8 @@ static int watch(struct cli *cli, const char *path)
 		if (!before || !json_equal(before, now)) {
 			if (terminal)
 				printf("\033[H\033[2J");
+			else if (before && cli->output == OUTPUT_YAML)
+				puts("---");
 			cli_print(cli, now);
 		}
 		json_decref(before);

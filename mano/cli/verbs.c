@@ -98,6 +98,11 @@ const struct cli_verb cli_verbs[] = {
 	  command_capture, false },
 	{ "doctor", "doctor", "what this host lacks, and how to mend it", "",
 	  "sluice doctor\texit 1 if anything is missing\n", command_doctor, false },
+	{ "explain", "explain [KIND[.MEMBER...]]", "what may be written in a descriptor or configuration", "",
+	  "sluice explain\tkinds that can be explained\n"
+	  "sluice explain chain.path\tone member: type, range, default, meaning\n"
+	  "sluice explain firewall.rules\tall members of a list of a function\n",
+	  command_explain, false },
 	{ "context", "context list | set|use|delete NAME", "which sluiced is spoken to", "dry-run",
 	  "sluice context set lab --server unix:/run/lab/sluiced.sock\tremember one\n"
 	  "sluice context use lab\ttake it from now on\n",

@@ -84,7 +84,10 @@ static void emit_value(yaml_emitter_t *emitter, const json_t *value)
 
 static int write_out(void *user, unsigned char *text, size_t length)
 {
-	(void)user;
+	char *last = user;
+
+	if (length)
+		*last = (char)text[length - 1];
 	return fwrite(text, 1, length, stdout) == length;
 }
 
@@ -92,9 +95,10 @@ void yaml_print(const json_t *data)
 {
 	yaml_emitter_t emitter;
 	yaml_event_t event;
+	char last = '\n';
 
 	yaml_emitter_initialize(&emitter);
-	yaml_emitter_set_output(&emitter, write_out, NULL);
+	yaml_emitter_set_output(&emitter, write_out, &last);
 	yaml_emitter_set_unicode(&emitter, 1);
 	yaml_emitter_set_width(&emitter, -1);
 	yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING);
@@ -108,4 +112,6 @@ void yaml_print(const json_t *data)
 	yaml_emitter_emit(&emitter, &event);
 	yaml_emitter_flush(&emitter);
 	yaml_emitter_delete(&emitter);
+	if (last != '\n') /* libyaml leaves it to whoever writes the next document */
+		putchar('\n');
 }

@@ -4,7 +4,6 @@
  * REST until it is told to stop. The main thread does nothing but wait for signals. Processes outlive it.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <grp.h>
 #include <libgen.h>
 #include <limits.h>
@@ -17,6 +16,7 @@
 
 #include "api/api.h"
 #include "manage/log.h"
+#include "manage/options.h"
 #include "util/memory.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -27,25 +27,38 @@ struct command {
 	long group;
 };
 
+static const struct option_row option_rows[] = {
+	{ "run-dir", 'r', "DIR", "sockets, processes' folders (default: /run/sluice)" },
+	{ "state-dir", 's', "DIR", "what is remembered (default: /var/lib/sluice)" },
+	{ "libexec", 'x', "DIR", "where sluice-chain, sluice-firewall ... are (default: found)" },
+	{ "group", 'g', "NAME", "members may use the REST socket, besides root" },
+	{ "ready-timeout", 't', "SECONDS", "for a process to be ready in an operation (default: 30)" },
+	{ "stop-vnfs-on-exit", 'S', NULL, "stop all processes with sluiced; else they are adopted again" },
+	{ "foreground", 'f', NULL, "stay in the foreground (as it always does)" },
+	{ "log", 'l', "FILE", "default: standard error; SIGHUP opens it anew" },
+	{ "log-level", 'v', "LEVEL", "debug, info, warn or error (default: info)" },
+	{ "log-json", 'j', NULL, "log lines as JSON" },
+	{ "schema", 'c', NULL, "print the schema of descriptors and these options as JSON" },
+	{ "version", 'V', NULL, "print the version" },
+	{ "help", 'h', NULL, "print this" },
+	{ NULL, 0, NULL, NULL },
+};
+
 static void usage(FILE *to)
 {
-	fputs("usage: sluiced [options]\n\n"
-	      "  --run-dir DIR           sockets, processes' folders (default: /run/sluice)\n"
-	      "  --state-dir DIR         what is remembered (default: /var/lib/sluice)\n"
-	      "  --libexec DIR           where sluice-chain, sluice-firewall ... are (default: beside "
-	      "sluiced, or where\n"
-	      "                          they were installed)\n"
-	      "  --group NAME            members may use the REST socket, besides root\n"
-	      "  --ready-timeout S       how long an operation waits for a process to be ready (default: "
-	      "30)\n"
-	      "  --stop-vnfs-on-exit     stop all processes with sluiced; else they run on and are adopted "
-	      "again\n"
-	      "  --foreground            stay in the foreground (as it always does)\n"
-	      "  --log FILE              default: standard error; SIGHUP opens it anew\n"
-	      "  --log-level debug|info|warn|error\n"
-	      "  --log-json\n"
-	      "  --version, --help\n",
-	      to);
+	fputs("usage: sluiced [options]\n\n", to);
+	options_print(option_rows, to);
+}
+
+/* What manual pages are made of. */
+static void print_schema(void)
+{
+	json_t *about = json_pack("{s:s,s:o,s:o}", "program", "sluiced", "options", options_json(option_rows),
+	                          "service", schema_to_openapi(service_schema));
+
+	json_dumpf(about, stdout, JSON_COMPACT);
+	putchar('\n');
+	json_decref(about);
 }
 
 static bool take_group(struct command *c, const char *name)
@@ -105,24 +118,17 @@ static bool take_option(struct command *c, int option)
 /* -1: go on; else the exit status. */
 static int read_command(struct command *c, int argc, char **argv)
 {
-	static const struct option options[] = { { "run-dir", 1, NULL, 'r' },
-		                                 { "state-dir", 1, NULL, 's' },
-		                                 { "libexec", 1, NULL, 'x' },
-		                                 { "group", 1, NULL, 'g' },
-		                                 { "ready-timeout", 1, NULL, 't' },
-		                                 { "stop-vnfs-on-exit", 0, NULL, 'S' },
-		                                 { "foreground", 0, NULL, 'f' },
-		                                 { "log", 1, NULL, 'l' },
-		                                 { "log-level", 1, NULL, 'v' },
-		                                 { "log-json", 0, NULL, 'j' },
-		                                 { "version", 0, NULL, 'V' },
-		                                 { "help", 0, NULL, 'h' },
-		                                 { NULL, 0, NULL, 0 } };
+	struct option options[OPTIONS_MAX];
 	int option;
 
+	options_getopt(option_rows, options);
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == 'h') {
 			usage(stdout);
+			return EXIT_DONE;
+		}
+		if (option == 'c') {
+			print_schema();
 			return EXIT_DONE;
 		}
 		if (option == 'V') {

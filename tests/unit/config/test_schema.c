@@ -313,12 +313,12 @@ static void test_openapi(void **state)
 	expect_json(
 	        json, "timeout",
 	        "{\"default\":60,\"description\":\"T.\",\"format\":\"int64\",\"maximum\":3600,\"minimum\":1,"
-	        "\"type\":\"integer\",\"x-unit\":\"s\"}");
+	        "\"type\":\"integer\",\"x-type\":\"integer\",\"x-unit\":\"s\"}");
 	expect_json(
 	        json, "policy",
 	        "{\"default\":\"drop\",\"description\":\"Policy.\",\"enum\":[\"accept\",\"drop\",\"reject\"],"
-	        "\"type\":\"string\"}");
-	expect_json(json, "config", "{\"description\":\"Somebody else's.\"}");
+	        "\"type\":\"string\",\"x-type\":\"one of\"}");
+	expect_json(json, "config", "{\"description\":\"Somebody else's.\",\"x-type\":\"any\"}");
 	const json_t *rules = json_object_get(json_object_get(json, "properties"), "rules");
 	const json_t *item = json_object_get(rules, "items");
 	assert_string_equal(json_string_value(json_object_get(rules, "x-key")), "name");
