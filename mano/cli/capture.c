@@ -41,7 +41,7 @@ static bool write_out(void *user, const struct http_reply *head, const char *dat
 /* Follows the stream to its end; a status. */
 static int follow(struct capturing *c)
 {
-	struct http_request request = { .target = c->cli->server, .path = c->packets };
+	struct http_request request = cli_http(c->cli, "GET", c->packets);
 	struct http_client *client = http_client_new();
 	struct http_reply reply = { 0 };
 	int status = CLI_DONE;

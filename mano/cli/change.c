@@ -72,6 +72,8 @@ static int ended(const struct cli *cli, const json_t *op)
 
 	if (!state) /* not an operation: the change itself has answered */
 		return CLI_DONE;
+	if (cli_structured(cli) || cli->output == OUTPUT_NAME)
+		cli_print(cli, op);
 	if (strcmp(state, "COMPLETED") == 0) {
 		cli_say(cli, "operation %" JSON_INTEGER_FORMAT ": completed\n", id);
 		return CLI_DONE;
@@ -169,9 +171,11 @@ int cli_change(struct cli *cli, const char *method, const char *path, const json
 	if (status == CLI_DONE && cli->dry_run) {
 		status = tell_dry_run(cli, answer);
 	} else if (status == CLI_DONE && id && under_way(answer)) {
-		if (cli->no_wait)
+		if (cli->no_wait) {
 			cli_say(cli, "operation %" JSON_INTEGER_FORMAT ": begun\n", id);
-		else
+			if (cli_structured(cli) || cli->output == OUTPUT_NAME)
+				cli_print(cli, answer);
+		} else
 			status = cli_await(cli, id);
 	} else if (status == CLI_DONE) {
 		status = ended(cli, answer);

@@ -48,6 +48,9 @@ struct cli {
 int cli_request(struct cli *cli, const char *method, const char *path, const json_t *body, json_t **answer);
 /* A page of a list; *next (malloc'd) is the path of the one behind it, or NULL. */
 int cli_request_page(struct cli *cli, const char *path, json_t **answer, char **next);
+struct http_request;
+/* A request for the client itself: streams and events, which end when the reader or the writer has had enough. */
+struct http_request cli_http(const struct cli *cli, const char *method, const char *path);
 /* A change: a dry run if one was asked for; else waits for its operation unless told not to, and says how it ended. */
 int cli_change(struct cli *cli, const char *method, const char *path, const json_t *body);
 /* Tells all errors of an answer on standard error, with file and line where they are known. */

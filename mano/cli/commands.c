@@ -305,13 +305,13 @@ static bool print_event(void *user, const struct http_event *event)
 int cli_list_events(struct cli *cli, json_t **list)
 {
 	static const char *const headers[] = { "Accept: application/json", NULL };
-	struct http_request request = { .target = cli->server,
-		                        .path = "/v1/events?last=0&limit=1000",
-		                        .headers = headers };
+	struct http_request request = cli_http(cli, "GET", "/v1/events?last=0&limit=1000");
 	struct http_client *client = http_client_new();
 	struct http_reply reply = { 0 };
 	int status = CLI_UNREACHABLE;
 
+	request.headers = headers;
+	request.timeout_ms = 1000L * cli->timeout_s;
 	if (http_request_json(client, &request, NULL, &reply, list))
 		status = reply.status == 200 ? CLI_DONE : CLI_FAILED;
 	else if (!cli->silent)
@@ -340,7 +340,7 @@ static int last_events(struct cli *cli)
 
 int command_events(struct cli *cli)
 {
-	struct http_request request = { .target = cli->server, .path = "/v1/events" };
+	struct http_request request = cli_http(cli, "GET", "/v1/events");
 	struct http_client *client;
 	struct http_reply reply;
 	bool answered;
@@ -369,15 +369,25 @@ int command_doctor(struct cli *cli)
 	return status;
 }
 
+/* Both versions; a difference is worth a remark, for sluiced is stopped last when both are replaced. */
 int command_version(struct cli *cli)
 {
-	json_t *answer;
-	int status;
+	json_t *answer, *both = json_pack("{s:s}", "sluice", SLUICE_VERSION), *theirs;
+	int status = cli_request(cli, "GET", "/v1/version", NULL, &answer);
 
-	printf("sluice %s\n", SLUICE_VERSION);
-	status = cli_request(cli, "GET", "/v1/version", NULL, &answer);
-	if (status == CLI_DONE)
-		printf("sluiced %s\n", json_string_value(json_object_get(answer, "version")));
+	theirs = json_object_get(answer, "version");
+	if (theirs)
+		json_object_set(both, "sluiced", theirs);
+	if (cli_structured(cli)) {
+		cli_print(cli, both);
+	} else {
+		printf("sluice %s\n", SLUICE_VERSION);
+		if (theirs)
+			printf("sluiced %s\n", json_string_value(theirs));
+	}
+	if (theirs && strcmp(json_string_value(theirs), SLUICE_VERSION) != 0)
+		cli_say(cli, "sluice: the versions differ: the older one may not know what the newer asks\n");
+	json_decref(both);
 	json_decref(answer);
 	return status;
 }

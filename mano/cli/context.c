@@ -103,6 +103,21 @@ static int take_context(struct cli *cli, const char *name)
 	return status;
 }
 
+/* Said before anything is tried: a misspelt place would else be an unreachable one. */
+static int check_server(const char *server)
+{
+	static const char *const forms[] = { "unix:", "http://", "https://" };
+
+	for (unsigned i = 0; i < sizeof(forms) / sizeof(*forms); i++)
+		if (strncmp(server, forms[i], strlen(forms[i])) == 0 && server[strlen(forms[i])])
+			return CLI_DONE;
+	fprintf(stderr,
+	        "sluice: where sluiced is must be unix:/PATH, http://HOST:PORT or https://HOST:PORT, not "
+	        "\"%s\"\n",
+	        server);
+	return CLI_USAGE;
+}
+
 int context_resolve(struct cli *cli)
 {
 	const char *server = getenv("SLUICE_SERVER"), *name = getenv("SLUICE_CONTEXT");
@@ -117,7 +132,7 @@ int context_resolve(struct cli *cli)
 		cli->server = server;
 	else
 		status = take_context(cli, name && *name ? name : NULL);
-	return status;
+	return status == CLI_DONE ? check_server(cli->server) : status;
 }
 
 /* --- changing the file --- */
@@ -177,6 +192,8 @@ static int set_context(const struct cli *cli, struct conf *document, const char 
 
 	if (!cli->server_asked)
 		return cli_usage("context set NAME --server unix:PATH|URL");
+	if (check_server(cli->server_asked) != CLI_DONE)
+		return CLI_USAGE;
 	drop(document, name);
 	item = conf_new(with_contexts(document), CONF_GROUP, NULL);
 	conf_set_string(item, "name", name);

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/verbs.h"
 #include "util/memory.h"
 
 enum { PATH_SIZE = 512 };
@@ -39,6 +39,7 @@ static const struct noun *find_noun(const char *word)
 		if (strncmp(nouns[i].name, word, strlen(nouns[i].name)) == 0 &&
 		    strlen(word) <= strlen(nouns[i].name) + 1)
 			return &nouns[i];
+	suggest_print("noun", word, cli_noun);
 	fprintf(stderr, "sluice: there are:");
 	for (unsigned i = 0; i < sizeof(nouns) / sizeof(*nouns); i++)
 		fprintf(stderr, " %s", nouns[i].name);

@@ -189,7 +189,7 @@ int command_help(struct cli *cli)
 	const struct cli_verb *verb = cli->count ? verb_find(cli->words[0]) : NULL;
 
 	if (cli->count && !verb) {
-		fprintf(stderr, "sluice: no verb \"%s\"; sluice help lists them\n", cli->words[0]);
+		suggest_print("verb", cli->words[0], verb_name);
 		return CLI_USAGE;
 	}
 	help_print(verb, stdout);

@@ -119,6 +119,7 @@ static void make_options(struct option *options, char *letters)
 {
 	unsigned n = 0;
 
+	*letters++ = ':'; /* a missing argument is told apart */
 	for (const struct cli_option *option = cli_options; option->name && n < OPTIONS_MAX - 1; option++) {
 		options[n++] =
 		        (struct option){ option->name, option->argument ? 1 : 0, NULL, option->letter };
@@ -135,12 +136,11 @@ static void make_options(struct option *options, char *letters)
 /* The verb on the command line, and only options that it takes. NULL: it was said what is wrong. */
 static const struct cli_verb *check_verb(const char *name, const bool *seen)
 {
-	const struct cli_verb *verb = verb_find(name), *like;
+	const struct cli_verb *verb = verb_find(name);
 
 	if (!verb) {
-		like = verb_like(name);
-		fprintf(stderr, "sluice: no verb \"%s\"%s%s%s; sluice help lists them\n", name,
-		        like ? ", do you mean \"" : "", like ? like->name : "", like ? "\"?" : "");
+		suggest_print("verb", name, verb_name);
+		fprintf(stderr, "sluice: sluice help lists all verbs\n");
 		return NULL;
 	}
 	for (unsigned i = 0; cli_options[i].name; i++) {
@@ -153,22 +153,38 @@ static const struct cli_verb *check_verb(const char *name, const bool *seen)
 	return verb;
 }
 
+/* What getopt could not take: an option without its argument, or none of ours. */
+static int refuse_option(const char *word, bool known)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, "="), word);
+	if (known)
+		fprintf(stderr, "sluice: %s wants an argument\n", name);
+	else if (strncmp(word, "--", 2) == 0)
+		suggest_print("option", name + 2, option_name);
+	else
+		fprintf(stderr, "sluice: no option \"%s\"\n", name);
+	fprintf(stderr, "sluice: sluice help lists verbs and options\n");
+	return CLI_USAGE;
+}
+
 /* Reads all options, notes which were there. -1: go on; else the exit status. */
 static int read_options(struct cli *cli, int argc, char **argv, bool *seen, bool *help)
 {
 	struct option options[OPTIONS_MAX];
-	char letters[2 * OPTIONS_MAX];
+	char letters[2 * OPTIONS_MAX + 2];
 	int option;
 
+	opterr = 0;
 	make_options(options, letters);
 	while ((option = getopt_long(argc, argv, letters, options, NULL)) != -1) {
 		for (unsigned i = 0; cli_options[i].name; i++)
 			seen[i] = seen[i] || cli_options[i].letter == option;
 		if (option == 'h') {
 			*help = true;
-		} else if (option == '?') {
-			fprintf(stderr, "sluice: sluice help lists verbs and options\n");
-			return CLI_USAGE;
+		} else if (option == '?' || option == ':') {
+			return refuse_option(argv[optind - 1], option == ':');
 		} else if (!take_option(cli, option)) {
 			return CLI_USAGE;
 		}
@@ -205,17 +221,13 @@ static int run_verb(struct cli *cli, int argc, char **argv, const bool *seen, bo
 	return status == CLI_DONE ? verb->run(cli) : status;
 }
 
-/* What is not for people: candidates of completion, the manual page. -1: neither. */
+/* What is not for people: candidates of completion. -1: something else. */
 static int run_hidden(struct cli *cli, int argc, char **argv)
 {
 	if (argc > 1 && strcmp(argv[1], "__complete") == 0) {
 		cli->words = argv + 2;
 		cli->count = argc - 2;
 		return command_complete(cli);
-	}
-	if (argc == 2 && strcmp(argv[1], "__manual") == 0) {
-		help_manual();
-		return CLI_DONE;
 	}
 	return -1;
 }

@@ -9,6 +9,8 @@
 #include "manage/problem.h"
 #include "util/memory.h"
 
+enum { SILENT_MS = 2000, COMPILE_MS = 60000 };
+
 static int status_exit(unsigned status)
 {
 	if (status < 300)
@@ -86,18 +88,38 @@ void cli_problem(const struct cli *cli, const json_t *answer)
 	print_problem(cli, answer, 422);
 }
 
+/* A word for a shell. */
+static void print_quoted(const char *word)
+{
+	fputc('\'', stderr);
+	for (; *word; word++) {
+		if (*word == '\'')
+			fputs("'\\''", stderr);
+		else
+			fputc(*word, stderr);
+	}
+	fputc('\'', stderr);
+}
+
 static void print_curl(const struct cli *cli, const char *method, const char *path, const json_t *body)
 {
-	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL, *full;
+	bool local = strncmp(cli->server, "unix:", 5) == 0;
 
-	if (strncmp(cli->server, "unix:", 5) == 0)
-		fprintf(stderr, "+ curl -X %s --unix-socket %s 'http://sluiced%s'", method, cli->server + 5,
-		        path);
-	else
-		fprintf(stderr, "+ curl -X %s '%s%s'", method, cli->server, path);
-	if (text)
-		fprintf(stderr, " -H 'Content-Type: application/json' -d '%s'", text);
+	fprintf(stderr, "+ curl -X %s ", method);
+	if (local) {
+		fprintf(stderr, "--unix-socket ");
+		print_quoted(cli->server + 5);
+		fputc(' ', stderr);
+	}
+	full = text_format("%s%s", local ? "http://sluiced" : cli->server, path);
+	print_quoted(full);
+	if (text) {
+		fprintf(stderr, " -H 'Content-Type: application/json' -d ");
+		print_quoted(text);
+	}
 	fprintf(stderr, "\n");
+	free(full);
 	free(text);
 }
 
@@ -123,14 +145,27 @@ static char *next_of(const char *link)
 	               : NULL;
 }
 
+/* A read answers at once; a change may have a big configuration compiled first. */
+static long patience(const struct cli *cli, const char *method)
+{
+	if (cli->silent)
+		return SILENT_MS;
+	return 1000L * cli->timeout_s + (strcmp(method, "GET") == 0 ? 0 : COMPILE_MS);
+}
+
+struct http_request cli_http(const struct cli *cli, const char *method, const char *path)
+{
+	if (cli->verbose)
+		print_curl(cli, method, path, NULL);
+	return (struct http_request){ .target = cli->server, .method = method, .path = path };
+}
+
 static int exchange(struct cli *cli, const char *method, const char *path, const json_t *body,
                     json_t **answer, char **next)
 {
-	struct http_request request = { .target = cli->server,
-		                        .method = method,
-		                        .path = path,
-		                        .timeout_ms =
-		                                (cli->silent ? 2000 : (long)(cli->timeout_s + 10) * 1000) };
+	struct http_request request = {
+		.target = cli->server, .method = method, .path = path, .timeout_ms = patience(cli, method)
+	};
 	struct http_client *client = http_client_new();
 	struct http_reply reply = { 0 };
 	json_t *got = NULL;

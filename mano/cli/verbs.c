@@ -13,7 +13,8 @@ const struct cli_option cli_options[] = {
 	{ "help", 'h', NULL, true, true, "help of all, or of the verb that is named with it" },
 	{ "file", 'f', "FILE", true, false, "libconfig, or JSON if it ends in .json" },
 	{ "dry-run", 'd', NULL, false, false, "say what would change, change nothing" },
-	{ "timeout", 't', "SECONDS", false, false, "how long to wait (30)" },
+	{ "timeout", 't', "SECONDS", false, true,
+	  "how long to wait for an answer, or for the end of an operation (30)" },
 	{ "write", 'w', "FILE", true, false, "where captured packets go; - is standard output" },
 	{ "wait", 'y', NULL, false, false, "wait for the end of the operation, as is done anyway" },
 	{ "no-wait", 'n', NULL, false, false, "begin the operation, do not wait for its end" },
@@ -30,7 +31,7 @@ const struct cli_option cli_options[] = {
 	{ NULL, 0, NULL, false, false, NULL },
 };
 
-#define CHANGES "dry-run timeout wait no-wait"
+#define CHANGES "dry-run wait no-wait"
 
 const struct cli_verb cli_verbs[] = {
 	{ "get", "get NOUN [SERVICE[/NAME]]",
@@ -74,8 +75,7 @@ const struct cli_verb cli_verbs[] = {
 	  "sluice heal edge/nat\tthe process that it runs in\n", command_heal, false },
 	{ "restart", "restart SERVICE[/VNF]", "stop gently and start", CHANGES,
 	  "sluice restart edge\tall processes of a service\n", command_restart, false },
-	{ "op", "op list | show|wait|retry|fail|rollback ID", "operations",
-	  "filter limit timeout wait no-wait",
+	{ "op", "op list | show|wait|retry|fail|rollback ID", "operations", "filter limit wait no-wait",
 	  "sluice op list\tthe last ones\n"
 	  "sluice op wait 12 --timeout 60\tuntil it has ended\n",
 	  command_op, false },
@@ -111,7 +111,7 @@ const struct cli_verb cli_verbs[] = {
 	  "eval \"$(sluice completion bash)\"\tfor this shell\n", command_completion, true },
 	{ "help", "help [VERB]", "this, or help of a verb", "", "sluice help chain\thelp of one verb\n",
 	  command_help, true },
-	{ "version", "version", "versions of both ends", "", "sluice version\n", command_version, false },
+	{ "version", "version", "versions of both ends", "", "sluice version -o json\tfor a script\n", command_version, false },
 	{ NULL, NULL, NULL, NULL, NULL, NULL, false },
 };
 
@@ -123,51 +123,14 @@ const struct cli_verb *verb_find(const char *name)
 	return NULL;
 }
 
-static unsigned least(unsigned a, unsigned b, unsigned c)
+const char *verb_name(unsigned i)
 {
-	unsigned two = a < b ? a : b;
-
-	return two < c ? two : c;
+	return cli_verbs[i].name;
 }
 
-/* Levenshtein's distance of two short words. */
-static unsigned distance(const char *a, const char *b)
+const char *option_name(unsigned i)
 {
-	enum { LONGEST = 32 };
-	unsigned row[LONGEST + 1], size = (unsigned)strlen(b);
-
-	if (size > LONGEST)
-		return LONGEST;
-	for (unsigned j = 0; j <= size; j++)
-		row[j] = j;
-	for (unsigned i = 1; a[i - 1]; i++) {
-		unsigned corner = row[0];
-
-		row[0] = i;
-		for (unsigned j = 1; j <= size; j++) {
-			unsigned above = row[j];
-
-			row[j] = least(row[j - 1] + 1, above + 1, corner + (a[i - 1] != b[j - 1]));
-			corner = above;
-		}
-	}
-	return row[size];
-}
-
-const struct cli_verb *verb_like(const char *name)
-{
-	const struct cli_verb *best = NULL;
-	unsigned nearest = 3;
-
-	for (const struct cli_verb *verb = cli_verbs; verb->name; verb++) {
-		unsigned far = distance(name, verb->name);
-
-		if (far < nearest && far < strlen(verb->name)) {
-			nearest = far;
-			best = verb;
-		}
-	}
-	return best;
+	return cli_options[i].name;
 }
 
 bool verb_takes(const struct cli_verb *verb, const struct cli_option *option)

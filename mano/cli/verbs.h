@@ -28,8 +28,13 @@ extern const struct cli_option cli_options[]; /* up to name NULL */
 extern const struct cli_verb cli_verbs[];
 
 const struct cli_verb *verb_find(const char *name);
-/* The verb that was probably meant, or NULL. */
-const struct cli_verb *verb_like(const char *name);
+/* Names of all verbs and options, in order; NULL at the end. */
+const char *verb_name(unsigned i);
+const char *option_name(unsigned i);
+/* suggest.c: the word that was probably meant, or NULL; word(i) gives all that there are, then NULL. */
+const char *suggest(const char *wrong, const char *(*word)(unsigned i));
+/* Says that there is no such WHAT, and which one may have been meant. */
+void suggest_print(const char *what, const char *wrong, const char *(*word)(unsigned i));
 bool verb_takes(const struct cli_verb *verb, const struct cli_option *option);
 /* Help of one verb; NULL: of all. */
 void help_print(const struct cli_verb *verb, FILE *to);

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The tables of verbs and options hold together: help, manual pages and completion are made of nothing else. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cli/verbs.h"
+
+static const struct cli_option *option_named(const char *name, size_t length)
+{
+	for (const struct cli_option *option = cli_options; option->name; option++)
+		if (strlen(option->name) == length && strncmp(option->name, name, length) == 0)
+			return option;
+	return NULL;
+}
+
+static void test_options_are_unique(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; cli_options[i].name; i++) {
+		assert_non_null(cli_options[i].help);
+		for (unsigned j = 0; j < i; j++) {
+			assert_string_not_equal(cli_options[i].name, cli_options[j].name);
+			assert_int_not_equal(cli_options[i].letter, cli_options[j].letter);
+		}
+	}
+}
+
+static void test_verbs_name_options_that_exist(void **state)
+{
+	(void)state;
+	for (const struct cli_verb *verb = cli_verbs; verb->name; verb++) {
+		for (const char *word = verb->options; *word;) {
+			size_t length = strcspn(word, " ");
+			const struct cli_option *option = option_named(word, length);
+
+			assert_non_null(option);
+			assert_false(option->common);
+			assert_true(verb_takes(verb, option));
+			word += length + (word[length] == ' ');
+		}
+	}
+}
+
+static void test_verbs_are_whole(void **state)
+{
+	char start[64];
+
+	(void)state;
+	for (const struct cli_verb *verb = cli_verbs; verb->name; verb++) {
+		assert_ptr_equal(verb_find(verb->name), verb);
+		assert_non_null(verb->run);
+		assert_true(strlen(verb->help) > 0);
+		assert_true(strncmp(verb->usage, verb->name, strlen(verb->name)) == 0);
+		snprintf(start, sizeof(start), "sluice %s", verb->name);
+		for (const char *line = verb->examples; *line; line += strcspn(line, "\n") + 1) {
+			assert_non_null(strstr(line, start));
+			assert_true(strcspn(line, "\t") < strcspn(line, "\n"));
+		}
+		assert_true(verb->examples[0] != '\0');
+		assert_int_equal(verb->examples[strlen(verb->examples) - 1], '\n');
+	}
+}
+
+static void test_an_option_is_taken_by_its_whole_name(void **state)
+{
+	const struct cli_verb verb = { .name = "x", .options = "no-wait file" };
+	const struct cli_option wait = { .name = "wait" }, file = { .name = "file" },
+	                        no = { .name = "no-wait" }, all = { .name = "other", .common = true };
+
+	(void)state;
+	assert_false(verb_takes(&verb, &wait));
+	assert_true(verb_takes(&verb, &file));
+	assert_true(verb_takes(&verb, &no));
+	assert_true(verb_takes(&verb, &all));
+}
+
+static void test_suggestions(void **state)
+{
+	(void)state;
+	assert_string_equal(suggest("descrbe", verb_name), "describe");
+	assert_string_equal(suggest("aply", verb_name), "apply");
+	assert_string_equal(suggest("tpo", verb_name), "top");
+	assert_string_equal(suggest("dryrun", option_name), "dry-run");
+	assert_string_equal(suggest("sesion", cli_noun), "session");
+	assert_null(suggest("frobnicate", verb_name));
+	assert_null(suggest("", verb_name));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_options_are_unique),
+		cmocka_unit_test(test_verbs_name_options_that_exist),
+		cmocka_unit_test(test_verbs_are_whole),
+		cmocka_unit_test(test_an_option_is_taken_by_its_whole_name),
+		cmocka_unit_test(test_suggestions),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
