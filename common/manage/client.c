@@ -19,6 +19,7 @@ enum { DEFAULT_TIMEOUT_MS = 10000, DEFAULT_LIMIT = 64 << 20 };
 
 struct http_client {
 	CURL *curl;
+	char *cacert, *cert, *key, *authorization; /* NULL: none */
 };
 
 /* One exchange under way. A body goes to `handler` if there is one, else into `body`. */
@@ -55,7 +56,26 @@ void http_client_free(struct http_client *client)
 	if (!client)
 		return;
 	curl_easy_cleanup(client->curl);
+	http_client_identify(client, &(struct http_identity){ 0 });
 	free(client);
+}
+
+static void replace(char **text, const char *by)
+{
+	free(*text);
+	*text = by ? strdup(by) : NULL;
+}
+
+void http_client_identify(struct http_client *client, const struct http_identity *identity)
+{
+	char *header = NULL;
+	if (identity->token && asprintf(&header, "Authorization: Bearer %s", identity->token) < 0)
+		header = NULL;
+	replace(&client->cacert, identity->cacert);
+	replace(&client->cert, identity->cert);
+	replace(&client->key, identity->key);
+	replace(&client->authorization, header);
+	free(header);
 }
 
 void http_reply_free(struct http_reply *reply)
@@ -161,7 +181,7 @@ static bool set_url(CURL *curl, const struct http_request *request)
 	return set;
 }
 
-static struct curl_slist *make_headers(const struct http_request *request)
+static struct curl_slist *make_headers(const struct http_client *client, const struct http_request *request)
 {
 	char type[128];
 	struct curl_slist *list = NULL;
@@ -171,7 +191,21 @@ static struct curl_slist *make_headers(const struct http_request *request)
 		list = curl_slist_append(list, type);
 	for (const char *const *header = request->headers; header && *header; header++)
 		list = curl_slist_append(list, *header);
+	if (client->authorization)
+		list = curl_slist_append(list, client->authorization);
 	return list;
+}
+
+static void set_identity(const struct http_client *client)
+{
+	CURL *curl = client->curl;
+	curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_3);
+	if (client->cacert)
+		curl_easy_setopt(curl, CURLOPT_CAINFO, client->cacert);
+	if (client->cert)
+		curl_easy_setopt(curl, CURLOPT_SSLCERT, client->cert);
+	if (client->key)
+		curl_easy_setopt(curl, CURLOPT_SSLKEY, client->key);
 }
 
 static void set_method(CURL *curl, const struct http_request *request)
@@ -235,11 +269,12 @@ static bool perform(struct exchange *exchange)
 	struct http_reply *reply = exchange->reply;
 	memset(reply, 0, sizeof *reply);
 	curl_easy_reset(curl);
-	struct curl_slist *headers = make_headers(exchange->request);
+	struct curl_slist *headers = make_headers(exchange->client, exchange->request);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	exchange->limit = exchange->request->limit ? exchange->request->limit : DEFAULT_LIMIT;
 	set_method(curl, exchange->request);
 	set_limits(curl, exchange);
+	set_identity(exchange->client);
 	set_callbacks(curl, exchange);
 	CURLcode code = set_url(curl, exchange->request) ? curl_easy_perform(curl) : CURLE_OUT_OF_MEMORY;
 	curl_slist_free_all(headers);

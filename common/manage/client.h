@@ -38,7 +38,16 @@ struct http_reply {
 	char error[256];
 };
 
+/* How a client shows itself and whom it believes; files are PEM. All may be NULL. */
+struct http_identity {
+	const char *cacert;     /* of the authorities that servers must be of; NULL: the system's */
+	const char *cert, *key; /* ours */
+	const char *token;      /* sent as Authorization: Bearer */
+};
+
 struct http_client *http_client_new(void);
+/* For all requests from here on; copied. */
+void http_client_identify(struct http_client *client, const struct http_identity *identity);
 void http_client_free(struct http_client *client);
 
 /* One exchange. True if a reply came, whatever its status. `reply` is overwritten, not freed first. */

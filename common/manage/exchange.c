@@ -20,6 +20,8 @@ void *exchange_new(void *cls, const char *uri, struct MHD_Connection *connection
 	size_t path = strcspn(uri, "?");
 	exchange->rest = exchange->reply.rest = rest;
 	exchange->connection = exchange->reply.connection = connection;
+	exchange->from = connection_of(connection);
+	exchange->request.caller.how = "none";
 	exchange->path = strndup(uri, path);
 	exchange->query_text = uri[path] ? strdup(uri + path + 1) : NULL;
 	atomic_fetch_add(&rest->exchanges, 1);
@@ -33,6 +35,9 @@ void exchange_over(void *cls, struct MHD_Connection *connection, void **context,
 	(void)connection, (void)code;
 	if (!exchange)
 		return;
+	if (exchange->from) /* it may be silent for idle_s, then it must come to the point */
+		connection_deadline(exchange->from,
+		                    exchange->rest->options.idle_s + exchange->rest->options.header_s);
 	for (unsigned i = 0; i < exchange->param_count; i++)
 		free(exchange->params[i].value);
 	for (unsigned i = 0; i < exchange->query_count; i++) {
@@ -97,30 +102,20 @@ static bool too_large(struct rest_exchange *exchange)
 	return false;
 }
 
-static bool announced_body_fits(struct rest_exchange *exchange)
+static size_t announced(const struct rest_exchange *exchange)
 {
 	const char *length = header(exchange, "Content-Length");
-	unsigned long long bytes = length ? strtoull(length, NULL, 10) : 0;
+	return length ? (size_t)strtoull(length, NULL, 10) : 0;
+}
+
+static bool announced_body_fits(struct rest_exchange *exchange)
+{
+	size_t bytes = announced(exchange);
 	if (!bytes)
 		return true;
 	if (!type_accepted(exchange))
 		return false;
 	return bytes <= body_limit(exchange) || too_large(exchange);
-}
-
-static bool peer_allowed(struct rest_exchange *exchange)
-{
-	const union MHD_ConnectionInfo *info =
-	        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-	const struct rest_peer_check *check = info ? info->socket_context : NULL;
-	if (check)
-		exchange->request.peer = check->peer;
-	if (check && check->allowed)
-		return true;
-	rest_problem(&exchange->reply, 403,
-	             "user %d is neither root, nor the user of this process, nor in its group",
-	             check ? (int)check->peer.uid : -1);
-	return false;
 }
 
 static bool target_known(struct rest_exchange *exchange)
@@ -132,6 +127,8 @@ static bool target_known(struct rest_exchange *exchange)
 		return false;
 	}
 	request->route = route_find(exchange);
+	if (!admit_known(exchange))
+		return false;
 	if (!request->route) {
 		rest_problem(&exchange->reply, 404, "no such path: %s", exchange->path);
 		return false;
@@ -140,22 +137,36 @@ static bool target_known(struct rest_exchange *exchange)
 	return true;
 }
 
+/* Streams take as long as they take; who reads slowly what is whole is given as much time as who writes slowly. */
+static enum MHD_Result answer(struct rest_exchange *exchange)
+{
+	struct rest_reply *reply = &exchange->reply;
+	const struct rest_options *options = &exchange->rest->options;
+	if (exchange->refused && options->refused)
+		options->refused(&exchange->request, reply, options->user);
+	connection_deadline(exchange->from,
+	                    reply->stream ? 0 : connection_patience(exchange->rest, reply->length));
+	return reply_send(reply);
+}
+
 static enum MHD_Result begin(struct rest_exchange *exchange, const char *method)
 {
 	struct rest_request *request = &exchange->request;
-	if (!exchange->path)
+	if (!exchange->path || !exchange->from)
 		return MHD_NO;
+	exchange->from->fresh = false;
+	connection_deadline(exchange->from, connection_patience(exchange->rest, announced(exchange)));
 	request->exchange = exchange;
 	request->method = method;
 	request->path = exchange->path;
 	request->query = exchange->query_text;
 	request->content_type = header(exchange, "Content-Type");
 	exchange->phase = PHASE_BODY;
-	exchange->refused = !peer_allowed(exchange) || !target_known(exchange) || !find_method(exchange) ||
-	                    !announced_body_fits(exchange);
+	exchange->refused = !admit_client(exchange) || !target_known(exchange) || !find_method(exchange) ||
+	                    !admit_role(exchange) || !announced_body_fits(exchange);
 	/* A client that waits for our word learns of the refusal before it sends; for others the body is
 	 * drained first, because closing on unread bytes would cost them the reply. */
-	return exchange->refused && header(exchange, "Expect") ? reply_send(&exchange->reply) : MHD_YES;
+	return exchange->refused && header(exchange, "Expect") ? answer(exchange) : MHD_YES;
 }
 
 static bool grow_body(struct rest_exchange *exchange, size_t more)
@@ -197,7 +208,8 @@ static enum MHD_Result upload(struct rest_exchange *exchange, const char *data, 
 	if (exchange->refused)
 		exchange->discarded += *size;
 	*size = 0;
-	return exchange->discarded > REST_DISCARD ? MHD_NO : MHD_YES;
+	size_t most = exchange->request.caller.role ? REST_DISCARD : REST_DISCARD_NOBODY;
+	return exchange->discarded > most ? MHD_NO : MHD_YES;
 }
 
 /* Hands the exchange to the pool. The connection is suspended first: the job may be over before the submit
@@ -205,6 +217,7 @@ static enum MHD_Result upload(struct rest_exchange *exchange, const char *data, 
 static enum MHD_Result run(struct rest_exchange *exchange)
 {
 	exchange->phase = PHASE_RUNNING;
+	connection_deadline(exchange->from, 0);
 	exchange->job.slow = exchange->request.route->flags & REST_SLOW;
 	MHD_suspend_connection(exchange->connection);
 	if (!pool_submit(exchange->rest->pool, &exchange->job)) {
@@ -230,7 +243,7 @@ enum MHD_Result exchange_step(void *listener, struct MHD_Connection *connection,
 		return upload(exchange, data, size);
 	if (exchange->phase == PHASE_BODY && !exchange->refused)
 		return run(exchange);
-	return reply_send(&exchange->reply);
+	return answer(exchange);
 }
 
 static void handle(struct rest_exchange *exchange)

@@ -30,7 +30,16 @@ static void set_options(struct rest *rest, const struct rest_options *options)
 	mine->queue = or_default(mine->queue, 64);
 	mine->connections = or_default(mine->connections, 256);
 	mine->streams = or_default(mine->streams, 64);
+	mine->per_client = or_default(mine->per_client, 64);
+	mine->handshakes = or_default(mine->handshakes, 64);
+	mine->rate = or_default(mine->rate, 100);
+	mine->burst = or_default(mine->burst, 200);
+	mine->header = or_default(mine->header, 16 << 10);
+	if (mine->header > REST_HEADER_MAX)
+		mine->header = REST_HEADER_MAX;
 	mine->idle_s = or_default(mine->idle_s, 60);
+	mine->header_s = or_default(mine->header_s, 10);
+	mine->body_s = or_default(mine->body_s, 30);
 }
 
 struct rest *rest_new(const struct rest_options *options)
@@ -42,11 +51,14 @@ struct rest *rest_new(const struct rest_options *options)
 	json_object_seed(0);
 	set_options(rest, options);
 	pthread_mutex_init(&rest->stream_lock, NULL);
+	pthread_mutex_init(&rest->connection_lock, NULL);
 	pthread_cond_init(&rest->stream_change, NULL);
 	rest->pool = pool_new(rest->options.threads, rest->options.queue, exchange_run);
-	if (rest->pool && thread_start(&rest->ticker, stream_ticker, rest))
+	rest->rates = rates_new(rest->options.rate, rest->options.burst);
+	if (rest->pool && rest->rates && thread_start(&rest->ticker, stream_ticker, rest))
 		return rest;
 	pool_free(rest->pool);
+	rates_free(rest->rates);
 	free(rest);
 	return NULL;
 }
@@ -121,11 +133,13 @@ void rest_stop(struct rest *rest)
 	flush(rest);
 	listeners_free(rest);
 	pool_free(rest->pool);
+	rates_free(rest->rates);
 	pthread_join(rest->ticker, NULL);
 	for (size_t i = 0; i < rest->pattern_count; i++)
 		pattern_free(&rest->patterns[i]);
 	free(rest->patterns);
 	pthread_cond_destroy(&rest->stream_change);
 	pthread_mutex_destroy(&rest->stream_lock);
+	pthread_mutex_destroy(&rest->connection_lock);
 	free(rest);
 }

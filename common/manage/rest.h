@@ -7,9 +7,12 @@
  * therefore be thread safe. Life cycle: rest_new, rest_add (tables), rest_listen_unix, ... rest_stop (waits
  * for running handlers), which frees all.
  *
- * What the library answers by itself: 400 (escape, JSON with line and column), 403 (peer), 404, 405 with
- * Allow, 412/304 by the helpers below, 413, 415, 503 with Retry-After (queue full, too many streams), OPTIONS
- * with Allow, HEAD from GET.
+ * What the library answers by itself: 400 (escape, JSON with line and column), 401 with WWW-Authenticate, 403
+ * (peer, role), 404, 405 with Allow, 412/304 by the helpers below, 413, 415, 429 and 503 with Retry-After (rate;
+ * queue full, too many connections or streams), 431, OPTIONS with Allow, HEAD from GET.
+ *
+ * Who asks: over a unix socket its peer, who is an admin; over TCP, which is always TLS 1.3, whom a bearer token or
+ * a client certificate says (manage/access.h). A token that was sent decides, also over a unix socket.
  */
 #ifndef SLUICE_MANAGE_REST_H
 #define SLUICE_MANAGE_REST_H
@@ -21,6 +24,7 @@
 
 #include <jansson.h>
 
+#include "manage/role.h"
 #include "util/errors.h"
 
 enum { REST_BODY_LIMIT = 16 << 20, REST_JSON_DEPTH = 64 };
@@ -37,6 +41,8 @@ enum rest_flag {
 	/* May take long (compiles, waits for somebody else). Slow handlers never take the last free thread of
 	   the pool. */
 	REST_SLOW = 1,
+	/* Answered to anybody: liveness for probes that have no credentials. */
+	REST_PUBLIC = 2,
 };
 
 struct rest_request;
@@ -51,6 +57,7 @@ struct rest_method {
 	const char *body;     /* component name of what is sent; NULL: none */
 	const char *answer;   /* component name of what comes back; NULL: none */
 	unsigned accepts;     /* enum rest_type */
+	enum role role;       /* the least that may; ROLE_NONE: viewer for GET, operator for all else */
 };
 
 /*
@@ -86,7 +93,8 @@ struct rest_request {
 	const char *body;   /* raw body, NUL after its last byte; NULL: none */
 	size_t body_length;
 	const char *content_type; /* as sent; NULL: none */
-	struct rest_peer peer;
+	struct rest_peer peer;    /* of a unix socket */
+	struct caller caller;
 	void *user;                     /* of the route, or else of the server */
 	struct rest_exchange *exchange; /* private */
 };
@@ -159,26 +167,45 @@ void rest_stream_wake(struct rest_stream *stream);
 
 /* --- The server --- */
 
+struct access;
+
 struct rest_options {
-	void *user;           /* for routes that have none of their own */
-	unsigned threads;     /* of the pool; 0: 8 */
-	unsigned queue;       /* requests that may wait for a thread; 0: 64 */
-	unsigned connections; /* 0: 256 */
-	unsigned streams;     /* 0: 64 */
-	unsigned idle_s;      /* a silent connection is closed after this; 0: 60 */
-	/* Before the handler, on its thread: authorisation, rate limits (429), common headers. False: the
-	 * reply stands. */
+	void *user;            /* for routes that have none of their own */
+	struct access *access; /* who may come by TCP, and tokens; NULL: nobody, none */
+	unsigned threads;      /* of the pool; 0: 8 */
+	unsigned queue;        /* requests that may wait for a thread; 0: 64 */
+	unsigned streams;      /* 0: 64 */
+	/* Limits; 0 is the default. A client is an IPv4 address or the /64 of an IPv6 address, or for `rate` a
+	 * subject. What is beyond is answered 503, 429 or 431, or cut off where there is nothing to answer. */
+	unsigned connections; /* 256; in all */
+	unsigned per_client;  /* 64; TCP connections */
+	unsigned handshakes;  /* 64; TCP connections that have sent no request yet: beyond, they are closed */
+	unsigned rate, burst; /* 100 requests a second, 200 at once; TCP */
+	unsigned header;      /* 16384 bytes of request line and headers together; at most 32768 */
+	unsigned idle_s;      /* 60; a silent connection is closed after this */
+	unsigned header_s;    /* 10; from the connection to the end of the headers, with the handshake */
+	unsigned body_s; /* 30; for the body, and a second more for each 16 KiB of it; the same for a reply */
+	/* Before the handler, on its thread: common headers, refusals of the server's own. False: the reply
+	 * stands. */
 	bool (*admit)(const struct rest_request *request, struct rest_reply *reply, void *user);
 	/* After the handler, on its thread: access log, audit, metrics. Not called for what the library
 	 * refused. */
 	void (*done)(const struct rest_request *request, const struct rest_reply *reply,
 	             uint64_t microseconds, void *user);
+	/* A request that the library refused (request->route is NULL if it has none). HTTP thread: must not
+	 * block. */
+	void (*refused)(const struct rest_request *request, const struct rest_reply *reply, void *user);
 };
 
 struct rest_unix {
 	const char *path; /* at most 107 bytes */
 	bool has_group;   /* members of `group` may connect too, besides root and the server's own user */
 	gid_t group;
+};
+
+struct rest_tcp {
+	const char *
+	        address; /* "192.0.2.1:8443", "[2001:db8::1]:8443", "*:8443" (all, IPv4 and IPv6); port 0: any */
 };
 
 /* A server without routes or listeners; options may be NULL. NULL if memory or threads are short. SIGPIPE is
@@ -190,6 +217,11 @@ bool rest_add(struct rest *rest, const struct rest_route *routes, struct errors 
 /* Listens on a unix socket, mode 0660. A path where somebody answers is refused ("socket-taken"); a stale one
  * is replaced. */
 bool rest_listen_unix(struct rest *rest, const struct rest_unix *where, struct errors *errors);
+/* Listens on TCP with TLS 1.3, for those whom options.access lets in; certificates must be there. Writes the address
+ * with its port to `bound` (64 bytes; may be NULL). */
+bool rest_listen_tcp(struct rest *rest, const struct rest_tcp *where, char *bound, struct errors *errors);
+/* Takes ADDRESS:PORT apart: a check for configurations. False: what is wrong in *why (static). */
+bool rest_tcp_check(const char *address, const char **why);
 /* The i-th route of all tables; NULL past the end. */
 const struct rest_route *rest_route_at(const struct rest *rest, size_t i);
 /* Stops listening, lets running handlers finish, ends the streams, removes the socket, frees. NULL is fine.

@@ -11,6 +11,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include <gnutls/abstract.h>
+#include <gnutls/gnutls.h>
 #include <microhttpd.h>
 
 #include "manage/rest.h"
@@ -22,6 +24,10 @@ enum {
 	REST_HEADERS = 16,
 	REST_STACK = 256 << 10,
 	REST_DISCARD = 64 << 20, /* bytes of a refused body that are read before the connection is cut */
+	REST_DISCARD_NOBODY = 1 << 20, /* the same of somebody unknown */
+	REST_HEADER_MAX = 32 << 10,
+	REST_POOL = 64 << 10,    /* memory of a connection for what it sends ahead of its body */
+	REST_BYTES_S = 16 << 10, /* the slowest that a body or a reply may move, bytes a second */
 };
 
 enum segment_kind { SEGMENT_TAIL, SEGMENT_PARAM, SEGMENT_ACTION, SEGMENT_LITERAL }; /* ascending: what wins */
@@ -66,6 +72,7 @@ enum phase { PHASE_BEGIN, PHASE_BODY, PHASE_RUNNING, PHASE_DONE };
 struct rest_exchange {
 	struct pool_job job;
 	struct rest *rest;
+	struct connection *from;
 	struct MHD_Connection *connection;
 	struct rest_request request;
 	struct rest_reply reply;
@@ -89,6 +96,27 @@ struct rest_exchange {
 
 struct pool;
 struct listener;
+struct rates;
+
+/*
+ * A connection, from its acceptance to its end, known to the HTTP library as the socket's context. The HTTP thread of
+ * its listener owns it; the list, its links and the counts are guarded by connection_lock, and the ticker reads the
+ * deadline.
+ */
+struct connection {
+	struct connection *next, **link;
+	struct listener *listener;
+	int fd;
+	bool tls, allowed;   /* allowed: the peer of a unix socket is one who may */
+	bool surplus;        /* beyond a limit: its first request is answered 503 */
+	bool fresh;          /* no request yet */
+	time_t looked;       /* when its certificate was looked at; 0: not yet */
+	const char *refusal; /* why that is not believed; NULL: it is, or there is none */
+	struct rest_peer peer;
+	struct caller caller;         /* whom the connection itself speaks for */
+	char client[CALLER_ADDRESS];  /* what limits count: the address, or its /64 */
+	_Atomic uint64_t deadline_us; /* to be cut then; 0: never */
+};
 
 struct rest {
 	struct rest_options options;
@@ -96,6 +124,10 @@ struct rest {
 	size_t pattern_count;
 	struct listener *listeners;
 	struct pool *pool;
+	struct rates *rates;
+	pthread_mutex_t connection_lock;
+	struct connection *connections;
+	unsigned connection_count;
 	atomic_uint exchanges;
 	atomic_bool stopping;
 	/* Streams: the list, its ticker thread; guarded by stream_lock. */
@@ -145,13 +177,53 @@ enum MHD_Result reply_send(struct rest_reply *reply);
 void reply_clear(struct rest_reply *reply);
 void reply_not_modified(struct rest_exchange *exchange);
 
-/* listen.c */
-struct rest_peer_check {
-	struct rest_peer peer;
-	bool allowed;
+/* admit.c: what is asked before a request is looked at. False: the reply says why. HTTP thread. */
+bool admit_client(struct rest_exchange *exchange);
+/* Whether the caller is known at all, or the route is for anybody; and whether its role suffices. */
+bool admit_known(struct rest_exchange *exchange);
+bool admit_role(struct rest_exchange *exchange);
+
+/* rates.c: requests a second of each client; some clients share when there are very many. */
+struct rates *rates_new(unsigned rate, unsigned burst);
+void rates_free(struct rates *rates);
+/* 0: go on; else the seconds until it may. Any thread. */
+unsigned rates_take(struct rates *rates, const char *client, uint64_t now_us);
+
+/* connection.c */
+void connection_open(struct listener *listener, struct MHD_Connection *handle, void **context);
+void connection_close(struct listener *listener, void **context);
+struct connection *connection_of(struct MHD_Connection *handle);
+/* Gives it so many seconds from now for what it does next; 0: as long as it takes. */
+void connection_deadline(struct connection *connection, unsigned seconds);
+/* Seconds for a body or reply of so many bytes. */
+unsigned connection_patience(const struct rest *rest, size_t bytes);
+bool connections_any(struct rest *rest);
+/* Cuts those whose time is over. */
+void connections_sweep(struct rest *rest, uint64_t now_us);
+
+/* listen.c: what all listeners share. A kind begins with a struct listener. */
+struct listener {
+	struct listener *next;
+	struct rest *rest;
+	struct MHD_Daemon *daemon;
+	bool tls;
+	void (*arrive)(struct listener *listener, struct connection *connection); /* who is it? */
+	void (*close)(struct listener *listener);                                 /* no more come */
+	void (*free)(struct listener *listener);
 };
+/* Starts the HTTP library on a listening socket, which it takes over if it succeeds, and adds the listener. */
+bool listener_begin(struct listener *listener, int fd);
 void listeners_close(struct rest *rest);
 void listeners_free(struct rest *rest);
+
+/* tls.c: the side of GnuTLS */
+int tls_certificate(gnutls_session_t session, const struct gnutls_cert_retr_st *info, gnutls_pcert_st **chain,
+                    unsigned *length, gnutls_ocsp_data_st **ocsp, unsigned *ocsp_length,
+                    gnutls_privkey_t *key, unsigned *flags);
+/* Asks the client for a certificate. */
+void tls_begin(struct MHD_Connection *handle);
+/* The client's certificate in DER, borrowed; NULL: it sent none. */
+const unsigned char *tls_peer(struct MHD_Connection *handle, size_t *length);
 
 /* stream.c */
 void *stream_ticker(void *rest);

@@ -202,13 +202,14 @@ void *stream_ticker(void *argument)
 		struct timespec until;
 		clock_gettime(CLOCK_REALTIME, &until);
 		until.tv_sec++;
-		if (rest->streams)
+		if (rest->streams || connections_any(rest))
 			pthread_cond_timedwait(&rest->stream_change, &rest->stream_lock, &until);
 		else
 			pthread_cond_wait(&rest->stream_change, &rest->stream_lock);
 		uint64_t now = monotonic_us();
 		for (struct rest_stream *stream = rest->streams; stream; stream = stream->next)
 			look_after(stream, now);
+		connections_sweep(rest, now);
 	}
 	pthread_mutex_unlock(&rest->stream_lock);
 	return NULL;

@@ -59,7 +59,7 @@ static int prepare(void **state)
 	return 0;
 }
 
-struct caller {
+struct waiting {
 	pthread_t thread;
 	const char *socket;
 	unsigned status;
@@ -67,7 +67,7 @@ struct caller {
 
 static void *call_slow(void *argument)
 {
-	struct caller *caller = argument;
+	struct waiting *caller = argument;
 	struct http_client *client = http_client_new();
 	struct http_reply reply;
 	http_request(client, &(struct http_request){ .target = caller->socket, .path = "/slow" }, &reply);
@@ -77,7 +77,7 @@ static void *call_slow(void *argument)
 	return NULL;
 }
 
-static void start_callers(struct caller *callers, int count, const struct fixture *f)
+static void start_callers(struct waiting *callers, int count, const struct fixture *f)
 {
 	for (int i = 0; i < count; i++) {
 		callers[i].socket = f->socket;
@@ -85,7 +85,7 @@ static void start_callers(struct caller *callers, int count, const struct fixtur
 	}
 }
 
-static unsigned join_callers(struct caller *callers, int count, unsigned status)
+static unsigned join_callers(struct waiting *callers, int count, unsigned status)
 {
 	unsigned same = 0;
 	for (int i = 0; i < count; i++) {
@@ -98,7 +98,7 @@ static unsigned join_callers(struct caller *callers, int count, unsigned status)
 static void slow_handlers_do_not_block_quick_ones(void **state)
 {
 	struct fixture f;
-	struct caller callers[6];
+	struct waiting callers[6];
 	(void)state;
 	fixture_start(&f, &(struct rest_options){ .threads = 4 }, routes);
 	start_callers(callers, 6, &f);
@@ -117,7 +117,7 @@ static void slow_handlers_do_not_block_quick_ones(void **state)
 static void a_full_queue_is_503(void **state)
 {
 	struct fixture f;
-	struct caller callers[2];
+	struct waiting callers[2];
 	(void)state;
 	fixture_start(&f, &(struct rest_options){ .threads = 2, .queue = 1 }, routes);
 	start_callers(callers, 1, &f);
@@ -151,7 +151,7 @@ static void *open_gate_later(void *argument)
 static void a_stop_waits_for_running_handlers(void **state)
 {
 	struct fixture f;
-	struct caller caller[1];
+	struct waiting caller[1];
 	pthread_t opener;
 	(void)state;
 	fixture_start(&f, NULL, routes);
@@ -418,7 +418,7 @@ static void the_client_outlives_a_restart_of_the_server(void **state)
 static void many_requests_at_once_are_all_answered(void **state)
 {
 	struct fixture f;
-	struct caller callers[40];
+	struct waiting callers[40];
 	(void)state;
 	fixture_start(&f, NULL, routes);
 	for (int i = 0; i < 40; i++)
