@@ -26,7 +26,8 @@ void api_ready(struct api *api);
 void api_stop(struct api *api);
 
 /* --- Tables, one a file. --- */
-extern const struct rest_route service_routes[], vnf_routes[], chain_routes[], op_routes[], system_routes[];
+extern const struct rest_route service_routes[], revision_routes[], vnf_routes[], chain_routes[], op_routes[],
+        system_routes[];
 
 /* --- What the files share (common.c). --- */
 
@@ -35,6 +36,12 @@ struct manager *manager_of(const struct rest_request *request);
 
 /* Who asks: "uid 0". The text lives in `text`. */
 const char *author_of(const struct rest_request *request, char *text, size_t size);
+
+enum { AUTHOR_SIZE = 32, CONFIRM_MAX_S = 86400 };
+
+/* Who asks for a change, and what the query says of it: ?comment=, ?confirm=SECONDS. False: the reply is a 400. */
+bool reason_of(const struct rest_request *request, struct rest_reply *reply, char *author, size_t size,
+               struct store_reason *reason);
 
 /* 404 of a service or VNF that is not there. */
 void reply_no_service(struct rest_reply *reply, const char *service);
@@ -55,6 +62,8 @@ struct service_change {
 	const char *
 	        prefix; /* path of what was sent in the descriptor ("vnfs[0].config"), taken off errors; NULL: all of it */
 	bool created;
+	const char *kind, *comment; /* of the operation and the revision; NULL: as usual, as the query says */
+	uint64_t origin;            /* the revision that is brought back */
 	unsigned
 	        wait_s; /* where the request says nothing; an operation that rolled back is then a problem, 422 */
 };
@@ -62,6 +71,11 @@ struct service_change {
 /* Carries a change of one service out and answers. The caller has called manager_begin; this calls manager_end. */
 void change_service(const struct rest_request *request, struct rest_reply *reply,
                     const struct service_change *change);
+
+/* Restarts or heals a service (vnf NULL) or where a VNF runs, and answers. The caller has called manager_begin; this calls
+ * manager_end. */
+void restart_units(const struct rest_request *request, struct rest_reply *reply, const char *service,
+                   const char *vnf, bool heal);
 
 /* Answers an outcome of manager_change other than a begun one. True if it has answered. */
 bool reply_refused(struct rest_reply *reply, enum change_result result, struct errors *errors);

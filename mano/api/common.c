@@ -23,6 +23,19 @@ const char *author_of(const struct rest_request *request, char *text, size_t siz
 	return text;
 }
 
+bool reason_of(const struct rest_request *request, struct rest_reply *reply, char *author, size_t size,
+               struct store_reason *reason)
+{
+	int64_t seconds;
+
+	if (!rest_query_number(request, reply, "confirm", 1, CONFIRM_MAX_S, 0, &seconds))
+		return false;
+	*reason = (struct store_reason){ .author = author_of(request, author, size),
+		                         .comment = rest_query(request, "comment"),
+		                         .confirm_seconds = (unsigned)seconds };
+	return true;
+}
+
 void reply_no_service(struct rest_reply *reply, const char *service)
 {
 	rest_problem(reply, 404, "there is no service \"%s\"", service);
@@ -154,15 +167,22 @@ void change_service(const struct rest_request *request, struct rest_reply *reply
 {
 	struct errors errors = ERRORS_NONE;
 	const char *removed[] = { what->service, NULL };
-	char author[32];
+	char author[AUTHOR_SIZE];
 	struct change change = { .removed = what->descriptor ? NULL : removed,
 		                 .dry_run = rest_query_flag(request, "dryRun"),
-		                 .author = author_of(request, author, sizeof(author)) };
+		                 .kind = what->kind };
 	struct conf *resources = what->descriptor ? resources_of(what->descriptor, &errors) : NULL;
 	json_t *report = NULL;
 	uint64_t op = 0;
 	enum change_result result = CHANGE_INVALID;
 
+	if (!reason_of(request, reply, author, sizeof(author), &change.reason)) {
+		manager_end(manager_of(request));
+		goto out;
+	}
+	change.reason.origin = what->origin;
+	if (!change.reason.comment)
+		change.reason.comment = what->comment;
 	change.resources = resources;
 	if (resources || !what->descriptor)
 		result = manager_change(manager_of(request), &change, &op, &report, &errors);
@@ -177,8 +197,32 @@ void change_service(const struct rest_request *request, struct rest_reply *reply
 	else
 		reply_op(request, reply, op, result == CHANGE_UNCHANGED ? 200 : what->created ? 201 : 202, 0);
 out:
+	errors_free(&errors);
 	conf_free(resources);
 	json_decref(what->descriptor);
+}
+
+void restart_units(const struct rest_request *request, struct rest_reply *reply, const char *service,
+                   const char *vnf, bool heal)
+{
+	struct errors errors = ERRORS_NONE;
+	char author[AUTHOR_SIZE];
+	bool dry_run = rest_query_flag(request, "dryRun");
+	uint64_t op = 0;
+
+	if (!dry_run)
+		op = manager_restart(manager_of(request), service, vnf, heal,
+		                     author_of(request, author, sizeof(author)), &errors);
+	manager_end(manager_of(request));
+	if (dry_run)
+		reply_dry_run(reply,
+		              json_pack("{s:[{s:s,s:s}],s:[]}", "services", "name", service, "action",
+		                        heal ? "heal" : "restart", "changes"),
+		              &errors);
+	else if (op)
+		reply_op(request, reply, op, 202, 0);
+	else
+		reply_refused(reply, CHANGE_REFUSED, &errors);
 }
 
 /* --- documents --- */

@@ -10,50 +10,83 @@
 
 /* --- apply --- */
 
-static bool known_member(const char *name)
+/* The members of an apply, and what each must be. */
+static const char *wanted_of(const char *name, const json_t *value)
 {
-	return strcmp(name, "resources") == 0 || strcmp(name, "dryRun") == 0 || strcmp(name, "prune") == 0;
+	if (strcmp(name, "resources") == 0)
+		return json_is_object(value) ? NULL : "an object";
+	if (strcmp(name, "dryRun") == 0 || strcmp(name, "prune") == 0)
+		return json_is_boolean(value) ? NULL : "true or false";
+	if (strcmp(name, "comment") == 0)
+		return json_is_string(value) ? NULL : "a string";
+	if (strcmp(name, "confirm") != 0)
+		return "resources, dryRun, prune, comment or confirm";
+	return json_is_integer(value) && json_integer_value(value) >= 1 &&
+	                       json_integer_value(value) <= CONFIRM_MAX_S
+	               ? NULL
+	               : "a number of seconds from 1 to 86400";
+}
+
+static bool is_member(const char *name)
+{
+	static const char *const names[] = { "resources", "dryRun", "prune", "comment", "confirm" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
 }
 
 static bool check_body(const json_t *body, struct errors *errors)
 {
-	const char *name;
+	const char *name, *wanted;
 	json_t *value;
 
 	json_object_foreach((json_t *)(uintptr_t)body, name, value)
 	{
-		bool fits = strcmp(name, "resources") == 0 ? json_is_object(value) : json_is_boolean(value);
-
-		if (!known_member(name))
-			errors_add(errors, name, "unknown-member", NULL, 0,
-			           "expected resources, dryRun or prune");
-		else if (!fits)
-			errors_add(errors, name, "wrong-type", NULL, 0, "expected %s",
-			           json_is_boolean(value) ? "an object"
-			                                  : "true or false, or an object for resources");
+		wanted = wanted_of(name, value);
+		if (wanted)
+			errors_add(errors, name, is_member(name) ? "wrong-type" : "unknown-member", NULL, 0,
+			           "expected %s", wanted);
 	}
 	if (!json_object_get(body, "resources"))
 		errors_add(errors, "resources", "missing", NULL, 0, "expected {\"services\": [...]}");
 	return errors->count == 0;
 }
 
+/* The query says, or the body. */
+static bool read_change(const struct rest_request *request, struct rest_reply *reply, char *author,
+                        size_t size, struct change *change)
+{
+	const json_t *body = request->json, *comment = json_object_get(body, "comment"),
+	             *confirm = json_object_get(body, "confirm");
+
+	if (!reason_of(request, reply, author, size, &change->reason))
+		return false;
+	change->prune = json_is_true(json_object_get(body, "prune"));
+	change->dry_run = json_is_true(json_object_get(body, "dryRun")) || rest_query_flag(request, "dryRun");
+	if (comment)
+		change->reason.comment = json_string_value(comment);
+	if (confirm)
+		change->reason.confirm_seconds = (unsigned)json_integer_value(confirm);
+	return true;
+}
+
 static void post_apply(const struct rest_request *request, struct rest_reply *reply)
 {
 	struct errors errors = ERRORS_NONE;
-	char author[32];
-	struct change change = {
-		.prune = json_is_true(json_object_get(request->json, "prune")),
-		.dry_run = json_is_true(json_object_get(request->json, "dryRun")) ||
-		           rest_query_flag(request, "dryRun"),
-		.author = author_of(request, author, sizeof(author)),
-	};
+	char author[AUTHOR_SIZE];
+	struct change change = { 0 };
 	struct conf *resources = NULL;
 	enum change_result result = CHANGE_INVALID;
 	json_t *report = NULL;
 	uint64_t op = 0;
 
-	if (check_body(request->json, &errors))
+	if (check_body(request->json, &errors)) {
+		if (!read_change(request, reply, author, sizeof(author), &change))
+			return;
 		resources = conf_from_json(json_object_get(request->json, "resources"), &errors);
+	}
 	if (resources) {
 		change.resources = resources;
 		manager_begin(manager_of(request));
@@ -122,6 +155,10 @@ static void do_task(const struct rest_request *request, struct rest_reply *reply
 
 	if (!op_of(request, reply, &op))
 		return;
+	if (rest_query_flag(request, "dryRun")) {
+		rest_problem(reply, 422, "a task of an operation has no dry run");
+		return;
+	}
 	manager_begin(manager_of(request));
 	bool done = task(manager_of(request), op, &errors);
 	manager_end(manager_of(request));

@@ -152,65 +152,21 @@ static void get_descriptor(const struct rest_request *request, struct rest_reply
 	rest_reply_etag(reply, "%llu", (unsigned long long)revision);
 }
 
-/* --- revisions --- */
-
-static void get_revisions(const struct rest_request *request, struct rest_reply *reply)
-{
-	const char *name = rest_param(request, "service");
-	struct errors errors = ERRORS_NONE;
-	json_t *list = store_revisions(manager_of(request)->store, name, &errors);
-
-	if (!list) {
-		rest_problem_errors(reply, 500, &errors, "the revisions cannot be read");
-	} else if (json_array_size(list) == 0) {
-		json_decref(list);
-		reply_no_service(reply, name);
-	} else {
-		page_reply(request, reply, list);
-	}
-	errors_free(&errors);
-}
-
-static void get_revision(const struct rest_request *request, struct rest_reply *reply)
-{
-	const char *name = rest_param(request, "service"), *number = rest_param(request, "revision");
-	struct errors errors = ERRORS_NONE;
-	json_t *document =
-	        store_revision(manager_of(request)->store, name, strtoull(number, NULL, 10), &errors);
-
-	if (document)
-		rest_reply_json(reply, 200,
-		                json_pack("{s:I,s:o}", "revision", (json_int_t)strtoll(number, NULL, 10),
-		                          "descriptor", document));
-	else if (errors_any(&errors))
-		rest_problem_errors(reply, 500, &errors, "the revision cannot be read");
-	else
-		rest_problem(reply, 404, "service \"%s\" has no revision %s", name, number);
-	errors_free(&errors);
-}
-
 /* --- tasks --- */
 
 static void restart(const struct rest_request *request, struct rest_reply *reply, bool heal)
 {
 	const char *name = rest_param(request, "service");
-	struct errors errors = ERRORS_NONE;
-	char author[32];
 	json_t *shown;
-	uint64_t op = 0;
 
 	manager_begin(manager_of(request));
 	shown = show_service(manager_of(request), name);
-	if (shown)
-		op = manager_restart(manager_of(request), name, NULL, heal,
-		                     author_of(request, author, sizeof(author)), &errors);
-	manager_end(manager_of(request));
-	if (!shown)
+	if (shown) {
+		restart_units(request, reply, name, NULL, heal);
+	} else {
+		manager_end(manager_of(request));
 		reply_no_service(reply, name);
-	else if (op)
-		reply_op(request, reply, op, 202, 0);
-	else
-		reply_refused(reply, CHANGE_REFUSED, &errors);
+	}
 	json_decref(shown);
 }
 
@@ -262,11 +218,5 @@ const struct rest_route service_routes[] = {
 	             .answer = "Operation",
 	             .accepts = REST_JSON | REST_MERGE_PATCH },
 	  .flags = REST_SLOW },
-	{ .pattern = "/v1/services/{service}/revisions",
-	  .summary = "The last revisions of the descriptor",
-	  .get = { .handle = get_revisions, .summary = "List them" } },
-	{ .pattern = "/v1/services/{service}/revisions/{revision}",
-	  .summary = "One revision",
-	  .get = { .handle = get_revision, .summary = "Read it" } },
 	{ .pattern = NULL },
 };

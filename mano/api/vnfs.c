@@ -36,22 +36,16 @@ static void get_vnf(const struct rest_request *request, struct rest_reply *reply
 static void restart(const struct rest_request *request, struct rest_reply *reply, bool heal)
 {
 	const char *service = rest_param(request, "service"), *vnf = rest_param(request, "vnf");
-	struct errors errors = ERRORS_NONE;
-	char author[32], *socket;
-	uint64_t op = 0;
+	char *socket;
 
 	manager_begin(manager_of(request));
 	socket = manager_socket(manager_of(request), service, vnf);
-	if (socket)
-		op = manager_restart(manager_of(request), service, vnf, heal,
-		                     author_of(request, author, sizeof(author)), &errors);
-	manager_end(manager_of(request));
-	if (!socket)
+	if (socket) {
+		restart_units(request, reply, service, vnf, heal);
+	} else {
+		manager_end(manager_of(request));
 		reply_no_vnf(reply, service, vnf);
-	else if (op)
-		reply_op(request, reply, op, 202, 0);
-	else
-		reply_refused(reply, CHANGE_REFUSED, &errors);
+	}
 	free(socket);
 }
 

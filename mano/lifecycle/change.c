@@ -138,6 +138,38 @@ static bool none_busy(struct manager *manager, const struct targets *targets, st
 	return errors->count == before;
 }
 
+/* What waits for a confirmation is confirmed or rolled back first: else nobody knew what an undo would bring back. */
+static bool none_unconfirmed(struct manager *manager, const struct targets *targets, struct errors *errors)
+{
+	size_t before = errors->count;
+
+	for (size_t i = 0; i < targets->count; i++) {
+		const char *name = targets->list[i].name;
+		struct store_confirm confirm = store_confirm_of(manager->store, name, errors);
+
+		if (confirm.op)
+			errors_add(
+			        errors, targets->list[i].prefix, "unconfirmed", NULL, 0,
+			        "operation %llu of service \"%s\" awaits a confirmation: confirm it or roll "
+			        "it back",
+			        (unsigned long long)confirm.op, name);
+	}
+	return errors->count == before;
+}
+
+/* With a service go its revisions, so that its end cannot be undone. */
+static bool may_be_undone(const struct change *change, const struct targets *targets, struct errors *errors)
+{
+	size_t before = errors->count;
+
+	for (size_t i = 0; change->reason.confirm_seconds && i < targets->count; i++)
+		if (!targets->list[i].document)
+			errors_add(errors, targets->list[i].prefix, "no-confirm", NULL, 0,
+			           "the end of service \"%s\" cannot be undone: delete it without confirm",
+			           targets->list[i].name);
+	return errors->count == before;
+}
+
 /* --- reports --- */
 
 static const char *action_of(const struct target *target)
@@ -179,7 +211,7 @@ static json_t *report(const struct targets *targets)
 static enum change_result nothing(struct manager *manager, const struct change *change, uint64_t *op,
                                   struct errors *errors)
 {
-	*op = store_op_new(manager->store, "apply", "", change->author, errors);
+	*op = store_op_new(manager->store, "apply", "", change->reason.author, errors);
 	if (!*op || !store_op_set(manager->store, *op, "COMPLETED", 100, "nothing to change", NULL, errors))
 		return CHANGE_REFUSED;
 	return CHANGE_UNCHANGED;
@@ -191,7 +223,8 @@ enum change_result manager_change(struct manager *manager, const struct change *
 	struct targets targets = { NULL, 0 };
 	enum change_result result;
 	bool room = !change->resources || targets_have_room(manager, errors);
-	bool valid = room && validate(manager, change, &targets, errors);
+	bool valid = room && validate(manager, change, &targets, errors) &&
+	             may_be_undone(change, &targets, errors);
 	bool admitted = valid && targets_admit(manager, &targets, errors);
 
 	*op = 0;
@@ -200,13 +233,15 @@ enum change_result manager_change(struct manager *manager, const struct change *
 		result = CHANGE_DRY;
 	} else if (room && !valid) {
 		result = CHANGE_INVALID;
-	} else if (!admitted || !none_busy(manager, &targets, errors)) {
+	} else if (!admitted || !none_busy(manager, &targets, errors) ||
+	           !none_unconfirmed(manager, &targets, errors)) {
 		result = CHANGE_REFUSED;
 	} else if (targets.count == 0) {
 		result = nothing(manager, change, op, errors);
 	} else {
-		result = operation_apply(manager, &targets, change->author, op, errors) ? CHANGE_BEGUN
-		                                                                        : CHANGE_REFUSED;
+		result = operation_apply(manager, &targets, change->kind, &change->reason, op, errors)
+		                 ? CHANGE_BEGUN
+		                 : CHANGE_REFUSED;
 	}
 	targets_free(&targets);
 	return result;

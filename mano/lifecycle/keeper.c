@@ -473,7 +473,7 @@ static void await(struct unit *unit)
 }
 
 /* What a former life left: by the store's word (unit_recall), else by looking for it. */
-static void take_up(struct unit *unit)
+static void look_for_predecessor(struct unit *unit)
 {
 	struct child found = CHILD_NONE;
 
@@ -492,6 +492,15 @@ static void take_up(struct unit *unit)
 	           json_pack("{s:i}", "pid", (int)unit->child.pid), "process %d runs on",
 	           (int)unit->child.pid);
 	log_info("vnf-adopted", "unit=%s pid=%d", unit->name, (int)unit->child.pid);
+}
+
+static void take_up(struct unit *unit)
+{
+	look_for_predecessor(unit);
+	pthread_mutex_lock(&unit->manager->lock);
+	unit->taken_up = true;
+	pthread_cond_broadcast(&unit->manager->settled);
+	pthread_mutex_unlock(&unit->manager->lock);
 }
 
 void *keeper_run(void *argument)

@@ -134,6 +134,8 @@ static bool open_memory(struct manager *manager, struct errors *errors)
 	    !make_folders(manager->options.state_folder, errors))
 		return false;
 	manager->store = store_open(manager->options.state_folder, errors);
+	if (manager->store && manager->options.revisions)
+		store_keep(manager->store, manager->options.revisions);
 	first = manager->store ? store_reserve(manager->store, "event", EVENT_IDS, errors) : 0;
 	if (!first)
 		return false;
@@ -173,6 +175,8 @@ void manager_stop(struct manager *manager)
 static void await_operations(struct manager *manager)
 {
 	manager_stop(manager);
+	if (manager->confirming) /* first: it begins operations */
+		pthread_join(manager->confirmer, NULL);
 	pthread_mutex_lock(&manager->lock);
 	while (manager->operations)
 		pthread_cond_wait(&manager->settled, &manager->lock);

@@ -39,6 +39,7 @@ struct service {
 struct manager_options {
 	const char *run_folder, *state_folder, *program_folder;
 	unsigned ready_timeout_s; /* how long an operation waits for a process to be ready */
+	unsigned revisions;       /* how many of a service are kept; 0: STORE_REVISIONS */
 	bool stop_on_exit;        /* whether processes end with us */
 };
 
@@ -58,8 +59,8 @@ struct manager {
 	size_t services_count;
 	unsigned operations; /* threads under way; lock */
 	bool stopping;       /* lock */
-	pthread_t watchdog;
-	bool watching;
+	pthread_t watchdog, confirmer;
+	bool watching, confirming;
 	_Atomic uint64_t restarts, ops_started, ops_failed, hangs;
 };
 
@@ -90,7 +91,8 @@ struct change {
 	const char *const *removed;   /* services to delete, NULL-terminated; NULL: none */
 	bool prune;                   /* delete every service that resources does not name */
 	bool dry_run;
-	const char *author;
+	const char *kind;           /* of the operation; NULL: "apply", or "delete" */
+	struct store_reason reason; /* who, why, and whether it is undone unless confirmed */
 };
 
 enum change_result {
@@ -117,6 +119,36 @@ static inline void manager_end(struct manager *manager)
  * The operation, or 0 with errors. */
 uint64_t manager_restart(struct manager *manager, const char *service, const char *vnf, bool heal,
                          const char *author, struct errors *errors);
+
+/* --- Confirmations and revisions (confirm.c, revision.c). The caller holds `change`. --- */
+
+/* Now, on both clocks. */
+struct store_moment manager_moment(const struct manager *manager);
+
+/* Keeps what awaits a confirmation. False with errors (code "conflict": nothing does). */
+bool manager_confirm(struct manager *manager, const char *service, const char *author, struct errors *errors);
+
+/* Undoes what awaits a confirmation, all services of its operation; `why` becomes the revisions' comment. The operation, or 0 with errors. */
+uint64_t manager_undo(struct manager *manager, const struct store_confirm *confirm, const char *author,
+                      const char *why, struct errors *errors);
+
+/* The thread that undoes what was not confirmed in time. */
+void *confirm_run(void *manager);
+
+/*
+ * What differs between two revisions of a service (0: as it is wanted now), of all of it or of one VNF (else NULL): an
+ * array of {path, kind, before, after}. NULL with errors (code "not-found").
+ */
+json_t *manager_compare(struct manager *manager, const char *service, uint64_t from, uint64_t to,
+                        const char *vnf, struct errors *errors);
+
+/* The descriptor that brings a revision back, of all of the service or of one VNF's configuration; NULL with errors. */
+json_t *manager_former(struct manager *manager, const char *service, uint64_t revision, const char *vnf,
+                       struct errors *errors);
+
+/* The revisions of a service; of a VNF: those by which its configuration changed. NULL with errors. */
+json_t *manager_revisions(struct manager *manager, const char *service, const char *vnf,
+                          struct errors *errors);
 
 /* Waits until an operation has ended or stands in FAILED_TEMP, at most so long. Its document (new), NULL if there is none. */
 json_t *manager_wait(struct manager *manager, uint64_t op, unsigned milliseconds, struct errors *errors);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The threads of operations: applies, restarts, and what a former life began. See operation.h. */
-#include "lifecycle/operation.h"
+#include "lifecycle/operation_private.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,20 +10,11 @@
 #include "manage/problem.h"
 #include "util/memory.h"
 
-struct operation {
-	struct manager *manager;
-	uint64_t id;
-	json_t *services; /* names */
-	char *kind, *vnf; /* vnf: of a restart; NULL: all of the service */
-	bool back;        /* begins in ROLLING_BACK */
-	bool resumed;     /* a restart was asked for already, in a former life */
-};
-
 /* --- words --- */
 
 /* Writes a state down; the store is asked again and again by nobody else, so a failure is only logged. */
-static void put(struct operation *op, enum op_state state, unsigned progress, const char *message,
-                const struct errors *found)
+void operation_put(struct operation *op, enum op_state state, unsigned progress, const char *message,
+                   const struct errors *found)
 {
 	struct errors errors = ERRORS_NONE;
 	json_t *list = found ? problem_errors(found) : NULL;
@@ -57,7 +48,7 @@ static void on_progress(void *user, const struct convergence *now)
 	unsigned progress =
 	        now->units ? (unsigned)(10 + 80 * (now->settled - now->refused) / now->units) : 90;
 
-	put(op, op->back ? OP_ROLLING_BACK : OP_PROCESSING, progress, message, NULL);
+	operation_put(op, op->back ? OP_ROLLING_BACK : OP_PROCESSING, progress, message, NULL);
 	free(message);
 }
 
@@ -87,7 +78,7 @@ struct reload {
 	const json_t *names;
 };
 
-static bool is_named(const json_t *names, const char *name)
+bool operation_names(const json_t *names, const char *name)
 {
 	json_t *item;
 	size_t i;
@@ -107,7 +98,7 @@ static void reload_one(void *user, const char *name, uint64_t revision, const ch
 
 	json_decref(json);
 	errors_free(&errors);
-	if (!service || !is_named(reload->names, name)) {
+	if (!service || !operation_names(reload->names, name)) {
 		conf_free(conf);
 		return;
 	}
@@ -119,7 +110,7 @@ static void reload_one(void *user, const char *name, uint64_t revision, const ch
 	service->document = conf;
 }
 
-static bool go_back(struct operation *op, struct errors *errors)
+bool operation_go_back(struct operation *op, struct errors *errors)
 {
 	struct reload reload = { op->manager, op->services };
 
@@ -144,15 +135,16 @@ static void roll_back(struct operation *op, struct errors *why)
 {
 	struct errors errors = ERRORS_NONE;
 
-	put(op, OP_ROLLING_BACK, 50, "going back to what was there before", why);
+	operation_put(op, OP_ROLLING_BACK, 50, "going back to what was there before", why);
 	if (!converge(op, &errors) && is_stopping(op->manager)) {
 		errors_free(&errors);
 		return;
 	}
-	put(op, OP_ROLLED_BACK, 100,
-	    errors_any(&errors) ? "what was there before is wanted again, but not all of it is ready yet"
-	                        : "back at what was there before",
-	    NULL);
+	operation_put(op, OP_ROLLED_BACK, 100,
+	              errors_any(&errors)
+	                      ? "what was there before is wanted again, but not all of it is ready yet"
+	                      : "back at what was there before",
+	              NULL);
 	say(op, "op-rolled-back", why && why->count ? why->list[0].detail : "rolled back");
 	errors_free(&errors);
 }
@@ -166,6 +158,36 @@ static void say_applied(const struct operation *op)
 	                                                     json_string_value(name), NULL, "as described");
 }
 
+/* From here on whoever asked for a confirmation is waited for. */
+static void complete(struct operation *op)
+{
+	struct errors errors = ERRORS_NONE;
+	struct store_moment now = manager_moment(op->manager);
+
+	if (!store_complete(op->manager->store, op->id, "done", &now, &errors))
+		log_error("store-failed", "op=%llu error=%s", (unsigned long long)op->id,
+		          errors.list[0].detail);
+	errors_free(&errors);
+	say(op, "op-completed", "done");
+}
+
+static void stop_failed(struct operation *op, const char *message, const struct errors *errors)
+{
+	operation_put(op, OP_FAILED_TEMP, 50, message, errors);
+	say(op, "op-failed", errors->list[0].detail);
+}
+
+static void apply_failed(struct operation *op, struct errors *errors)
+{
+	atomic_fetch_add(&op->manager->ops_failed, 1);
+	if (strcmp(op->kind, "undo") == 0)
+		stop_failed(op, "what was there before is wanted again, but not all of it is ready", errors);
+	else if (operation_go_back(op, errors))
+		roll_back(op, errors);
+	else
+		stop_failed(op, "could not be carried out, nor rolled back", errors);
+}
+
 static void run_apply(struct operation *op)
 {
 	struct errors errors = ERRORS_NONE;
@@ -173,17 +195,10 @@ static void run_apply(struct operation *op)
 	if (op->back) {
 		roll_back(op, NULL);
 	} else if (converge(op, &errors)) {
-		put(op, OP_COMPLETED, 100, "done", NULL);
+		complete(op);
 		say_applied(op);
-		say(op, "op-completed", "done");
 	} else if (!is_stopping(op->manager)) {
-		atomic_fetch_add(&op->manager->ops_failed, 1);
-		if (go_back(op, &errors)) {
-			roll_back(op, &errors);
-		} else {
-			put(op, OP_FAILED_TEMP, 50, "could not be carried out, nor rolled back", &errors);
-			say(op, "op-failed", errors.list[0].detail);
-		}
+		apply_failed(op, &errors);
 	}
 	errors_free(&errors);
 }
@@ -215,7 +230,18 @@ static void keep_subject(struct operation *op, struct targets *targets)
 	}
 }
 
-static void ask_restarts(struct operation *op, const struct targets *targets)
+/* Whether the process that was to be replaced still runs (or none does): what was replaced in a former life is not
+ * replaced again. lock held. */
+static bool still_due(const json_t *processes, const struct unit *unit)
+{
+	json_t *noted = json_object_get(processes, unit->name);
+
+	return !noted || unit->child.pid <= 0 ||
+	       (json_integer_value(json_array_get(noted, 0)) == unit->child.pid &&
+	        (uint64_t)json_integer_value(json_array_get(noted, 1)) == unit->child.start_time);
+}
+
+static void ask_restarts(struct operation *op, const struct targets *targets, const json_t *processes)
 {
 	bool heal = strcmp(op->kind, "heal") == 0;
 
@@ -225,9 +251,23 @@ static void ask_restarts(struct operation *op, const struct targets *targets)
 		for (size_t j = 0; service && j < targets->list[i].renderings.count; j++) {
 			struct unit *unit = service_unit(service, targets->list[i].renderings.list[j].vnf);
 
-			if (unit)
+			if (unit && still_due(processes, unit))
 				unit_ask_restart(unit, heal);
 		}
+	}
+}
+
+/* Waits until the keepers know which processes a former life has left; lock held. */
+static void await_taken_up(struct manager *manager, const struct targets *targets)
+{
+	for (size_t i = 0; i < targets->count; i++) {
+		struct service *service = manager_service(manager, targets->list[i].name);
+
+		for (size_t j = 0; service && j < service->units_count;)
+			if (service->units[j]->taken_up || manager->stopping)
+				j++;
+			else
+				pthread_cond_wait(&manager->settled, &manager->lock);
 	}
 }
 
@@ -236,19 +276,20 @@ static void run_restart(struct operation *op)
 	struct targets targets = { NULL, 0 };
 	struct errors errors = ERRORS_NONE;
 
+	json_t *details = store_op_details(op->manager->store, op->id, &errors);
+
 	converge_targets(op->manager, op->services, &targets);
 	pthread_mutex_lock(&op->manager->lock);
+	await_taken_up(op->manager, &targets);
 	keep_subject(op, &targets);
-	if (!op->resumed)
-		ask_restarts(op, &targets);
+	ask_restarts(op, &targets, json_object_get(details, "processes"));
 	pthread_mutex_unlock(&op->manager->lock);
+	json_decref(details);
 	if (converge_wait(op->manager, &targets, deadline_of(op), on_progress, op, &errors)) {
-		put(op, OP_COMPLETED, 100, "done", NULL);
-		say(op, "op-completed", "done");
+		complete(op);
 	} else if (!is_stopping(op->manager)) {
 		atomic_fetch_add(&op->manager->ops_failed, 1);
-		put(op, OP_FAILED_TEMP, 50, "not ready in time; it is tried again and again", &errors);
-		say(op, "op-failed", errors.list[0].detail);
+		stop_failed(op, "not ready in time; it is tried again and again", &errors);
 	}
 	errors_free(&errors);
 	targets_free(&targets);
@@ -256,7 +297,7 @@ static void run_restart(struct operation *op)
 
 /* --- threads --- */
 
-static void operation_free(struct operation *op)
+void operation_free(struct operation *op)
 {
 	json_decref(op->services);
 	free(op->kind);
@@ -299,7 +340,7 @@ static void *run(void *argument)
 }
 
 /* Takes the operation over. Its services are busy from here on. */
-static bool start(struct operation *op, struct errors *errors)
+bool operation_start(struct operation *op, struct errors *errors)
 {
 	struct manager *manager = op->manager;
 	pthread_attr_t attributes;
@@ -323,13 +364,12 @@ static bool start(struct operation *op, struct errors *errors)
 	mark(op, 0);
 	manager->operations--;
 	pthread_mutex_unlock(&manager->lock);
-	put(op, OP_FAILED_TEMP, 0, "no thread to be had", errors);
+	operation_put(op, OP_FAILED_TEMP, 0, "no thread to be had", errors);
 	operation_free(op);
 	return false;
 }
 
-static struct operation *new_operation(struct manager *manager, uint64_t id, const char *kind,
-                                       json_t *services)
+struct operation *operation_new(struct manager *manager, uint64_t id, const char *kind, json_t *services)
 {
 	struct operation *op = memory_new(1, sizeof(*op));
 
@@ -337,244 +377,4 @@ static struct operation *new_operation(struct manager *manager, uint64_t id, con
 		.manager = manager, .id = id, .kind = text_copy(kind), .services = services
 	};
 	return op;
-}
-
-/* --- applies from their beginning --- */
-
-/* An operation that waits in FAILED_TEMP gives way to the next on its service. */
-static void supersede(struct manager *manager, const json_t *services, uint64_t by)
-{
-	struct errors errors = ERRORS_NONE;
-	json_t *waiting = store_ops(manager->store, op_state_name(OP_FAILED_TEMP), &errors), *op;
-	char *message = text_format("given up for operation %llu", (unsigned long long)by);
-	size_t i;
-
-	json_array_foreach(waiting, i, op)
-	{
-		const char *subject = json_string_value(json_object_get(op, "subject"));
-		char *service = text_copy_n(subject, strcspn(subject, "/,"));
-
-		if (is_named(services, service))
-			store_op_set(manager->store, (uint64_t)json_integer_value(json_object_get(op, "id")),
-			             op_state_name(OP_FAILED), 100, message, NULL, &errors);
-		free(service);
-	}
-	free(message);
-	json_decref(waiting);
-	errors_free(&errors);
-}
-
-/* What should be, in memory as it is in the store; lock held. */
-static void take_targets(struct manager *manager, const struct targets *targets)
-{
-	for (size_t i = 0; i < targets->count; i++) {
-		const struct target *target = &targets->list[i];
-		struct service *service = manager_add_service(manager, target->name);
-
-		service->going = !target->document;
-		if (!target->document)
-			continue;
-		conf_free(service->document);
-		service->document = conf_clone(target->document);
-	}
-}
-
-static bool commit(struct manager *manager, uint64_t op, const struct targets *targets, const char *author,
-                   struct errors *errors)
-{
-	struct store_change *changes = memory_new(targets->count, sizeof(*changes));
-
-	for (size_t i = 0; i < targets->count; i++) {
-		json_t *json = targets->list[i].document ? conf_to_json(targets->list[i].document) : NULL;
-
-		changes[i].service = targets->list[i].name;
-		changes[i].document = json ? json_dumps(json, JSON_COMPACT) : NULL;
-		json_decref(json);
-	}
-	bool fine = store_commit(manager->store, op, changes, targets->count, author, errors);
-	for (size_t i = 0; i < targets->count; i++)
-		free((char *)(uintptr_t)changes[i].document);
-	free(changes);
-	return fine;
-}
-
-/* The revisions that the store has given. */
-static void take_revision(void *user, const char *name, uint64_t revision, const char *document)
-{
-	struct service *service = manager_service(user, name);
-
-	(void)document;
-	if (service)
-		service->revision = revision;
-}
-
-static char *subject_of(const struct targets *targets)
-{
-	char *text = text_copy("");
-
-	for (size_t i = 0; i < targets->count && strlen(text) < 200; i++) {
-		char *longer = text_format("%s%s%s", text, i ? "," : "", targets->list[i].name);
-		free(text);
-		text = longer;
-	}
-	return text;
-}
-
-bool operation_apply(struct manager *manager, const struct targets *targets, const char *author, uint64_t *id,
-                     struct errors *errors)
-{
-	char *subject = subject_of(targets);
-	bool deletes = true;
-
-	for (size_t i = 0; i < targets->count; i++)
-		deletes &= !targets->list[i].document;
-	*id = store_op_new(manager->store, deletes ? "delete" : "apply", subject, author, errors);
-	free(subject);
-	if (!*id || !commit(manager, *id, targets, author, errors))
-		return false;
-	json_t *names = store_op_services(manager->store, *id, errors);
-	pthread_mutex_lock(&manager->lock);
-	take_targets(manager, targets);
-	bool known = store_services(manager->store, take_revision, manager, errors);
-	pthread_mutex_unlock(&manager->lock);
-	supersede(manager, names, *id);
-	if (!names || !known) {
-		json_decref(names);
-		return false;
-	}
-	return start(new_operation(manager, *id, deletes ? "delete" : "apply", names), errors);
-}
-
-/* --- restarts, and operations that the store remembers --- */
-
-static struct operation *remembered(struct manager *manager, uint64_t id, enum op_state *state,
-                                    struct errors *errors)
-{
-	json_t *shown = store_op(manager->store, id, errors);
-	struct operation *op = NULL;
-
-	if (shown && op_state_parse(json_string_value(json_object_get(shown, "state")), state)) {
-		const char *kind = json_string_value(json_object_get(shown, "kind")),
-		           *subject = json_string_value(json_object_get(shown, "subject")),
-		           *slash = strchr(subject, '/');
-		bool restarts = strcmp(kind, "heal") == 0 || strcmp(kind, "restart") == 0;
-		char *service = text_copy_n(subject, strcspn(subject, "/"));
-
-		op = new_operation(manager, id, kind,
-		                   restarts ? json_pack("[s]", service)
-		                            : store_op_services(manager->store, id, errors));
-		op->vnf = restarts && slash ? text_copy(slash + 1) : NULL;
-		free(service);
-	} else {
-		errors_add(errors, NULL, "not-found", NULL, 0, "there is no operation %llu",
-		           (unsigned long long)id);
-	}
-	json_decref(shown);
-	return op;
-}
-
-bool operation_resume(struct manager *manager, uint64_t id, enum op_state state, struct errors *errors)
-{
-	enum op_state stored;
-	struct operation *op = remembered(manager, id, &stored, errors);
-
-	if (!op)
-		return false;
-	op->back = state == OP_ROLLING_BACK;
-	op->resumed = true;
-	if (state != OP_STARTING)
-		return start(op, errors);
-	put(op, OP_ROLLED_BACK, 100, "the orchestrator ended before anything was changed", NULL);
-	operation_free(op);
-	return true;
-}
-
-/* A task of an operation that waits in FAILED_TEMP; NULL with an error if it does not. */
-static struct operation *waiting(struct manager *manager, uint64_t id, struct errors *errors)
-{
-	enum op_state state;
-	struct operation *op = remembered(manager, id, &state, errors);
-
-	if (!op || op_may(state, OP_FAILED))
-		return op;
-	errors_add(errors, NULL, "conflict", NULL, 0,
-	           "operation %llu is %s: only one in FAILED_TEMP can be retried, failed "
-	           "or rolled back",
-	           (unsigned long long)id, op_state_name(state));
-	operation_free(op);
-	return NULL;
-}
-
-bool operation_retry(struct manager *manager, uint64_t id, struct errors *errors)
-{
-	struct operation *op = waiting(manager, id, errors);
-
-	if (!op)
-		return false;
-	put(op, OP_PROCESSING, 0, "tried again", NULL);
-	return start(op, errors);
-}
-
-bool operation_fail(struct manager *manager, uint64_t id, struct errors *errors)
-{
-	struct operation *op = waiting(manager, id, errors);
-
-	if (!op)
-		return false;
-	put(op, OP_FAILED, 100, "given up", NULL);
-	operation_free(op);
-	return true;
-}
-
-bool operation_roll_back(struct manager *manager, uint64_t id, struct errors *errors)
-{
-	struct operation *op = waiting(manager, id, errors);
-
-	if (!op)
-		return false;
-	if (!go_back(op, errors)) {
-		operation_free(op);
-		return false;
-	}
-	free(op->kind);
-	op->kind = text_copy("apply");
-	return start(op, errors);
-}
-
-static bool is_busy(struct manager *manager, const char *name, struct errors *errors)
-{
-	uint64_t under_way;
-
-	pthread_mutex_lock(&manager->lock);
-	struct service *service = manager_service(manager, name);
-	under_way = service ? service->op : 0;
-	pthread_mutex_unlock(&manager->lock);
-	if (under_way)
-		errors_add(errors, NULL, "busy", NULL, 0,
-		           "operation %llu of service \"%s\" is under way: wait for it",
-		           (unsigned long long)under_way, name);
-	return under_way != 0;
-}
-
-uint64_t manager_restart(struct manager *manager, const char *service, const char *vnf, bool heal,
-                         const char *author, struct errors *errors)
-{
-	if (is_busy(manager, service, errors))
-		return 0;
-	const char *kind = heal ? "heal" : "restart";
-	char *subject = vnf ? text_format("%s/%s", service, vnf) : text_copy(service);
-	json_t *names = json_pack("[s]", service);
-	uint64_t id = store_op_new(manager->store, kind, subject, author, errors);
-	struct operation *op;
-
-	free(subject);
-	if (!id) {
-		json_decref(names);
-		return 0;
-	}
-	supersede(manager, names, id);
-	op = new_operation(manager, id, kind, names);
-	op->vnf = text_copy(vnf);
-	put(op, OP_PROCESSING, 0, "asked for", NULL);
-	return start(op, errors) ? id : 0;
 }

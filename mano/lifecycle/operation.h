@@ -31,9 +31,10 @@ bool op_may(enum op_state from, enum op_state to);
 /* Whether nothing more will happen by itself: ended, or FAILED_TEMP. */
 bool op_rests(enum op_state state);
 
-/* Writes an apply down, commits it and begins it. The caller holds `change`; the targets stay its own. False: errors. */
-bool operation_apply(struct manager *manager, const struct targets *targets, const char *author, uint64_t *op,
-                     struct errors *errors);
+/* Writes an apply down, commits it and begins it. kind: NULL: "apply", or "delete" if all of it is; "undo" does not roll
+ * back by itself. The caller holds `change`; the targets stay its own. False: errors. */
+bool operation_apply(struct manager *manager, const struct targets *targets, const char *kind,
+                     const struct store_reason *reason, uint64_t *op, struct errors *errors);
 
 /* Carries on with what the store says was under way: forward from PROCESSING, back from ROLLING_BACK. */
 bool operation_resume(struct manager *manager, uint64_t op, enum op_state state, struct errors *errors);

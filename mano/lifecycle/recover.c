@@ -196,6 +196,18 @@ static void clean_folders(struct manager *manager)
 
 /* --- all --- */
 
+static bool start_confirmer(struct manager *manager, struct errors *errors)
+{
+	struct store_moment now = manager_moment(manager);
+
+	if (!store_confirms_recall(manager->store, &now, errors))
+		return false;
+	manager->confirming = pthread_create(&manager->confirmer, NULL, confirm_run, manager) == 0;
+	if (!manager->confirming)
+		errors_add(errors, NULL, "no-resources", NULL, 0, "there is no thread to be had");
+	return manager->confirming;
+}
+
 bool manager_recover(struct manager *manager, struct errors *errors)
 {
 	struct targets targets = { NULL, 0 };
@@ -221,5 +233,5 @@ bool manager_recover(struct manager *manager, struct errors *errors)
 	resume(manager, OP_ROLLING_BACK);
 	delete_orphans(manager);
 	clean_folders(manager);
-	return true;
+	return start_confirmer(manager, errors);
 }

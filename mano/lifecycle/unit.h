@@ -50,6 +50,7 @@ struct unit {
 	uint64_t asked, done, refused; /* numbers of wishes */
 	struct errors refusal;         /* why the last was refused */
 	bool stop, leave, restart, heal;
+	bool taken_up; /* what a former life left of it is known */
 	enum unit_state state;
 	struct child child;
 	char digest[UNIT_DIGEST]; /* of what it runs; "": nothing yet */

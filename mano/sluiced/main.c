@@ -33,6 +33,7 @@ static const struct option_row option_rows[] = {
 	{ "libexec", 'x', "DIR", "where sluice-chain, sluice-firewall ... are (default: found)" },
 	{ "group", 'g', "NAME", "members may use the REST socket, besides root" },
 	{ "ready-timeout", 't', "SECONDS", "for a process to be ready in an operation (default: 30)" },
+	{ "revisions", 'R', "N", "of a service that are kept (2 to 1000; default: 50)" },
 	{ "stop-vnfs-on-exit", 'S', NULL, "stop all processes with sluiced; else they are adopted again" },
 	{ "foreground", 'f', NULL, "stay in the foreground (as it always does)" },
 	{ "log", 'l', "FILE", "default: standard error; SIGHUP opens it anew" },
@@ -81,6 +82,15 @@ static bool take_timeout(struct command *c, const char *text)
 	return *text && !*end && seconds >= 1 && seconds <= 3600;
 }
 
+static bool take_revisions(struct command *c, const char *text)
+{
+	char *end;
+	unsigned long count = strtoul(text, &end, 10);
+
+	c->manager.revisions = (unsigned)count;
+	return *text && !*end && count >= 2 && count <= 1000;
+}
+
 static bool take_option(struct command *c, int option)
 {
 	switch (option) {
@@ -97,6 +107,8 @@ static bool take_option(struct command *c, int option)
 		return take_group(c, optarg);
 	case 't':
 		return take_timeout(c, optarg);
+	case 'R':
+		return take_revisions(c, optarg);
 	case 'S':
 		c->manager.stop_on_exit = true;
 		return true;

@@ -64,8 +64,11 @@ static bool trim_ops(struct store *store, uint64_t newest, struct errors *errors
 	int64_t bound = (int64_t)newest - STORE_OPS;
 
 	return sql_run(store, errors, NULL, NULL,
-	               "DELETE FROM op WHERE id <= ? AND state IN ('COMPLETED', 'FAILED', 'ROLLED_BACK')",
+	               "DELETE FROM op WHERE id <= ? AND state IN ('COMPLETED', 'FAILED', 'ROLLED_BACK')"
+	               " AND id NOT IN (SELECT op FROM confirm)",
 	               "i", bound) &&
+	       sql_run(store, errors, NULL, NULL, "DELETE FROM op_build WHERE op NOT IN (SELECT id FROM op)",
+	               "") &&
 	       sql_run(store, errors, NULL, NULL,
 	               "DELETE FROM op_service WHERE op NOT IN (SELECT id FROM op)", "");
 }
@@ -103,6 +106,33 @@ bool store_op_set(struct store *store, uint64_t op, const char *state, unsigned 
 	pthread_mutex_unlock(&store->lock);
 	free(text);
 	return fine;
+}
+
+bool store_op_note(struct store *store, uint64_t op, const json_t *details, struct errors *errors)
+{
+	char *text = json_dumps(details, JSON_COMPACT);
+
+	pthread_mutex_lock(&store->lock);
+	bool fine = sql_run(store, errors, NULL, NULL, "UPDATE op SET details = ? WHERE id = ?", "si", text,
+	                    (int64_t)op);
+	pthread_mutex_unlock(&store->lock);
+	free(text);
+	return fine;
+}
+
+static void details_row(void *user, sqlite3_stmt *row)
+{
+	json_array_append_new(user, json_loads(sql_text(row, 0), 0, NULL));
+}
+
+json_t *store_op_details(struct store *store, uint64_t op, struct errors *errors)
+{
+	json_t *rows = sql_list(store, details_row, "SELECT details FROM op WHERE id = ?", NULL, (int64_t)op,
+	                        errors),
+	       *found = json_incref(json_array_get(rows, 0));
+
+	json_decref(rows);
+	return found;
 }
 
 static void op_row(void *user, sqlite3_stmt *row)

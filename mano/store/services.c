@@ -1,42 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Services and their revisions in the store. See store.h. */
+/* Services, what operations make of them, and the executables of their processes. See store.h. */
 #include <stdlib.h>
+#include <string.h>
 
+#include "store/revisions.h"
 #include "store/sql.h"
-#include "util/memory.h"
-
-static bool set_op(struct store *store, uint64_t op, const char *state, struct errors *errors)
-{
-	return sql_run(store, errors, NULL, NULL, "UPDATE op SET state = ?, updated = ? WHERE id = ?", "sii",
-	               state, sql_now(), (int64_t)op);
-}
-
-static bool add_revision(struct store *store, uint64_t op, const struct store_change *change,
-                         const char *author, int64_t *number, struct errors *errors)
-{
-	char comment[40];
-
-	snprintf(comment, sizeof(comment), "operation %llu", (unsigned long long)op);
-	return sql_run(store, errors, sql_take_number, number,
-	               "SELECT COALESCE(MAX(number), 0) + 1 FROM revision WHERE service = ?", "s",
-	               change->service) &&
-	       sql_run(store, errors, NULL, NULL, "INSERT INTO revision VALUES (?, ?, ?, ?, ?, ?)", "siisss",
-	               change->service, *number, sql_now(), author, comment, change->document) &&
-	       sql_run(store, errors, NULL, NULL, "INSERT OR REPLACE INTO service VALUES (?, ?, 0)", "si",
-	               change->service, *number) &&
-	       sql_run(store, errors, NULL, NULL, "DELETE FROM revision WHERE service = ? AND number <= ?",
-	               "si", change->service, *number - STORE_REVISIONS);
-}
 
 static bool commit_one(struct store *store, uint64_t op, const struct store_change *change,
-                       const char *author, struct errors *errors)
+                       const struct store_reason *reason, struct errors *errors)
 {
 	int64_t before = 0, after = 0;
 	bool fine = sql_run(store, errors, sql_take_number, &before,
 	                    "SELECT current FROM service WHERE name = ? AND going = 0", "s", change->service);
 
 	if (fine && change->document)
-		fine = add_revision(store, op, change, author, &after, errors);
+		fine = revision_add(store, op, change, reason, &after, errors) &&
+		       revision_trim(store, change->service, after, before, errors);
 	else if (fine)
 		fine = sql_run(store, errors, NULL, NULL, "UPDATE service SET going = 1 WHERE name = ?", "s",
 		               change->service);
@@ -45,47 +24,69 @@ static bool commit_one(struct store *store, uint64_t op, const struct store_chan
 	               "isii", (int64_t)op, change->service, before, after);
 }
 
+static bool commit_confirm(struct store *store, uint64_t op, const struct store_reason *reason,
+                           struct errors *errors)
+{
+	if (reason->ends && !sql_run(store, errors, NULL, NULL, "DELETE FROM confirm WHERE op = ?", "i",
+	                             (int64_t)reason->ends))
+		return false;
+	return !reason->confirm_seconds ||
+	       sql_run(store, errors, NULL, NULL, "INSERT INTO confirm VALUES (?, ?, '', 0, 0)", "ii",
+	               (int64_t)op, (int64_t)reason->confirm_seconds);
+}
+
 bool store_commit(struct store *store, uint64_t op, const struct store_change *changes, size_t count,
-                  const char *author, struct errors *errors)
+                  const struct store_reason *reason, struct errors *errors)
 {
 	bool fine = sql_begin(store, errors);
 
 	if (!fine)
 		return false;
 	for (size_t i = 0; i < count && fine; i++)
-		fine = commit_one(store, op, &changes[i], author, errors);
-	fine = fine && set_op(store, op, "PROCESSING", errors);
+		fine = commit_one(store, op, &changes[i], reason, errors);
+	fine = fine && commit_confirm(store, op, reason, errors) &&
+	       sql_set_op(store, op, "PROCESSING", errors);
 	return sql_end(store, fine, errors);
 }
 
 bool store_roll_back(struct store *store, uint64_t op, struct errors *errors)
 {
-	if (!sql_begin(store, errors))
+	static const char *const statements[] = {
+		"UPDATE service SET going = 1 WHERE name IN"
+		" (SELECT service FROM op_service WHERE op = ? AND before = 0)",
+		"UPDATE service SET going = 0, current = (SELECT before FROM op_service WHERE op = ?1"
+		" AND service = name) WHERE name IN"
+		" (SELECT service FROM op_service WHERE op = ?1 AND before > 0)",
+		"UPDATE revision SET undone = 1 WHERE op = ?1 AND EXISTS (SELECT 1 FROM op_service s"
+		" WHERE s.op = ?1 AND s.service = revision.service AND s.after = number)",
+		"INSERT OR REPLACE INTO build SELECT service, vnf, before FROM op_build WHERE op = ?",
+		"DELETE FROM build WHERE program = '' AND 0 < ?",
+		"DELETE FROM confirm WHERE op = ?",
+	};
+	bool fine = sql_begin(store, errors);
+
+	if (!fine)
 		return false;
-	bool fine =
-	        sql_run(store, errors, NULL, NULL,
-	                "UPDATE service SET going = 1 WHERE name IN"
-	                " (SELECT service FROM op_service WHERE op = ? AND before = 0)",
-	                "i", (int64_t)op) &&
-	        sql_run(store, errors, NULL, NULL,
-	                "UPDATE service SET going = 0, current = (SELECT before FROM op_service WHERE op = ?1"
-	                " AND service = name) WHERE name IN"
-	                " (SELECT service FROM op_service WHERE op = ?1 AND before > 0)",
-	                "i", (int64_t)op) &&
-	        set_op(store, op, "ROLLING_BACK", errors);
-	return sql_end(store, fine, errors);
+	for (size_t i = 0; fine && i < sizeof(statements) / sizeof(*statements); i++)
+		fine = sql_run(store, errors, NULL, NULL, statements[i], "i", (int64_t)op);
+	return sql_end(store, fine && sql_set_op(store, op, "ROLLING_BACK", errors), errors);
 }
 
 bool store_forget(struct store *store, const char *service, struct errors *errors)
 {
-	if (!sql_begin(store, errors))
+	static const char *const statements[] = {
+		"DELETE FROM revision WHERE service = ? AND service IN (SELECT name FROM service WHERE going "
+		"= 1)",
+		"DELETE FROM build WHERE service = ? AND service IN (SELECT name FROM service WHERE going = "
+		"1)",
+		"DELETE FROM service WHERE name = ? AND going = 1",
+	};
+	bool fine = sql_begin(store, errors);
+
+	if (!fine)
 		return false;
-	bool fine = sql_run(store, errors, NULL, NULL,
-	                    "DELETE FROM revision WHERE service IN (SELECT name FROM service WHERE name = ? "
-	                    "AND going = 1)",
-	                    "s", service) &&
-	            sql_run(store, errors, NULL, NULL, "DELETE FROM service WHERE name = ? AND going = 1",
-	                    "s", service);
+	for (size_t i = 0; fine && i < sizeof(statements) / sizeof(*statements); i++)
+		fine = sql_run(store, errors, NULL, NULL, statements[i], "s", service);
 	return sql_end(store, fine, errors);
 }
 
@@ -116,62 +117,76 @@ bool store_services(struct store *store, store_service_fn *each, void *user, str
 	return fine;
 }
 
-static void name_row(void *user, sqlite3_stmt *row)
-{
-	json_array_append_new(user, json_string(sql_text(row, 0)));
-}
-
-static json_t *list(struct store *store, sql_row *each, const char *statement, const char *key,
-                    int64_t number, struct errors *errors)
-{
-	json_t *array = json_array();
-
-	pthread_mutex_lock(&store->lock);
-	bool fine = key ? sql_run(store, errors, each, array, statement, "s", key)
-	                : sql_run(store, errors, each, array, statement, "i", number);
-	pthread_mutex_unlock(&store->lock);
-	if (fine)
-		return array;
-	json_decref(array);
-	return NULL;
-}
-
 json_t *store_op_services(struct store *store, uint64_t op, struct errors *errors)
 {
-	return list(store, name_row, "SELECT service FROM op_service WHERE op = ? ORDER BY service", NULL,
-	            (int64_t)op, errors);
+	return sql_list(store, sql_take_name,
+	                "SELECT service FROM op_service WHERE op = ?1 UNION SELECT service FROM op_build"
+	                " WHERE op = ?1 ORDER BY service",
+	                NULL, (int64_t)op, errors);
 }
 
-static void revision_row(void *user, sqlite3_stmt *row)
+static void change_row(void *user, sqlite3_stmt *row)
 {
-	json_array_append_new(
-	        user, json_pack("{s:I,s:o,s:s,s:s,s:b}", "revision", (json_int_t)sqlite3_column_int64(row, 0),
-	                        "time", sql_time(sqlite3_column_int64(row, 1)), "author", sql_text(row, 2),
-	                        "comment", sql_text(row, 3), "current", sqlite3_column_int(row, 4)));
+	json_array_append_new(user, json_pack("{s:s,s:I,s:I}", "service", sql_text(row, 0), "before",
+	                                      (json_int_t)sqlite3_column_int64(row, 1), "after",
+	                                      (json_int_t)sqlite3_column_int64(row, 2)));
 }
 
-json_t *store_revisions(struct store *store, const char *service, struct errors *errors)
+json_t *store_op_changes(struct store *store, uint64_t op, struct errors *errors)
 {
-	return list(store, revision_row,
-	            "SELECT number, time, author, comment, number = current FROM revision JOIN service ON "
-	            "name = service"
-	            " WHERE service = ? ORDER BY number",
-	            service, 0, errors);
+	return sql_list(store, change_row,
+	                "SELECT service, before, after FROM op_service WHERE op = ? ORDER BY service", NULL,
+	                (int64_t)op, errors);
 }
 
-static void document_row(void *user, sqlite3_stmt *row)
+/* --- executables --- */
+
+static bool commit_build(struct store *store, uint64_t op, const struct store_build *build,
+                         struct errors *errors)
 {
-	*(json_t **)user = json_loads(sql_text(row, 0), 0, NULL);
+	if (!sql_run(store, errors, NULL, NULL,
+	             "INSERT OR REPLACE INTO op_build VALUES (?1, ?2, ?3,"
+	             " COALESCE((SELECT program FROM build WHERE service = ?2 AND vnf = ?3), ''), ?4)",
+	             "isss", (int64_t)op, build->service, build->vnf, build->program))
+		return false;
+	if (!build->program[0])
+		return sql_run(store, errors, NULL, NULL, "DELETE FROM build WHERE service = ? AND vnf = ?",
+		               "ss", build->service, build->vnf);
+	return sql_run(store, errors, NULL, NULL, "INSERT OR REPLACE INTO build VALUES (?, ?, ?)", "sss",
+	               build->service, build->vnf, build->program);
 }
 
-json_t *store_revision(struct store *store, const char *service, uint64_t revision, struct errors *errors)
+bool store_commit_builds(struct store *store, uint64_t op, const struct store_build *builds, size_t count,
+                         struct errors *errors)
 {
-	json_t *document = NULL;
+	bool fine = sql_begin(store, errors);
+
+	if (!fine)
+		return false;
+	for (size_t i = 0; i < count && fine; i++)
+		fine = commit_build(store, op, &builds[i], errors);
+	return sql_end(store, fine && sql_set_op(store, op, "PROCESSING", errors), errors);
+}
+
+struct builds_walk {
+	store_build_fn *each;
+	void *user;
+};
+
+static void build_row(void *user, sqlite3_stmt *row)
+{
+	struct builds_walk *walk = user;
+	struct store_build build = { sql_text(row, 0), sql_text(row, 1), sql_text(row, 2) };
+
+	walk->each(walk->user, &build);
+}
+
+bool store_builds(struct store *store, store_build_fn *each, void *user, struct errors *errors)
+{
+	struct builds_walk walk = { each, user };
 
 	pthread_mutex_lock(&store->lock);
-	sql_run(store, errors, document_row, &document,
-	        "SELECT document FROM revision WHERE service = ? AND number = ?", "si", service,
-	        (int64_t)revision);
+	bool fine = sql_run(store, errors, build_row, &walk, "SELECT service, vnf, program FROM build", "");
 	pthread_mutex_unlock(&store->lock);
-	return document;
+	return fine;
 }

@@ -73,6 +73,32 @@ void sql_take_number(void *user, sqlite3_stmt *row)
 	*(int64_t *)user = sqlite3_column_int64(row, 0);
 }
 
+void sql_take_name(void *user, sqlite3_stmt *row)
+{
+	json_array_append_new(user, json_string(sql_text(row, 0)));
+}
+
+json_t *sql_list(struct store *store, sql_row *each, const char *statement, const char *text, int64_t number,
+                 struct errors *errors)
+{
+	json_t *array = json_array();
+
+	pthread_mutex_lock(&store->lock);
+	bool fine = text ? sql_run(store, errors, each, array, statement, "s", text)
+	                 : sql_run(store, errors, each, array, statement, "i", number);
+	pthread_mutex_unlock(&store->lock);
+	if (fine)
+		return array;
+	json_decref(array);
+	return NULL;
+}
+
+bool sql_set_op(struct store *store, uint64_t op, const char *state, struct errors *errors)
+{
+	return sql_run(store, errors, NULL, NULL, "UPDATE op SET state = ?, updated = ? WHERE id = ?", "sii",
+	               state, sql_now(), (int64_t)op);
+}
+
 int64_t sql_now(void)
 {
 	return (int64_t)time(NULL);

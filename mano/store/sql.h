@@ -14,7 +14,8 @@
 struct store {
 	sqlite3 *db;
 	pthread_mutex_t lock;
-	int guard; /* file descriptor that holds the lock against a second orchestrator */
+	int guard;          /* file descriptor that holds the lock against a second orchestrator */
+	unsigned revisions; /* of a service that are kept */
 };
 
 /* Called for each row. */
@@ -39,6 +40,16 @@ void sql_take_number(void *user, sqlite3_stmt *row);
 
 /* Seconds since 1970. */
 int64_t sql_now(void);
+
+/* Adds each row's first column, a text, to a JSON array. */
+void sql_take_name(void *user, sqlite3_stmt *row);
+
+/* The rows of a statement with one value ('s' or 'i', NULL: none), as `each` makes them into a JSON array; NULL with an error. */
+json_t *sql_list(struct store *store, sql_row *each, const char *statement, const char *text, int64_t number,
+                 struct errors *errors);
+
+/* Puts an operation into a state; part of a transaction. */
+bool sql_set_op(struct store *store, uint64_t op, const char *state, struct errors *errors);
 
 /* RFC 3339, UTC, as a new string of JSON. */
 json_t *sql_time(int64_t seconds);

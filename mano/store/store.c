@@ -10,31 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/schema.h"
 #include "store/sql.h"
 #include "util/memory.h"
 
-enum { STORE_VERSION = 1, BUSY_MS = 5000 };
-
-static const char tables[] =
-        "CREATE TABLE IF NOT EXISTS number (name TEXT PRIMARY KEY, next INTEGER NOT NULL) WITHOUT ROWID;"
-        "CREATE TABLE IF NOT EXISTS service (name TEXT PRIMARY KEY, current INTEGER NOT NULL, going INTEGER "
-        "NOT NULL)"
-        " WITHOUT ROWID;"
-        "CREATE TABLE IF NOT EXISTS revision (service TEXT NOT NULL, number INTEGER NOT NULL, time INTEGER "
-        "NOT NULL,"
-        " author TEXT NOT NULL, comment TEXT NOT NULL, document TEXT NOT NULL, PRIMARY KEY (service, number))"
-        " WITHOUT ROWID;"
-        "CREATE TABLE IF NOT EXISTS process (service TEXT NOT NULL, vnf TEXT NOT NULL, pid INTEGER NOT NULL,"
-        " start_time INTEGER NOT NULL, boot TEXT NOT NULL, digest TEXT NOT NULL, cores TEXT NOT NULL,"
-        " restarts INTEGER NOT NULL, since INTEGER NOT NULL, PRIMARY KEY (service, vnf)) WITHOUT ROWID;"
-        "CREATE TABLE IF NOT EXISTS op (id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, subject "
-        "TEXT NOT NULL,"
-        " state TEXT NOT NULL, progress INTEGER NOT NULL, message TEXT NOT NULL, errors TEXT NOT NULL,"
-        " author TEXT NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL);"
-        /* before, after: revisions; 0: the service was not there, or is to go */
-        "CREATE TABLE IF NOT EXISTS op_service (op INTEGER NOT NULL, service TEXT NOT NULL, before INTEGER "
-        "NOT NULL,"
-        " after INTEGER NOT NULL, PRIMARY KEY (op, service)) WITHOUT ROWID;";
+enum { BUSY_MS = 5000 };
 
 enum { GUARD_TRIES = 40, GUARD_PAUSE_US = 50000 };
 
@@ -66,33 +46,50 @@ static bool take_guard(struct store *store, const char *folder, struct errors *e
 	return taken;
 }
 
+static bool store_failed(struct store *store, const char *folder, struct errors *errors)
+{
+	int code = sqlite3_errcode(store->db);
+	bool damaged = code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+
+	errors_add(errors, NULL, damaged ? "store-damaged" : "store-failed", NULL, 0,
+	           "cannot use %s/sluiced.db: %s%s", folder, sqlite3_errmsg(store->db),
+	           damaged ? STORE_MEND : "");
+	return false;
+}
+
+static bool upgrade_tables(struct store *store, const char *folder, struct errors *errors)
+{
+	int version = schema_version(store->db);
+
+	if (version > SCHEMA_VERSION) {
+		errors_add(errors, NULL, "store-too-new", NULL, 0,
+		           "%s/sluiced.db is of version %d, and this program knows versions up to %d: use a "
+		           "later "
+		           "one, or restore a backup of its own",
+		           folder, version, SCHEMA_VERSION);
+		return false;
+	}
+	return (version >= 0 && schema_upgrade(store->db)) || store_failed(store, folder, errors);
+}
+
 static bool open_database(struct store *store, const char *folder, struct errors *errors)
 {
 	char *file = text_format("%s/sluiced.db", folder);
 	mode_t before = umask(077);
 	int result = sqlite3_open(file, &store->db);
-	int64_t version = 0;
+	bool fine;
 
 	umask(before);
-	free(file);
 	sqlite3_busy_timeout(store->db, BUSY_MS);
-	if (result != SQLITE_OK ||
-	    sqlite3_exec(store->db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL) != SQLITE_OK ||
-	    sqlite3_exec(store->db, "PRAGMA synchronous=NORMAL; PRAGMA cache_size=-1024", NULL, NULL, NULL) !=
-	            SQLITE_OK ||
-	    sqlite3_exec(store->db, tables, NULL, NULL, NULL) != SQLITE_OK) {
-		errors_add(errors, NULL, "store-failed", NULL, 0, "cannot use %s/sluiced.db: %s", folder,
-		           sqlite3_errmsg(store->db));
-		return false;
-	}
-	if (!sql_run(store, errors, sql_take_number, &version, "PRAGMA user_version", ""))
-		return false;
-	if (version > STORE_VERSION) {
-		errors_add(errors, NULL, "store-too-new", NULL, 0,
-		           "%s/sluiced.db is of version %d, later than this program's", folder, (int)version);
-		return false;
-	}
-	return sqlite3_exec(store->db, "PRAGMA user_version=1", NULL, NULL, NULL) == SQLITE_OK;
+	fine = result == SQLITE_OK &&
+	       sqlite3_exec(store->db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL) == SQLITE_OK &&
+	       sqlite3_exec(store->db, "PRAGMA synchronous=NORMAL; PRAGMA cache_size=-1024", NULL, NULL,
+	                    NULL) == SQLITE_OK;
+	if (!fine)
+		store_failed(store, folder, errors);
+	fine = fine && store_sound(file, errors) && upgrade_tables(store, folder, errors);
+	free(file);
+	return fine;
 }
 
 struct store *store_open(const char *folder, struct errors *errors)
@@ -101,6 +98,7 @@ struct store *store_open(const char *folder, struct errors *errors)
 
 	pthread_mutex_init(&store->lock, NULL);
 	store->guard = -1;
+	store->revisions = STORE_REVISIONS;
 	if (mkdir(folder, 0700) < 0 && errno != EEXIST)
 		errors_add(errors, NULL, "store-failed", NULL, 0, "cannot make the folder %s: %s", folder,
 		           strerror(errno));
@@ -108,6 +106,11 @@ struct store *store_open(const char *folder, struct errors *errors)
 		return store;
 	store_close(store);
 	return NULL;
+}
+
+void store_keep(struct store *store, unsigned revisions)
+{
+	store->revisions = revisions;
 }
 
 void store_close(struct store *store)

@@ -65,11 +65,12 @@ static const char *services(struct fixture *f)
 static uint64_t commit(struct fixture *f, const char *service, const char *text)
 {
 	struct store_change change = { service, text };
+	struct store_reason reason = { .author = "me" };
 	struct errors errors = ERRORS_NONE;
 	uint64_t op = store_op_new(f->store, "apply", service, "me", &errors);
 
 	assert_true(op > 0);
-	assert_true(store_commit(f->store, op, &change, 1, "me", &errors));
+	assert_true(store_commit(f->store, op, &change, 1, &reason, &errors));
 	return op;
 }
 
@@ -230,7 +231,7 @@ static void damage_is_told(void **state)
 	fputs("this is no database, and never was one; it is long enough to be looked at, though", file);
 	fclose(file);
 	assert_null(store_open(folder, &errors));
-	assert_true(has_error(&errors, "", "store-failed"));
+	assert_true(has_error(&errors, "", "store-damaged"));
 	errors_free(&errors);
 	remove_folder(folder);
 }
