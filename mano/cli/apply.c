@@ -81,8 +81,11 @@ static int dry_run(struct cli *cli, bool show, size_t *changes)
 int command_diff(struct cli *cli)
 {
 	size_t changes = 0;
-	int status = dry_run(cli, true, &changes);
+	int status;
 
+	if (cli->revision)
+		return command_diff_revisions(cli);
+	status = dry_run(cli, true, &changes);
 	return status == CLI_DONE && changes ? CLI_DIFFERS : status;
 }
 

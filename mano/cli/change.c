@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "util/memory.h"
 
 enum { WAIT_S = 1 };
 
@@ -157,29 +158,48 @@ static int tell_dry_run(const struct cli *cli, const json_t *answer)
 	return CLI_DONE;
 }
 
+/* The path of a change, with all that the options say of it; malloc'd. */
+static char *change_path(const struct cli *cli, const char *path)
+{
+	char *full =
+	        cli_with_query(text_copy(path), cli->dry_run ? "dryRun" : "wait", cli->dry_run ? "1" : "0");
+	char seconds[16];
+
+	snprintf(seconds, sizeof(seconds), "%u", cli->confirm_s);
+	if (cli->confirm_s)
+		full = cli_with_query(full, "confirm", seconds);
+	return cli->comment ? cli_with_query(full, "comment", cli->comment) : full;
+}
+
+static int follow(struct cli *cli, const json_t *op)
+{
+	json_int_t id = json_integer_value(json_object_get(op, "id"));
+	int status = CLI_DONE;
+
+	if (!id || !under_way(op)) {
+		status = ended(cli, op);
+	} else if (cli->no_wait) {
+		cli_say(cli, "operation %" JSON_INTEGER_FORMAT ": begun\n", id);
+		if (cli_structured(cli) || cli->output == OUTPUT_NAME)
+			cli_print(cli, op);
+	} else {
+		status = cli_await(cli, id);
+	}
+	if (status == CLI_DONE && cli->confirm_s)
+		cli_say(cli, "undone %u s from then on, unless confirmed: sluice confirm SERVICE\n",
+		        cli->confirm_s);
+	return status;
+}
+
 int cli_change(struct cli *cli, const char *method, const char *path, const json_t *body)
 {
-	char full[1024];
+	char *full = change_path(cli, path);
 	json_t *answer;
-	json_int_t id;
-	int status;
+	int status = cli_request(cli, method, full, body, &answer);
 
-	snprintf(full, sizeof(full), "%s%s%s", path, strchr(path, '?') ? "&" : "?",
-	         cli->dry_run ? "dryRun=1" : "wait=0");
-	status = cli_request(cli, method, full, body, &answer);
-	id = json_integer_value(json_object_get(answer, "id"));
-	if (status == CLI_DONE && cli->dry_run) {
-		status = tell_dry_run(cli, answer);
-	} else if (status == CLI_DONE && id && under_way(answer)) {
-		if (cli->no_wait) {
-			cli_say(cli, "operation %" JSON_INTEGER_FORMAT ": begun\n", id);
-			if (cli_structured(cli) || cli->output == OUTPUT_NAME)
-				cli_print(cli, answer);
-		} else
-			status = cli_await(cli, id);
-	} else if (status == CLI_DONE) {
-		status = ended(cli, answer);
-	}
+	if (status == CLI_DONE)
+		status = cli->dry_run ? tell_dry_run(cli, answer) : follow(cli, answer);
 	json_decref(answer);
+	free(full);
 	return status;
 }

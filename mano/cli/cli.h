@@ -39,8 +39,10 @@ struct cli {
 	unsigned count_asked, seconds; /* trace, capture: packets, how long; 0: as they are by default */
 	const char *file;              /* -f; of capture: -w */
 	const char *before, *after;
-	struct conf *document; /* what was read from `file`: error paths are found again in it */
-	char **words;          /* behind the verb */
+	const char *comment, *revision; /* why; of diff: A[..B] */
+	unsigned confirm_s;             /* undone unless confirmed; 0: need not be */
+	struct conf *document;          /* what was read from `file`: error paths are found again in it */
+	char **words;                   /* behind the verb */
 	int count;
 };
 
@@ -85,6 +87,8 @@ int cli_list_events(struct cli *cli, json_t **list);
 
 /* get.c: prints the list (all its pages, filtered, watched as asked) or object at a path. */
 int cli_list(struct cli *cli, const char *path);
+/* Appends NAME=VALUE, the value escaped, to a malloc'd path; answers the longer one. */
+char *cli_with_query(char *path, const char *name, const char *value);
 /* The nouns of get, in order, NULL at the end. */
 const char *cli_noun(unsigned i);
 /* The path of the noun and name in cli->words; false: it was said what is missing. */
@@ -100,6 +104,10 @@ int command_apply(struct cli *cli);
 int command_diff(struct cli *cli);
 int command_validate(struct cli *cli);
 int command_delete(struct cli *cli);
+int command_history(struct cli *cli);
+int command_diff_revisions(struct cli *cli);
+int command_rollback(struct cli *cli);
+int command_confirm(struct cli *cli);
 int command_chain(struct cli *cli);
 int command_config(struct cli *cli);
 int command_heal(struct cli *cli);

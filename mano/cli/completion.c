@@ -169,7 +169,8 @@ static bool is_one_of(const char *word, const char *const *words)
 
 static void tell_first(struct cli *cli, const char *verb, const char *last)
 {
-	static const char *const services[] = { "heal", "restart", "trace", "capture", NULL };
+	static const char *const services[] = { "heal",    "restart",  "trace", "capture",
+		                                "history", "rollback", "diff",  NULL };
 	const char *words = first_words(verb);
 
 	if (words) {
@@ -181,6 +182,8 @@ static void tell_first(struct cli *cli, const char *verb, const char *last)
 		tell_verbs();
 	} else if (strcmp(verb, "explain") == 0) {
 		explain_complete(cli, last);
+	} else if (strcmp(verb, "confirm") == 0) {
+		tell_names(cli, "/v1/services", "");
 	} else if (is_one_of(verb, services)) {
 		tell_names(cli, "/v1/services", "");
 		tell_members(cli, strcmp(verb, "trace") == 0 ? "chains" : "vnfs");

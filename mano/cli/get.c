@@ -86,8 +86,7 @@ const char *cli_noun(unsigned i)
 	return i < sizeof(nouns) / sizeof(*nouns) ? nouns[i].name : NULL;
 }
 
-/* Appends NAME=VALUE to a path, the value escaped. */
-static char *with_query(char *path, const char *name, const char *value)
+char *cli_with_query(char *path, const char *name, const char *value)
 {
 	static const char hex[] = "0123456789ABCDEF";
 	char *escaped = memory_new(3 * strlen(value) + 1, 1), *to = escaped, *full;
@@ -118,9 +117,9 @@ static int read_pages(struct cli *cli, const char *from, json_t **whole)
 
 	*whole = NULL;
 	if (cli->filter)
-		path = with_query(path, "filter", cli->filter);
+		path = cli_with_query(path, "filter", cli->filter);
 	if (cli->limit)
-		path = with_query(path, "limit", cli->limit);
+		path = cli_with_query(path, "limit", cli->limit);
 	do {
 		status = cli_request_page(cli, path, &page, &next);
 		if (status == CLI_DONE && *whole && json_is_array(page))

@@ -40,6 +40,21 @@ static bool take_number(const char *name, unsigned *number)
 	return false;
 }
 
+/* 90, 90s, 5m, 1h */
+static bool take_time(const char *name, unsigned *seconds)
+{
+	char *end;
+	unsigned long value = strtoul(optarg, &end, 10), unit = 1;
+
+	unit = *end == 'm' ? 60 : *end == 'h' ? 3600 : 1;
+	end += *end == 's' || *end == 'm' || *end == 'h';
+	*seconds = (unsigned)(value * unit);
+	if (*optarg >= '0' && *optarg <= '9' && !*end && value >= 1 && value <= 86400 && *seconds <= 86400)
+		return true;
+	fprintf(stderr, "sluice: --%s: a time from 1s to 24h, not \"%s\"\n", name, optarg);
+	return false;
+}
+
 static bool take_numbers(struct cli *cli, int option)
 {
 	unsigned limit;
@@ -51,6 +66,8 @@ static bool take_numbers(struct cli *cli, int option)
 		return take_number("last", &cli->last);
 	case 'c':
 		return take_number("packets", &cli->count_asked);
+	case 'k':
+		return take_time("confirm", &cli->confirm_s);
 	case 'S':
 		return take_number("seconds", &cli->seconds);
 	case 'L':
@@ -108,6 +125,12 @@ static bool take_option(struct cli *cli, int option)
 		return true;
 	case 'a':
 		cli->after = optarg;
+		return true;
+	case 'm':
+		cli->comment = optarg;
+		return true;
+	case 'r':
+		cli->revision = optarg;
 		return true;
 	default:
 		return take_flag(cli, option);

@@ -26,12 +26,17 @@ const struct cli_option cli_options[] = {
 	{ "once", '1', NULL, false, false, "a single time" },
 	{ "before", 'b', "NAME", false, false, "in front of this member of the chain" },
 	{ "after", 'a', "NAME", false, false, "behind this member of the chain" },
+	{ "revision", 'r', "A[..B]", false, false, "from one revision to another, or to what is wanted now" },
+	{ "confirm", 'k', "TIME", false, false,
+	  "undo the change after that time (60s, 5m) unless sluice confirm comes first" },
+	{ "comment", 'm', "TEXT", false, false, "why, for the history" },
 	{ "packets", 'c', "N", false, false, "how many packets at most" },
 	{ "seconds", 'S', "N", false, false, "how long at most" },
 	{ NULL, 0, NULL, false, false, NULL },
 };
 
 #define CHANGES "dry-run wait no-wait"
+#define REVISES CHANGES " confirm comment"
 
 const struct cli_verb cli_verbs[] = {
 	{ "get", "get NOUN [SERVICE[/NAME]]",
@@ -47,12 +52,16 @@ const struct cli_verb cli_verbs[] = {
 	  "sluice describe vnf edge/fw\tone function\n"
 	  "sluice describe op 12\twhat it did and why it failed\n",
 	  command_describe, false },
-	{ "apply", "apply -f FILE", "make it so: all of the file, or nothing", "file " CHANGES,
+	{ "apply", "apply -f FILE", "make it so: all of the file, or nothing", "file " REVISES,
 	  "sluice apply -f edge.cfg\tand wait until it runs\n"
-	  "sluice apply -f edge.cfg --dry-run\twhat would change\n",
+	  "sluice apply -f edge.cfg --dry-run\twhat would change\n"
+	  "sluice apply -f edge.cfg --confirm 60s\tundone in a minute unless confirmed\n",
 	  command_apply, false },
-	{ "diff", "diff -f FILE", "what apply would change; exit 8 if anything", "file",
-	  "sluice diff -f edge.cfg\tone change a line\n", command_diff, false },
+	{ "diff", "diff -f FILE | SERVICE[/VNF] --revision A[..B]",
+	  "what apply would change, or what a revision did; exit 8 if anything", "file revision",
+	  "sluice diff -f edge.cfg\tone change a line\n"
+	  "sluice diff edge --revision 3..5\tfrom one revision to another\n",
+	  command_diff, false },
 	{ "validate", "validate -f FILE", "check a file; every error with its line", "file",
 	  "sluice validate -f edge.cfg\tsays FILE:LINE: PATH: what is wrong\n", command_validate, false },
 	{ "delete", "delete service NAME | -f FILE", "take a service down", "file " CHANGES,
@@ -60,17 +69,28 @@ const struct cli_verb cli_verbs[] = {
 	  "sluice delete -f edge.cfg\tall services of a file\n",
 	  command_delete, false },
 	{ "chain", "chain insert|remove|reorder|set SERVICE/CHAIN NAME...",
-	  "change the functions that a chain crosses", "before after " CHANGES,
+	  "change the functions that a chain crosses", "before after " REVISES,
 	  "sluice chain insert edge/all fw --before nat\tput a function into a chain\n"
 	  "sluice chain remove edge/all fw\ttake it out\n"
 	  "sluice chain reorder edge/all lan nat fw wan\tthe same members in another order\n",
 	  command_chain, false },
 	{ "config", "config get|set|diff SERVICE/VNF [PATH VALUE | -f FILE]", "one function's configuration",
-	  "file " CHANGES,
+	  "file " REVISES,
 	  "sluice config get edge/fw\tas it runs\n"
 	  "sluice config set edge/fw 'rules[ping].action' drop\tone value\n"
 	  "sluice config diff edge/fw -f fw.cfg\twhat a file would change\n",
 	  command_config, false },
+	{ "history", "history SERVICE[/VNF]", "its revisions: who, when, why", "",
+	  "sluice history edge\tof a service\n"
+	  "sluice history edge/fw\tthose by which one function changed\n",
+	  command_history, false },
+	{ "rollback", "rollback SERVICE[/VNF] [REVISION]",
+	  "bring a revision back, as a new one; the last before, if none is named", REVISES,
+	  "sluice rollback edge\twhat was there before, or what awaits a confirmation is undone\n"
+	  "sluice rollback edge/fw 3\tone function's configuration\n",
+	  command_rollback, false },
+	{ "confirm", "confirm SERVICE", "keep what was changed with --confirm", "",
+	  "sluice confirm edge\tbefore its time is over\n", command_confirm, false },
 	{ "heal", "heal SERVICE[/VNF]", "kill and start anew", CHANGES,
 	  "sluice heal edge/nat\tthe process that it runs in\n", command_heal, false },
 	{ "restart", "restart SERVICE[/VNF]", "stop gently and start", CHANGES,
@@ -111,7 +131,8 @@ const struct cli_verb cli_verbs[] = {
 	  "eval \"$(sluice completion bash)\"\tfor this shell\n", command_completion, true },
 	{ "help", "help [VERB]", "this, or help of a verb", "", "sluice help chain\thelp of one verb\n",
 	  command_help, true },
-	{ "version", "version", "versions of both ends", "", "sluice version -o json\tfor a script\n", command_version, false },
+	{ "version", "version", "versions of both ends", "", "sluice version -o json\tfor a script\n",
+	  command_version, false },
 	{ NULL, NULL, NULL, NULL, NULL, NULL, false },
 };
 

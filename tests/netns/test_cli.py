@@ -56,6 +56,32 @@ class Cli(unittest.TestCase):
         self.expect(7, "validate", "-f", self.write("syntax.cfg", "services = ( { name = ; } );"))
         self.assertEqual(json.loads(self.expect(0, "get", "service", "-o", "json").stdout), [], "nothing has changed")
 
+    def test_revisions(self):
+        self.expect(0, "apply", "-f", self.good, "--comment", "the first & best")
+        self.expect(0, "config", "set", "edge/fw", "rules[web].action", "drop")
+        rows = self.expect(0, "history", "edge").stdout.splitlines()
+        self.assertEqual([row.split()[0] for row in rows], ["REVISION", "1", "2"])
+        self.assertIn("the first & best", rows[1])
+        self.assertEqual([one["state"] for one in json.loads(self.expect(0, "history", "edge/fw", "-o", "json").stdout)], ["past", "current"])
+        for range_ in ("1", "1..2", "1.."):
+            self.assertIn('"drop"', self.expect(8, "diff", "edge", "--revision", range_).stdout)
+        self.expect(0, "diff", "edge/nat", "--revision", "1..2")
+        self.expect(2, "diff", "edge", "--revision", "one")
+        self.expect(3, "diff", "edge", "--revision", "7")
+        self.assertIn('"accept"', self.expect(0, "rollback", "edge", "--dry-run").stdout)
+        self.expect(0, "rollback", "edge")
+        self.expect(0, "diff", "edge", "--revision", "1..3")
+        self.expect(3, "rollback", "edge", "9")
+        self.expect(2, "rollback", "edge", "x")
+        self.expect(0, "rollback", "edge/fw", "2", "--confirm", "10m")
+        self.expect(4, "rollback", "edge", "1")
+        self.expect(0, "confirm", "edge")
+        self.expect(4, "confirm", "edge")
+        self.expect(2, "apply", "-f", self.good, "--confirm", "never")
+        self.expect(0, "apply", "-f", self.good, "--confirm", "2s")
+        until("undone", lambda: json.loads(self.expect(0, "history", "edge", "-o", "json").stdout)[-1]["kind"] == "undo", 30)
+        self.expect(0, "diff", "edge", "--revision", "2")
+
     def test_life(self):
         self.expect(8, "diff", "-f", self.good)
         self.expect(0, "apply", "-f", self.good)
