@@ -24,6 +24,12 @@ struct cli_verb {
 	bool local; /* asks no sluiced: needs no context */
 };
 
+struct cli_text {
+	const char *name, *help;
+};
+
+extern const struct cli_text cli_statuses[],
+        cli_variables[];                      /* of the exit and the environment, up to name NULL */
 extern const struct cli_option cli_options[]; /* up to name NULL */
 extern const struct cli_verb cli_verbs[];
 
@@ -38,7 +44,5 @@ void suggest_print(const char *what, const char *wrong, const char *(*word)(unsi
 bool verb_takes(const struct cli_verb *verb, const struct cli_option *option);
 /* Help of one verb; NULL: of all. */
 void help_print(const struct cli_verb *verb, FILE *to);
-/* The manual page sluice(1) in mdoc, on standard output. */
-void help_manual(void);
 
 #endif

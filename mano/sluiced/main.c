@@ -17,6 +17,7 @@
 #include "api/api.h"
 #include "manage/log.h"
 #include "manage/options.h"
+#include "notify.h"
 #include "util/memory.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -251,7 +252,9 @@ static int run(const struct command *c, const sigset_t *signals)
 		api_ready(api);
 		log_info("ready", "version=%s socket=%s/sluiced.sock libexec=%s", SLUICE_VERSION,
 		         c->manager.run_folder, c->manager.program_folder);
+		notify("READY=1");
 		wait_for_end(c, signals);
+		notify("STOPPING=1");
 	}
 	print_errors(&errors);
 	if (manager)
