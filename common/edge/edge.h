@@ -25,11 +25,20 @@ enum { EDGE_PORTS_MAX = 64, EDGE_NO_PORT = 0xffff };
 
 enum edge_mode {
 	EDGE_ROUTED,
+	EDGE_TRANSPARENT, /* a bump in the wire: ports in pairs, frames leave as they came; no addresses, no TTL, no MACs */
 	EDGE_LINK, /* inner links of a hop: blind to MACs, no ARP, no TTL, no routing: what leaves a path leaves by its end port */
 };
 
-/* The schema of the `edge` group of an engine's configuration: mode, ports (name, device, addresses, gateways, mtu, mac, netns),
- * routes (prefix, via, port, or action = blackhole|reject), unmatched. Ports' `device` and `netns` are the runtime's business. */
+/* Mode of an edge's configuration. */
+enum edge_mode edge_mode_of(const struct conf *config);
+/* Name of the port that a port of a transparent edge is joined to; NULL: none is said. Control side. */
+const char *edge_pair_of(const struct conf *config, const char *port);
+
+/* What a mode demands and forbids of the rest of the configuration: pairs, addresses, routes. Control side. */
+void edge_check(const struct conf *config, struct errors *errors);
+
+/* The schema of the `edge` group of an engine's configuration: mode, ports (name, device, addresses, gateways, mtu, mac, netns, pair),
+ * routes (prefix, via, port, or action = blackhole|reject), unmatched, neighbours, linkLocal, nonIp. Ports' `device` and `netns` are the runtime's business. */
 extern const struct schema edge_schema[];
 
 /* Counters of the edge per worker; names and help in edge_counters[] (drop: a reason for a drop). Every mbuf that the edge
@@ -50,6 +59,7 @@ enum edge_counter {
 	EDGE_C_MULTICAST,      /* drop: multicast or broadcast that nobody wants */
 	EDGE_C_BAD_ARP,        /* drop: malformed or spoofed ARP or ND */
 	EDGE_C_NOT_IP,         /* drop: another ethertype */
+	EDGE_C_NOT_PASSED,     /* drop: of a kind that a transparent edge is told not to pass */
 	EDGE_C_NO_BUFFER,      /* drop: no mbuf for the fragments of a packet */
 	EDGE_C_DELIVERED,      /* taken in by the edge itself: ARP, ND, echo requests and the like */
 	EDGE_C_ORIGINATED,     /* packets made by the edge: ARP, ND, ICMP, further fragments */
@@ -114,6 +124,8 @@ struct edge_table *edge_compile(struct edge *edge, const struct conf *config,
                                 const struct edge_claim *claims, unsigned claim_count,
                                 const struct edge_table *previous, struct errors *errors);
 void edge_table_free(struct edge_table *table);
+/* The port that a port of a transparent edge is joined to; EDGE_NO_PORT: none. */
+uint16_t edge_pair(const struct edge_table *table, uint16_t port);
 /* Told to every worker when a new table is current (worker thread): drops cached state that the change made stale. */
 void edge_worker_switch(struct edge_worker *ew, const struct edge_table *table, uint64_t now);
 
@@ -127,23 +139,28 @@ struct edge_decision {
 	uint16_t claim_owner; /* function id whose claim the destination is; 0xffff: none */
 };
 /* First look at a parsed IP packet without a session (pkt->in_port set): destination MAC, own addresses (echo request and the rest of local
- * ICMP), claims, multicast, TTL, route. EDGE_LINK: always EDGE_FORWARD with EDGE_NO_PORT. */
+ * ICMP), claims, multicast, TTL, route. EDGE_LINK: always EDGE_FORWARD with EDGE_NO_PORT. EDGE_TRANSPARENT: EDGE_FORWARD
+ * with the port that in_port is joined to. */
 enum edge_answer edge_input(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *m,
                             uint64_t now, struct edge_decision *decision);
 
 /* ARP, ND and other frames that are no sessions' business. True for packets that must go to edge_control() instead of a lookup: non-IP frames,
- * ICMPv6 neighbour and router messages. Pure. They are handed to worker 0. */
+ * ICMPv6 neighbour and router messages. Pure. They are handed to worker 0; a transparent edge takes them on any worker. */
 bool edge_is_control(struct rte_mbuf *m);
 void edge_control(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *m, uint64_t now);
 
-/* Last look, for packets with or without a session that leave their path toward a port (EDGE_LINK) or toward their destination (EDGE_ROUTED):
+/* Last look, for packets with or without a session that leave their path toward a port (EDGE_LINK, EDGE_TRANSPARENT) or toward their destination (EDGE_ROUTED):
  * TTL (checked above 1 and decremented here unless PKT_ORIGINATED), next hop (session->hop[dir] if its generation is current; else the FIB, and cached
- * there), MTU, MAC header (VLAN tags removed), hold queue, transmit. Takes all n mbufs over. end_port: the path's end (EDGE_NO_PORT: none). */
+ * there), MTU, MAC header (VLAN tags removed), hold queue, transmit. Takes all n mbufs over. end_port: the path's end (EDGE_NO_PORT: none). EDGE_TRANSPARENT: MTU
+ * alone; without end_port they leave by the port that in_port is joined to. */
 void edge_output(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf **m, unsigned n,
                  uint16_t end_port, uint64_t now);
 
-/* Source address that the edge uses toward a packet's sender (of its in_port), for errors; false: none of that family. */
+/* Source address that the edge uses toward a port's hosts, for errors; false: none of that family. */
 bool edge_source(const struct edge_table *table, uint16_t port, uint8_t family, union ipaddr *address);
+/* The same for an error about one packet: the address of the port that it came by; of a transparent edge, and behind its hops, which have none, the
+ * packet's destination, in whose name a bridge speaks. */
+bool edge_error_source(const struct edge_table *table, struct rte_mbuf *offending, union ipaddr *address);
 
 /* Timers: ARP/ND retries and aging, hold queues. Returns the next deadline in ns. */
 uint64_t edge_tick(struct edge_worker *ew, const struct edge_table *table, uint64_t now);

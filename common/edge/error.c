@@ -38,16 +38,22 @@ static void send_answer(struct edge_worker *ew, const struct edge_table *table, 
 	edge_count(ew, EDGE_C_ORIGINATED);
 	if (pkt_of(offending)->session)
 		ew->ops->turn(ew->context, offending, answer);
+	else if (table->mode == EDGE_TRANSPARENT)
+		ew->ops->transmit(ew->context, pkt_of(offending)->in_port, answer);
 	else
 		output_route(ew, table, answer, EDGE_NO_PORT, true, now);
 }
 
-/* The address that the sender knows us by: of the port that it came by, for its family. */
-static bool source_for(const struct edge_table *table, struct rte_mbuf *offending, union ipaddr *source)
+bool edge_error_source(const struct edge_table *table, struct rte_mbuf *offending, union ipaddr *address)
 {
 	const struct pkt *p = pkt_of(offending);
+	bool own = p->in_port < EDGE_PORTS_MAX && table->ports[p->in_port].address_count > 0;
+	union ipaddr source;
 
-	return edge_source(table, p->in_port, p->flags & PKT_V4 ? FAMILY_V4 : FAMILY_V6, source);
+	if (own || table->mode == EDGE_ROUTED)
+		return edge_source(table, p->in_port, p->flags & PKT_V4 ? FAMILY_V4 : FAMILY_V6, address);
+	packet_addresses(offending, &source, address);
+	return true;
 }
 
 void edge_error(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *offending,
@@ -57,7 +63,7 @@ void edge_error(struct edge_worker *ew, const struct edge_table *table, struct r
 	struct rte_mbuf *answer;
 
 	if ((pkt_of(offending)->flags & PKT_ORIGINATED) || !icmp_error_due(offending) ||
-	    !source_for(table, offending, &source) || !token_bucket_take(&ew->error_rate, now))
+	    !edge_error_source(table, offending, &source) || !token_bucket_take(&ew->error_rate, now))
 		return;
 	answer = ew->ops->mbuf(ew->context);
 	if (!answer)

@@ -132,6 +132,8 @@ enum edge_answer edge_input(struct edge_worker *ew, const struct edge_table *tab
 	*decision = (struct edge_decision){ EDGE_NO_PORT, EDGE_NO_OWNER };
 	if (table->mode == EDGE_LINK)
 		return EDGE_FORWARD;
+	if (table->mode == EDGE_TRANSPARENT)
+		return transparent_input(ew, table, m, decision);
 	return input_routed(ew, table, m, now, decision);
 }
 
@@ -157,6 +159,10 @@ void edge_control(struct edge_worker *ew, const struct edge_table *table, struct
 
 	if (table->mode == EDGE_LINK || p->in_port >= EDGE_PORTS_MAX || !table->ports[p->in_port].present) {
 		edge_drop(ew, m, EDGE_C_NOT_IP);
+		return;
+	}
+	if (table->mode == EDGE_TRANSPARENT) {
+		transparent_control(ew, table, m);
 		return;
 	}
 	if (p->flags & PKT_V6) {

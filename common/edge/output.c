@@ -286,6 +286,10 @@ void edge_output(struct edge_worker *ew, const struct edge_table *table, struct 
 		output_link(ew, m, n, end_port);
 		return;
 	}
+	if (table->mode == EDGE_TRANSPARENT) {
+		transparent_output(ew, table, m, n, end_port, now);
+		return;
+	}
 	for (unsigned done = 0; done < n; done += BURST)
 		output_burst(ew, table, m + done, RTE_MIN(n - done, (unsigned)BURST), end_port, now);
 }

@@ -41,6 +41,13 @@ struct edge_hop {
 	union ipaddr via;
 };
 
+/* What a transparent edge passes beside IP packets; bits. */
+enum pass_choice {
+	PASS_NEIGHBOURS = 1 << 0, /* ARP; ICMPv6 neighbour, router and group messages */
+	PASS_LINK_LOCAL = 1 << 1, /* frames that bridges keep to themselves */
+	PASS_OTHERS = 1 << 2,     /* whatever else is not IP */
+};
+
 /* One route as it was compiled, for the FIB and for people. */
 struct edge_route {
 	struct ip_prefix prefix;
@@ -63,6 +70,9 @@ struct edge_table {
 	uint16_t mtu[EDGE_PORTS_MAX]; /* by port; together, because the way out reads them for every packet */
 	uint8_t generation;           /* never 0 */
 	enum edge_mode mode;
+	uint16_t
+	        pair[EDGE_PORTS_MAX]; /* EDGE_TRANSPARENT: where a port's packets leave; EDGE_NO_PORT: none */
+	uint8_t choices;              /* enum pass_choice */
 	struct edge_port ports[EDGE_PORTS_MAX];
 	struct fib *fib;
 	struct edge_hop *hops;
@@ -331,6 +341,15 @@ void edge_error(struct edge_worker *ew, const struct edge_table *table, struct r
                 enum icmp_reason reason, uint32_t value, uint64_t now);
 void edge_reset(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *offending,
                 uint64_t now);
+
+/* transparent.c. table_join_ports: ports are known, the configuration is checked; builder thread. The others are the transparent edge's parts of edge_input(), edge_control()
+ * and edge_output(). */
+void table_join_ports(struct edge_table *table, const struct conf *config);
+enum edge_answer transparent_input(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *m,
+                                   struct edge_decision *decision);
+void transparent_control(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *m);
+void transparent_output(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf **m,
+                        unsigned n, uint16_t end_port, uint64_t now);
 
 /* local.c: a packet for an address of ours; takes it over. */
 void local_input(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *m, uint64_t now);

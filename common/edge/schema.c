@@ -4,8 +4,9 @@
  */
 #include "edge/edge.h"
 
-static const char *const modes[] = { "routed", "link", NULL };
-static const char *const unmatched[] = { "drop", "route", NULL };
+static const char *const modes[] = { "routed", "transparent", "link", NULL };
+static const char *const unmatched[] = { "drop", "route", "pass", NULL };
+static const char *const pass_or_drop[] = { "pass", "drop", NULL };
 static const char *const actions[] = { "forward", "blackhole", "reject", NULL };
 
 static const struct schema port_schema[] = {
@@ -35,6 +36,9 @@ static const struct schema port_schema[] = {
 	{ .name = "netns",
 	  .type = SCHEMA_STRING,
 	  .help = "Network namespace in which the device is looked for." },
+	{ .name = "pair",
+	  .type = SCHEMA_NAME,
+	  .help = "Mode transparent: the port that this one is joined to; one of the two says so." },
 	{ .name = "as",
 	  .type = SCHEMA_NAME,
 	  .help = "Mode link: name of the outside port that this link stands for." },
@@ -60,7 +64,8 @@ const struct schema edge_schema[] = {
 	  .type = SCHEMA_ENUM,
 	  .values = modes,
 	  .otherwise = "routed",
-	  .help = "routed: an IP router with ARP and ND; link: the inner end of a hop, blind to addresses." },
+	  .help = "routed: an IP router with ARP and ND; transparent: a bump in the wire between pairs of "
+	          "ports; link: the inner end of a hop, blind to addresses." },
 	{ .name = "ports",
 	  .type = SCHEMA_LIST,
 	  .key = "name",
@@ -72,7 +77,24 @@ const struct schema edge_schema[] = {
 	  .type = SCHEMA_ENUM,
 	  .values = unmatched,
 	  .otherwise = "drop",
-	  .help = "What becomes of packets that belong to no path: drop, or route past all functions." },
+	  .help = "What becomes of packets that belong to no path: drop, or route (mode routed) or pass "
+	          "(mode transparent) past all "
+	          "functions." },
+	{ .name = "neighbours",
+	  .type = SCHEMA_ENUM,
+	  .values = pass_or_drop,
+	  .otherwise = "pass",
+	  .help = "Mode transparent: ARP, and ICMPv6 neighbour, router and group messages." },
+	{ .name = "linkLocal",
+	  .type = SCHEMA_ENUM,
+	  .values = pass_or_drop,
+	  .otherwise = "drop",
+	  .help = "Mode transparent: frames that bridges keep to themselves (STP, LACP, 802.1X, LLDP)." },
+	{ .name = "nonIp",
+	  .type = SCHEMA_ENUM,
+	  .values = pass_or_drop,
+	  .otherwise = "drop",
+	  .help = "Mode transparent: any other frame that is not IP." },
 	{ .name = NULL },
 };
 
@@ -91,6 +113,7 @@ const struct edge_counter_info edge_counters[EDGE_COUNTERS] = {
 	[EDGE_C_MULTICAST] = { "multicast", "Multicast or broadcast that nobody wants", true },
 	[EDGE_C_BAD_ARP] = { "bad-neighbour", "Malformed or spoofed ARP or neighbour discovery", true },
 	[EDGE_C_NOT_IP] = { "not-ip", "Neither IP nor ARP", true },
+	[EDGE_C_NOT_PASSED] = { "not-passed", "Of a kind that the transparent edge is told to drop", true },
 	[EDGE_C_NO_BUFFER] = { "no-buffer", "No buffer for the fragments of a packet", true },
 	[EDGE_C_DELIVERED] = { "delivered", "Taken in by the edge itself: ARP, ND, ICMP", false },
 	[EDGE_C_ORIGINATED] = { "originated", "Made by the edge: ARP, ND, ICMP, further fragments", false },

@@ -140,6 +140,8 @@ static json_t *show_ports(const struct edge_table *table)
 		json_object_set_new(item, "mac", mac_text(port->mac));
 		json_object_set_new(item, "mtu", json_integer(table->mtu[i]));
 		json_object_set_new(item, "addresses", show_addresses(port));
+		if (table->pair[i] != EDGE_NO_PORT)
+			json_object_set_new(item, "pair", port_text(table, table->pair[i]));
 		json_array_append_new(list, item);
 	}
 	return list;

@@ -151,6 +151,15 @@ static uint8_t next_generation(const struct edge *edge, const struct edge_table 
 	return generation ? generation : 1;
 }
 
+enum edge_mode edge_mode_of(const struct conf *config)
+{
+	const char *mode = conf_string(config, "mode", "routed");
+
+	if (strcmp(mode, "link") == 0)
+		return EDGE_LINK;
+	return strcmp(mode, "transparent") == 0 ? EDGE_TRANSPARENT : EDGE_ROUTED;
+}
+
 struct edge_table *edge_compile(struct edge *edge, const struct conf *config,
                                 const struct edge_port_info *ports, unsigned port_count,
                                 const struct edge_claim *claims, unsigned claim_count,
@@ -160,11 +169,14 @@ struct edge_table *edge_compile(struct edge *edge, const struct conf *config,
 	size_t before = errors->count;
 
 	table->generation = next_generation(edge, previous);
-	table->mode = strcmp(conf_string(config, "mode", "routed"), "link") == 0 ? EDGE_LINK : EDGE_ROUTED;
+	table->mode = edge_mode_of(config);
 	table->claims = memory_new(claim_count + 1, sizeof(*table->claims));
 	for (unsigned i = 0; i < claim_count; i++)
 		table->claims[table->claim_count++] = claims[i];
 	add_ports(table, config, ports, port_count, errors);
+	edge_check(config, errors);
+	if (errors->count == before)
+		table_join_ports(table, config);
 	table_build_routes(table, config, errors);
 	if (errors->count == before)
 		return table;

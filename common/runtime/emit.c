@@ -125,11 +125,10 @@ static struct rte_mbuf *make_unreachable(struct worker *w, struct rte_mbuf *offe
 		[NF_REJECT_PORT] = ICMP_PORT_UNREACHABLE,
 		[NF_REJECT_HOST] = ICMP_HOST_UNREACHABLE,
 	};
-	uint8_t family = pkt_of(offending)->flags & PKT_V4 ? FAMILY_V4 : FAMILY_V6;
 	union ipaddr source;
 	struct rte_mbuf *m;
 
-	if (!edge_source(w->snapshot->edge, pkt_of(offending)->in_port, family, &source))
+	if (!edge_error_source(w->snapshot->edge, offending, &source))
 		return NULL;
 	if (!token_bucket_take(&w->reject_rate, w->now))
 		return NULL;

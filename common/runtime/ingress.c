@@ -132,7 +132,7 @@ static void classify_miss(struct worker *w, struct groups *groups, struct rte_mb
 		trace_step(w, m, STEP_PATH, c->path->name, NULL, NULL);
 	if (c)
 		groups_add(w, groups, c->path, c->walk, c->walk ? c->path->count - 1 : 0, m);
-	else if (w->snapshot->route_unmatched && w->snapshot->edge_mode == EDGE_ROUTED)
+	else if (w->snapshot->pass_unmatched && w->snapshot->edge_mode != EDGE_LINK)
 		edge_output(w->edge, w->snapshot->edge, &m, 1, EDGE_NO_PORT, w->now);
 	else
 		worker_drop(w, m, C_NO_PATH);
@@ -286,7 +286,7 @@ static void ingress_control(struct worker *w, struct rte_mbuf *m)
 {
 	if (w->snapshot->edge_mode == EDGE_LINK)
 		worker_drop(w, m, C_MALFORMED + PKT_NOT_IP);
-	else if (w->id == 0)
+	else if (w->id == 0 || w->snapshot->edge_mode == EDGE_TRANSPARENT)
 		edge_control(w->edge, w->snapshot->edge, m, w->now);
 	else
 		handoff(w, 0, m, STAGE_CONTROL);

@@ -123,9 +123,8 @@ static void outside_ports(struct build *b)
 {
 	const struct conf *edge = conf_get(b->document, "edge"), *ports = conf_get(edge, "ports");
 
-	b->snapshot->edge_mode =
-	        strcmp(conf_string(edge, "mode", "routed"), "link") == 0 ? EDGE_LINK : EDGE_ROUTED;
-	b->snapshot->route_unmatched = strcmp(conf_string(edge, "unmatched", "drop"), "route") == 0;
+	b->snapshot->edge_mode = (uint8_t)edge_mode_of(edge);
+	b->snapshot->pass_unmatched = strcmp(conf_string(edge, "unmatched", "drop"), "drop") != 0;
 	for (size_t i = 0; i < conf_count(ports); i++)
 		outside_port(b, conf_at(ports, i));
 }
@@ -193,6 +192,17 @@ static enum on_failure failure_of(const struct conf *item)
 	                                                                     : ON_FAILURE_DROP;
 }
 
+/* A transparent edge has no addresses that a function could translate to, answer for or end tunnels at. */
+static bool may_stand(struct build *b, const struct nf *nf, const struct conf *item)
+{
+	if (!nf || b->snapshot->edge_mode != EDGE_TRANSPARENT || !(nf->klass->flags & NF_NEEDS_ROUTED))
+		return true;
+	conf_error(b->errors, item, "needs-routed",
+	           "a %s needs an edge of mode \"routed\": a transparent one has no addresses",
+	           nf->klass->name);
+	return false;
+}
+
 static bool local_position(struct build *b, struct path *path, struct position *p, const struct nf *nf)
 {
 	p->nf = nf;
@@ -247,6 +257,8 @@ static bool add_position(struct build *b, struct path *path, const struct conf *
 		           "neither a function nor a hop of this path: \"%s\"", p->name);
 		return false;
 	}
+	if (!may_stand(b, nf, item))
+		return false;
 	if (local ? !local_position(b, path, p, nf) : !hop_position(b, path, p, hop, nf, item))
 		return false;
 	path->count++;
@@ -295,6 +307,18 @@ static int end_port(struct build *b, const struct conf *item)
 	return number;
 }
 
+/* In a transparent service a path runs between the two ports of a pair. */
+static bool joined(struct build *b, const struct conf *first, const struct conf *last)
+{
+	const char *pair = edge_pair_of(conf_get(b->document, "edge"), first->string);
+
+	if (b->snapshot->edge_mode != EDGE_TRANSPARENT || (pair && strcmp(pair, last->string) == 0))
+		return true;
+	conf_error(b->errors, last, "not-a-pair", "port \"%s\" is joined to \"%s\", not to \"%s\"",
+	           first->string, pair ? pair : "no other", last->string);
+	return false;
+}
+
 static bool fill_path(struct build *b, struct path *path, const struct conf *item)
 {
 	const struct conf *names = conf_get(item, "path");
@@ -302,6 +326,8 @@ static bool fill_path(struct build *b, struct path *path, const struct conf *ite
 	int first = end_port(b, conf_at(names, 0)), last = end_port(b, conf_at(names, n - 1));
 
 	if (first < 0 || last < 0)
+		return false;
+	if (!joined(b, conf_at(names, 0), conf_at(names, n - 1)))
 		return false;
 	path->ends[0] = (uint16_t)first;
 	path->ends[1] = (uint16_t)last;
@@ -460,6 +486,7 @@ struct snapshot *snapshot_build(struct engine *engine, const struct conf *docume
 	b.ports_changed = !previous_document || !same(conf_get(conf_get(document, "edge"), "ports"),
 	                                              conf_get(conf_get(previous_document, "edge"), "ports"));
 	b.snapshot->revision = engine->revision + 1;
+	edge_check(conf_get(document, "edge"), errors);
 	outside_ports(&b);
 	compile_functions(&b);
 	for (size_t i = 0; i < conf_count(paths) && errors->count == before; i++)

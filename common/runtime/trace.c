@@ -174,9 +174,12 @@ static void mark_new(struct worker *w, struct rte_mbuf *m)
 	mark(w, m, (uint16_t)(w->id << SERIAL_BITS | (w->trace->next++ & SERIAL_MAX)));
 }
 
-/* Whether frames at this port may carry numbers: it is a link, to a process behind a hop or from the one before it. */
+/* Whether frames at this port may carry numbers: it is a link, to a process behind a hop or from the one before it. Not in a transparent service, whose frames
+ * keep their addresses. */
 static bool carries(const struct worker *w, uint16_t port)
 {
+	if (w->snapshot->edge_mode == EDGE_TRANSPARENT)
+		return false;
 	return w->snapshot->ports[port].role == PORT_LINK ||
 	       (w->trace->follow && w->snapshot->edge_mode == EDGE_LINK);
 }

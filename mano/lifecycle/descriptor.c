@@ -181,15 +181,6 @@ static void check_chain(const struct conf *service, const struct conf *chain,
 		conf_error(errors, match, "wrong-type", "expected a list ( ) of groups");
 }
 
-static void check_edge(const struct conf *service, struct errors *errors)
-{
-	const struct conf *mode = conf_get(conf_get(service, "edge"), "mode");
-
-	if (mode && strcmp(mode->string, "transparent") == 0)
-		conf_error(errors, mode, "not-built",
-		           "mode \"transparent\" is not built yet: use \"routed\"");
-}
-
 bool descriptor_check(const struct conf *service, const struct descriptor_limits *limits,
                       struct errors *errors)
 {
@@ -200,7 +191,6 @@ bool descriptor_check(const struct conf *service, const struct descriptor_limits
 		return false;
 	check_service_name(service, limits, errors);
 	check_placement(conf_get(service, "placement"), errors);
-	check_edge(service, errors);
 	for (size_t i = 0; i < conf_count(vnfs); i++) {
 		check_vnf_name(service, conf_at(vnfs, i), limits, errors);
 		check_placement(conf_get(conf_at(vnfs, i), "placement"), errors);

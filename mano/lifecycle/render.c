@@ -76,9 +76,12 @@ static void put_edge(const struct render *r, struct conf *document)
 	const struct conf *from = conf_get(r->service, "edge");
 	struct conf *edge = conf_new(document, CONF_GROUP, "edge");
 
-	conf_set_string(edge, "mode", "routed");
+	conf_set_string(edge, "mode", conf_string(from, "mode", "routed"));
 	put_ports(edge, from);
 	copy(edge, from, "routes");
+	copy(edge, from, "neighbours");
+	copy(edge, from, "linkLocal");
+	copy(edge, from, "nonIp");
 	copy(edge, r->service, "unmatched");
 	add_origin(r->into, text_copy("edge.unmatched"), text_copy("unmatched"));
 	add_origin(r->into, text_copy("edge"), text_copy("edge"));

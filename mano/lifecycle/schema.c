@@ -10,7 +10,8 @@ static const char *const placements[] = { "fused", "process", "container", "vm",
 static const char *const idle_values[] = { "adaptive", "poll", NULL };
 static const char *const hugepage_values[] = { "auto", "always", "never", NULL };
 static const char *const modes[] = { "routed", "transparent", NULL };
-static const char *const unmatched_values[] = { "drop", "route", NULL };
+static const char *const pass_or_drop[] = { "pass", "drop", NULL };
+static const char *const unmatched_values[] = { "drop", "route", "pass", NULL };
 static const char *const failure_values[] = { "drop", "bypass", NULL };
 
 static const struct schema engine_members[] = {
@@ -98,6 +99,9 @@ static const struct schema port_members[] = {
 	  .otherwise = "1500",
 	  .help = "Largest IP packet that the port sends." },
 	{ .name = "mac", .type = SCHEMA_MAC, .help = "MAC address of the port, if not the device's own." },
+	{ .name = "pair",
+	  .type = SCHEMA_NAME,
+	  .help = "Mode transparent: the port that this one is joined to; one of the two says so." },
 	{ .name = NULL },
 };
 
@@ -127,6 +131,21 @@ static const struct schema edge_members[] = {
 	  .flags = SCHEMA_REQUIRED,
 	  .help = "Outside ports." },
 	{ .name = "routes", .type = SCHEMA_LIST, .members = route_members, .help = "Static routes." },
+	{ .name = "neighbours",
+	  .type = SCHEMA_ENUM,
+	  .values = pass_or_drop,
+	  .otherwise = "pass",
+	  .help = "Mode transparent: ARP, and ICMPv6 neighbour, router and group messages." },
+	{ .name = "linkLocal",
+	  .type = SCHEMA_ENUM,
+	  .values = pass_or_drop,
+	  .otherwise = "drop",
+	  .help = "Mode transparent: frames that bridges keep to themselves (STP, LACP, 802.1X, LLDP)." },
+	{ .name = "nonIp",
+	  .type = SCHEMA_ENUM,
+	  .values = pass_or_drop,
+	  .otherwise = "drop",
+	  .help = "Mode transparent: any other frame that is not IP." },
 	{ .name = NULL },
 };
 

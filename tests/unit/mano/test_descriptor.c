@@ -79,9 +79,9 @@ static void rules_are_kept(void **state)
 	expect("name = \"e\";" FW, "edge", "missing");
 	expect("name = \"sluiced.x\";" EDGE, "name", "reserved-name");
 	expect("name = \"e\"; placement = \"vm\";" EDGE, "placement", "not-built");
-	expect("name = \"e\"; edge = { mode = \"transparent\"; ports = ( { name = \"a\"; device = \"null:\"; "
+	expect("name = \"e\"; edge = { mode = \"bridged\"; ports = ( { name = \"a\"; device = \"null:\"; "
 	       "} ); };",
-	       "edge.mode", "not-built");
+	       "edge.mode", "not-one-of");
 	expect("name = \"e\";" EDGE "vnfs = ( { name = \"wan\"; kind = \"nat\"; } );", "vnfs[0].name",
 	       "duplicate-name");
 	expect("name = \"e\";" EDGE "vnfs = ( { name = \"sessions.0\"; kind = \"nat\"; } );", "vnfs[0].name",
