@@ -101,6 +101,7 @@ void sample_show(const struct sample *sample, json_t *into)
 		json_array_append_new(counts, json_integer((json_int_t)sample->counts[i]));
 	}
 	json_object_set_new(into, "sampledPackets", json_integer((json_int_t)sample->packets));
+	json_object_set_new(into, "sampledCycles", json_integer((json_int_t)sample->cycles));
 	json_object_set_new(into, "cyclesPerPacket", json_real(sample_cycles(sample)));
 	json_object_set_new(into, "latency",
 	                    json_pack("{s:I,s:I,s:o,s:o}", "p50Ns", (json_int_t)quantile(sample, 50), "p99Ns",

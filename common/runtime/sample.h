@@ -37,7 +37,7 @@ void sample_forget_path(struct engine *engine, unsigned id);
 /* Control side: sums over the workers. */
 struct sample sample_of_function(const struct engine *engine, unsigned id);
 struct sample sample_of_path(const struct engine *engine, unsigned id);
-/* Adds sampledPackets, cyclesPerPacket and latency {p50Ns, p99Ns, boundsNs, counts} to an object. */
+/* Adds sampledPackets, sampledCycles, cyclesPerPacket and latency {p50Ns, p99Ns, boundsNs, counts} to an object. */
 void sample_show(const struct sample *sample, json_t *into);
 /* One histogram, label and its value. */
 void sample_metrics(const struct sample *sample, struct metrics_family *family, const char *label,

@@ -1,92 +1,146 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* top: each function's packets, bits, drops and opened sessions a second, again each second (--once: a single time). */
+/*
+ * top: what moves, second by second (--once: a single time): functions, chains, workers and ports of all services, as rates of what their
+ * processes count between two looks. Reads only; a process that does not answer is left out.
+ */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/top_rows.h"
 
-static json_t *traffic_of(struct cli *cli, const char *service, const char *vnf)
+enum { PATH_SIZE = 384 };
+
+static void add_named(json_t *section, const char *process, const char *name, const json_t *state)
 {
-	char path[384];
-	json_t *answer;
+	char full[2 * PATH_SIZE];
 
-	snprintf(path, sizeof(path), "/v1/services/%s/vnfs/%s/state/traffic", service, vnf);
-	return cli_request(cli, "GET", path, NULL, &answer) == CLI_DONE ? answer : NULL;
+	snprintf(full, sizeof(full), "%s%s%s", process, *name ? "/" : "", name);
+	json_object_set(section, full, (json_t *)(uintptr_t)state);
 }
 
-/* {"edge/fw": traffic, ...} of all services; NULL and *status: sluiced could not be asked. */
-static json_t *sample(struct cli *cli, int *status)
+/* A worker has a number, everything else a name. */
+static void add_state(json_t *section, const char *process, const json_t *state)
 {
-	json_t *services, *service, *vnf, *out = json_object();
-	size_t i, k;
+	const json_t *worker = json_object_get(state, "worker");
+	char number[16] = "";
+
+	if (worker)
+		snprintf(number, sizeof(number), "%d", (int)json_integer_value(worker));
+	add_named(section, process, worker ? number : json_string_value(json_object_get(state, "name")),
+	          state);
+}
+
+/* Ports, paths and workers of one process; of a VNF's own process if vnf is not NULL. */
+static void look_at_process(struct cli *cli, json_t *look, const char *service, const char *vnf)
+{
+	static const char *const topics[] = { "paths", "workers", "ports" };
+	char path[PATH_SIZE], process[PATH_SIZE];
+
+	snprintf(process, sizeof(process), "%s%s%s", service, vnf ? "/" : "", vnf ? vnf : "");
+	for (unsigned i = 0; i < sizeof(topics) / sizeof(*topics); i++) {
+		json_t *list = NULL, *state;
+		size_t k;
+
+		snprintf(path, sizeof(path), "/v1/services/%s/state/%s?limit=1000%s%s", service, topics[i],
+		         vnf ? "&vnf=" : "", vnf ? vnf : "");
+		if (cli_request(cli, "GET", path, NULL, &list) == CLI_DONE)
+			json_array_foreach(list, k, state)
+			        add_state(json_object_get(look, topics[i]), process, state);
+		json_decref(list);
+	}
+}
+
+static void look_at_function(struct cli *cli, json_t *look, const char *service, const char *vnf)
+{
+	char path[PATH_SIZE];
+	json_t *state = NULL;
+
+	snprintf(path, sizeof(path), "/v1/services/%s/vnfs/%s/state/traffic", service, vnf);
+	if (cli_request(cli, "GET", path, NULL, &state) == CLI_DONE)
+		add_named(json_object_get(look, "functions"), service, vnf, state);
+	json_decref(state);
+}
+
+static void look_at_service(struct cli *cli, json_t *look, const json_t *service)
+{
+	const char *name = json_string_value(json_object_get(service, "name"));
+	json_t *vnf;
+	size_t i;
+
+	look_at_process(cli, look, name, NULL);
+	json_array_foreach(json_object_get(service, "vnfs"), i, vnf)
+	{
+		const char *its = json_string_value(json_object_get(vnf, "name"));
+		const char *process = json_string_value(json_object_get(vnf, "process"));
+
+		if (process && strcmp(process, name) != 0)
+			look_at_process(cli, look, name, its);
+		look_at_function(cli, look, name, its);
+	}
+}
+
+static double seconds_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* One look: {functions, paths, workers, ports: {name: state}, at: seconds}; *status: whether sluiced answered. */
+static json_t *look(struct cli *cli, int *status)
+{
+	json_t *out = json_pack("{s:{},s:{},s:{},s:{},s:f}", "functions", "paths", "workers", "ports", "at",
+	                        seconds_now());
+	json_t *services = NULL, *service;
+	size_t i;
 
 	*status = cli_request(cli, "GET", "/v1/services", NULL, &services);
-	json_array_foreach(services, i, service)
-	{
-		const char *name = json_string_value(json_object_get(service, "name"));
-
-		json_array_foreach(json_object_get(service, "vnfs"), k, vnf)
-		{
-			char full[256];
-
-			snprintf(full, sizeof(full), "%s/%s", name,
-			         json_string_value(json_object_get(vnf, "name")));
-			json_object_set_new(out, full, traffic_of(cli, name, strchr(full, '/') + 1));
-		}
-	}
+	json_array_foreach(services, i, service) look_at_service(cli, out, service);
 	json_decref(services);
 	return out;
 }
 
-static double both(const json_t *traffic, const char *member)
+static void print(const struct cli *cli, const json_t *rows)
 {
-	const json_t *pair = json_object_get(traffic, member);
+	static const char *const sections[] = { "functions", "chains", "workers", "ports" };
+	const char *between = "";
 
-	return json_number_value(json_array_get(pair, 0)) + json_number_value(json_array_get(pair, 1));
-}
-
-static double rate(const json_t *now, const json_t *before, const char *member)
-{
-	return json_number_value(json_object_get(now, member)) -
-	       json_number_value(json_object_get(before, member));
-}
-
-static json_t *difference(const json_t *before, const json_t *now)
-{
-	json_t *list = json_array(), *traffic;
-	const char *name;
-
-	json_object_foreach((json_t *)(uintptr_t)now, name, traffic)
-	{
-		const json_t *old = json_object_get(before, name);
-
-		json_array_append_new(list,
-		                      json_pack("{s:s,s:f,s:f,s:f,s:f}", "name", name, "packets/s",
-		                                both(traffic, "packets") - both(old, "packets"), "bits/s",
-		                                8 * (both(traffic, "bytes") - both(old, "bytes")), "drops/s",
-		                                rate(traffic, old, "drops"), "sessions/s",
-		                                rate(traffic, old, "opened")));
+	if (cli->output != OUTPUT_TABLE && cli->output != OUTPUT_WIDE) {
+		cli_print(cli, cli->output == OUTPUT_NAME ? json_object_get(rows, "functions") : rows);
+		return;
 	}
-	return list;
+	for (unsigned i = 0; i < sizeof(sections) / sizeof(*sections); i++) {
+		const json_t *list = json_object_get(rows, sections[i]);
+
+		if (!json_array_size(list))
+			continue;
+		printf("%s", between);
+		cli_print_table(list, TOP_COLUMNS);
+		between = "\n";
+	}
 }
 
 int command_top(struct cli *cli)
 {
 	int status;
-	json_t *before = sample(cli, &status), *now, *rows;
+	json_t *before = look(cli, &status), *now, *rows;
 
 	while (status == CLI_DONE) {
 		sleep(1);
-		now = sample(cli, &status);
-		rows = difference(before, now);
+		now = look(cli, &status);
+		rows = top_rows(before, now);
 		if (!cli->once && isatty(STDOUT_FILENO))
 			printf("\033[H\033[2J");
-		cli_print(cli, rows);
+		print(cli, rows);
+		fflush(stdout);
 		json_decref(rows);
 		json_decref(before);
 		before = now;
-		if (cli->once || fflush(stdout) != 0)
+		if (cli->once)
 			break;
 	}
 	json_decref(before);

@@ -103,7 +103,7 @@ const struct cli_verb cli_verbs[] = {
 	  "sluice events\tuntil interrupted\n"
 	  "sluice events --last 20 -o json\tthe last ones, one object a line\n",
 	  command_events, false },
-	{ "top", "top", "packets, bits, drops and sessions of each function, live", "once",
+	{ "top", "top", "functions, chains, workers and ports, live: rates, latency, busy shares", "once",
 	  "sluice top\teach second\n"
 	  "sluice top --once -o json\tone second, for a script\n",
 	  command_top, false },

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What a process tells of itself under traffic: sampled times, busy shares, metrics."""
+import json
+import os
 import subprocess
 import unittest
 
-from lab import Line, run, until
+from lab import Line, program, rest, run, until
 
 FIREWALL = {"zones": [{"name": "inside", "ports": ["lan"]}], "rules": [{"name": "out", "from": "inside", "action": "accept"}]}
 NAT = {"pools": [{"name": "p", "addresses": ["198.51.100.10-198.51.100.13"]}]}
@@ -114,6 +116,69 @@ class Look(unittest.TestCase):
         open_text = self.engine.rest("GET", "/metrics", headers={"Accept": "application/openmetrics-text"}).body
         self.assertTrue(open_text.endswith("# EOF\n"))
         self.assertIn("# UNIT sluice_path_latency_seconds seconds", open_text)
+
+
+class Service(unittest.TestCase):
+    """`sluice top` of a service whose second function stands behind a hop."""
+
+    def setUp(self):
+        self.lab = Line()
+        self.addCleanup(self.lab.close)
+        folder, libexec = os.path.join(self.lab.folder, "s"), os.path.join(self.lab.folder, "bin")
+        os.makedirs(libexec)
+        for name in ("sluice-chain", "sluice-firewall", "sluice-nat"):
+            os.symlink(program(name), os.path.join(libexec, name))
+        self.socket = os.path.join(folder, "sluiced.sock")
+        self.lab.process([program("sluiced"), "--run-dir", folder, "--state-dir", self.lab.folder + "/state", "--libexec", libexec])
+        until("sluiced serves", lambda: os.path.exists(self.socket))
+        self.addCleanup(lambda: rest(self.socket, "DELETE", "/v1/services/edge?wait=30", timeout=60))
+        ports = [{k: v for k, v in p.items() if k != "netns"} for p in self.lab.ports()]
+        vnfs = [dict(FUNCTIONS[0]), dict(FUNCTIONS[1], placement="process")]
+        service = {"name": "edge", "edge": {"netns": self.lab.edge, "ports": ports}, "vnfs": vnfs,
+                   "chains": [{"name": "all", "path": ["lan", "fw", "nat", "wan"]}]}
+        reply = rest(self.socket, "POST", "/v1/apply?wait=60", {"resources": {"services": [service]}}, timeout=90)
+        self.assertEqual(reply.json().get("state"), "COMPLETED", reply.body)
+        until("traffic flows", lambda: self.lab.ping(self.lab.SERVER4, count=1))
+
+    def sluice(self, *words):
+        return run(program("sluice"), "--server", "unix:" + self.socket, *words)
+
+    def top(self):
+        return json.loads(self.sluice("-o", "json", "top", "--once").stdout)
+
+    def counted(self, vnf=""):
+        """Packets that the function counted, by the metrics of its process."""
+        found = parse(rest(self.socket, "GET", "/v1/services/edge/metrics" + (f"?vnf={vnf}" if vnf else "")).body)
+        return sum(v for labels, v in found["sluice_function_packets_total"].items() if f'function="{vnf or "fw"}"' in labels)
+
+    def test_top(self):
+        quiet = self.top()
+        self.assertEqual([f["name"] for f in quiet["functions"]], ["edge/fw", "edge/nat"])
+        self.assertEqual([c["chain"] for c in quiet["chains"]], ["edge/all", "edge/nat/all"])
+        self.assertEqual([w["worker"] for w in quiet["workers"]], ["edge/0", "edge/nat/0"])
+        self.assertTrue({"edge/lan", "edge/wan"} <= {p["port"] for p in quiet["ports"]})
+        flood = subprocess.Popen(["ip", "netns", "exec", self.lab.client, "ping", "-q", "-n", "-f", "-w", "60", self.lab.SERVER4], stdout=subprocess.DEVNULL)
+        try:
+            until("it is under way", lambda: self.top()["functions"][0]["packets/s"] > 100)
+            before = {name: self.counted(name) for name in ("", "nat")}
+            busy = self.top()
+            after = {name: self.counted(name) for name in ("", "nat")}
+            table = self.sluice("top", "--once").stdout
+        finally:
+            flood.terminate()
+            flood.wait()
+        fw, nat = busy["functions"]
+        for row, name in ((fw, ""), (nat, "nat")):
+            self.assertGreater(row["packets/s"], 100)
+            self.assertLessEqual(row["packets/s"], after[name] - before[name], "more than a second lay between")
+            self.assertGreater(row["cycles/packet"], 1)
+            self.assertLessEqual(row["p50 us"], row["p99 us"])
+        self.assertTrue(all(c["p50 us"] > 0 for c in busy["chains"]))
+        self.assertTrue(all(0 < w["busy %"] <= 100 for w in busy["workers"]))
+        lan = next(p for p in busy["ports"] if p["port"] == "edge/lan")
+        self.assertGreater(lan["in bits/s"], 8 * 64 * lan["in packets/s"])
+        for word in ("NAME", "CHAIN", "WORKER", "PORT", "edge/nat/all", "BUSY %"):
+            self.assertIn(word, table)
 
 
 if __name__ == "__main__":

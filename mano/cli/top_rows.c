@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Rates and quantiles between two looks. See top_rows.h. */
+#include "cli/top_rows.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct pair {
+	const json_t *old, *now;
+	double seconds;
+};
+
+/* A number, or the sum of a list of them. */
+static double number(const json_t *value)
+{
+	double sum = 0;
+	json_t *item;
+	size_t i;
+
+	if (!json_is_array(value))
+		return json_number_value(value);
+	json_array_foreach((json_t *)(uintptr_t)value, i, item) sum += json_number_value(item);
+	return sum;
+}
+
+static double growth(const struct pair *p, const char *member)
+{
+	double old = number(json_object_get(p->old, member)), now = number(json_object_get(p->now, member));
+
+	return now < old ? now : now - old;
+}
+
+/* Rounded: fractions of a packet tell nobody anything. */
+static json_t *rate(const struct pair *p, const char *member, double factor)
+{
+	return json_integer((json_int_t)llround(factor * growth(p, member) / p->seconds));
+}
+
+static json_t *tenths(double value)
+{
+	return json_real(round(value * 10) / 10);
+}
+
+/* --- quantiles --- */
+
+static double count_at(const json_t *latency, size_t i)
+{
+	return json_number_value(json_array_get(json_object_get(latency, "counts"), i));
+}
+
+/* Packets in bucket i between the looks; all of them if the process began anew. */
+static double counted(const struct pair *p, size_t i)
+{
+	const json_t *old = json_object_get(p->old, "latency"), *now = json_object_get(p->now, "latency");
+	bool anew = growth(p, "sampledPackets") == number(json_object_get(p->now, "sampledPackets"));
+
+	return anew ? count_at(now, i) : count_at(now, i) - count_at(old, i);
+}
+
+/* The bound in us below which the share of packets lies; null: nothing was sampled, or beyond the last bound. */
+static json_t *quantile(const struct pair *p, double share)
+{
+	const json_t *bounds = json_object_get(json_object_get(p->now, "latency"), "boundsNs");
+	size_t n = json_array_size(bounds);
+	double total = 0, below = 0;
+
+	for (size_t i = 0; i <= n; i++)
+		total += counted(p, i);
+	for (size_t i = 0; i < n && total > 0; i++) {
+		below += counted(p, i);
+		if (below >= share * total)
+			return json_real(json_number_value(json_array_get(bounds, i)) / 1000);
+	}
+	return json_null();
+}
+
+/* --- rows --- */
+
+static json_t *function_row(const char *name, const struct pair *p)
+{
+	double sampled = growth(p, "sampledPackets");
+
+	return json_pack("{s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "name", name, "packets/s",
+	                 rate(p, "packets", 1), "bits/s", rate(p, "bytes", 8), "drops/s", rate(p, "drops", 1),
+	                 "sessions/s", rate(p, "opened", 1), "cycles/packet",
+	                 sampled > 0 ? tenths(growth(p, "sampledCycles") / sampled) : json_null(), "p50 us",
+	                 quantile(p, 0.5), "p99 us", quantile(p, 0.99));
+}
+
+static json_t *chain_row(const char *name, const struct pair *p)
+{
+	return json_pack("{s:s,s:o,s:o}", "chain", name, "p50 us", quantile(p, 0.5), "p99 us",
+	                 quantile(p, 0.99));
+}
+
+static json_t *worker_row(const char *name, const struct pair *p)
+{
+	return json_pack("{s:s,s:o,s:O*,s:O*,s:o}", "worker", name, "busy %",
+	                 tenths(100 * number(json_object_get(p->now, "busyNow"))), "sessions",
+	                 json_object_get(p->now, "sessions"), "halfOpen", json_object_get(p->now, "halfOpen"),
+	                 "opened/s", rate(p, "opened", 1));
+}
+
+static json_t *port_row(const char *name, const struct pair *p)
+{
+	return json_pack("{s:s,s:o,s:o,s:o,s:o,s:o,s:o}", "port", name, "in packets/s",
+	                 rate(p, "receivedPackets", 1), "in bits/s", rate(p, "receivedBytes", 8),
+	                 "out packets/s", rate(p, "sentPackets", 1), "out bits/s", rate(p, "sentBytes", 8),
+	                 "missed/s", rate(p, "missed", 1), "send drops/s", rate(p, "sendDrops", 1));
+}
+
+static json_t *rows_of(const json_t *before, const json_t *now, const char *section,
+                       json_t *(*row)(const char *name, const struct pair *p))
+{
+	json_t *list = json_array(), *state;
+	const char *name;
+	struct pair p = { .seconds = number(json_object_get(now, "at")) -
+		                     number(json_object_get(before, "at")) };
+
+	json_object_foreach(json_object_get(now, section), name, state)
+	{
+		p.old = json_object_get(json_object_get(before, section), name);
+		p.now = state;
+		json_array_append_new(list, row(name, &p));
+	}
+	return list;
+}
+
+json_t *top_rows(const json_t *before, const json_t *now)
+{
+	return json_pack("{s:o,s:o,s:o,s:o}", "functions", rows_of(before, now, "functions", function_row),
+	                 "chains", rows_of(before, now, "paths", chain_row), "workers",
+	                 rows_of(before, now, "workers", worker_row), "ports",
+	                 rows_of(before, now, "ports", port_row));
+}
