@@ -59,6 +59,8 @@ static bool judge(struct flow_table *t, unsigned family, struct session *s)
 	s->generation = 0;
 	s->entry_ports = UINT32_MAX;
 	s->flags &= (uint8_t)~SESSION_HELD;
+	s->tcp_scale[0] &= (uint8_t)~TCP_TIMED;
+	s->tcp_scale[1] &= (uint8_t)~TCP_TIMED;
 	t->pool[family].used++;
 	t->pool[family].half_open += class_half_open(s->klass);
 	t->counters.live++;

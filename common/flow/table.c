@@ -174,6 +174,12 @@ struct flow_table *flow_table_new(const struct flow_options *options, struct err
 		free(t);
 		return NULL;
 	}
+	t->quality = calloc((size_t)options->sessions_v4 + options->sessions_v6, sizeof(*t->quality));
+	if (!t->quality) {
+		errors_add(errors, "sessions", "no-memory", NULL, 0, "no memory for the session table");
+		flow_table_free(t);
+		return NULL;
+	}
 	t->header = t->region.base;
 	adopt_or_format(t, &planned, options->max_half_open_percent);
 	return t;
@@ -184,7 +190,24 @@ void flow_table_free(struct flow_table *table)
 	if (!table)
 		return;
 	region_close(&table->region);
+	free(table->quality);
 	free(table);
+}
+
+void flow_clock(struct flow_table *table, uint32_t now_us)
+{
+	table->now_us = now_us;
+}
+
+void flow_totals(struct flow_table *table, struct tcp_totals *by_path, uint32_t count)
+{
+	table->totals = by_path;
+	table->totals_count = count;
+}
+
+const struct tcp_quality *flow_quality(const struct flow_table *table, const struct session *s)
+{
+	return &table->quality[flow_index(table, s)];
 }
 
 void flow_key(const struct flow_table *t, const struct tuple *tuple, struct session_key *key)

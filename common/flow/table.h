@@ -14,6 +14,8 @@
 #include "flow/session.h"
 
 struct rte_mbuf;
+struct tcp_quality;
+struct tcp_totals;
 struct errors;
 struct flow_table;
 
@@ -79,6 +81,13 @@ void flow_remove(struct flow_table *table, struct session *s);
 /* Gives a session's keys other zones. NULL: done; else nothing has changed, and the answer is the session that has one of these keys (s itself: no
  * room in the index). */
 struct session *flow_rezone(struct flow_table *table, struct session *s, uint16_t zone0, uint16_t zone1);
+
+/* The clock of round-trip times, microseconds, wraps: to be set once a turn. Where TCP's quality is summed by path (flow/quality.h): `count` paths; set
+ * once at start, kept by the caller until the table is freed. */
+void flow_clock(struct flow_table *table, uint32_t now_us);
+void flow_totals(struct flow_table *table, struct tcp_totals *by_path, uint32_t count);
+/* The quality of a TCP session. */
+const struct tcp_quality *flow_quality(const struct flow_table *table, const struct session *s);
 
 /* flow_touch(), what every packet does to its session, is in flow/touch.h. */
 

@@ -16,6 +16,7 @@
 #include "flow/region.h"
 #include "flow/session.h"
 #include "flow/table.h"
+#include "flow/tcp.h"
 
 enum {
 	BUCKET_SLOTS = 8,
@@ -88,8 +89,13 @@ struct flow_table {
 	uint32_t overflow_fresh, overflow_end;
 	flow_close_fn *evict;
 	void *evict_context;
-	uint32_t swept_at; /* the millisecond whose expiry is done ... */
-	unsigned sweep;    /* ... or the list where it goes on */
+	uint32_t swept_at;           /* the millisecond whose expiry is done ... */
+	unsigned sweep;              /* ... or the list where it goes on */
+	struct tcp_quality *quality; /* by index */
+	struct tcp_totals *totals;   /* by path; the owner's */
+	uint32_t totals_count;
+	uint32_t now_us;
+	bool timing;
 	struct flow_stats counters;
 	struct flow_list list[LISTS];
 };

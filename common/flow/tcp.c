@@ -314,14 +314,42 @@ static enum session_class class_of_states(const struct session *s)
 	return a == TCP_ESTABLISHED && b == TCP_ESTABLISHED ? CLASS_TCP_ESTABLISHED : CLASS_TCP_OPENING;
 }
 
-enum flow_invalid tcp_track(struct session *s, struct rte_mbuf *m, enum session_class *klass)
+/* A segment by which a connection begins has no past. */
+static void note(struct session *s, const struct segment *g, const struct tcp_look *look, uint32_t before,
+                 bool first)
+{
+	const struct tcp_seen seen = {
+		.seq = g->seq,
+		.end = g->end,
+		.ack = g->ack,
+		.before = before,
+		.now = look->now,
+		.dir = g->dir,
+		.flags = g->flags,
+		.first = first,
+		.timing = look->timing,
+	};
+
+	if (first && s->tcp_state[g->dir ^ 1] == TCP_NONE)
+		*look->quality = (struct tcp_quality){ 0 };
+	if (g->whole)
+		quality_note(look->quality, look->totals, s, &seen);
+}
+
+enum flow_invalid tcp_track(struct session *s, struct rte_mbuf *m, const struct tcp_look *look,
+                            enum session_class *klass)
 {
 	struct segment g;
-	bool doubtful = false;
+	bool doubtful = false, first;
+	uint32_t before;
 	enum flow_invalid verdict;
 
 	read_segment(m, &g);
+	first = s->tcp_state[g.dir] == TCP_NONE;
+	before = s->tcp[g.dir].end;
 	verdict = s->flags & SESSION_ONEWAY ? track_oneway(s, &g) : track(s, &g, &doubtful);
 	*klass = doubtful ? CLASS_TCP_CLOSING : class_of_states(s);
+	if (verdict == FLOW_VALID && !(s->flags & SESSION_ONEWAY))
+		note(s, &g, look, before, first);
 	return verdict;
 }

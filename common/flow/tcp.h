@@ -29,6 +29,7 @@
 
 #include <stdint.h>
 
+#include "flow/quality.h"
 #include "flow/session.h"
 #include "packet/pkt.h"
 
@@ -46,6 +47,7 @@ extern const char *const tcp_side_state_names[];
 /* In tcp_scale[], beside the scale itself. */
 enum tcp_side_flag {
 	TCP_SCALE_MASK = 0x0f,
+	TCP_TIMED = 0x10,      /* a segment of its is timed: struct tcp_quality */
 	TCP_LOOSE = 0x20,      /* its true end is not known: what the other side acknowledges is believed */
 	TCP_CHALLENGED = 0x40, /* it answered a SYN by an ACK; `end` is what that acknowledged */
 	TCP_SCALING = 0x80,    /* its SYN carried the option */
@@ -69,10 +71,19 @@ enum flow_invalid {
 };
 extern const char *const flow_invalid_names[FLOW_INVALIDS];
 
+/* Where its quality is noted. */
+struct tcp_look {
+	struct tcp_quality *quality; /* of the session */
+	struct tcp_totals *totals;   /* of its path; NULL: none are kept */
+	uint32_t now;                /* microseconds, wraps */
+	bool timing;                 /* data of this segment may be timed */
+};
+
 /* Tracks one segment of a session; its packet is parsed, not a later fragment and not an ICMP error. Changes
- * nothing but tcp, tcp_state, tcp_scale, and nothing at all unless the answer is FLOW_VALID. *klass: the
- * class the session now belongs to. */
-enum flow_invalid tcp_track(struct session *s, struct rte_mbuf *m, enum session_class *klass);
+ * nothing but tcp, tcp_state, tcp_scale and what `look` names, and nothing at all unless the answer is FLOW_VALID.
+ * *klass: the class the session now belongs to. */
+enum flow_invalid tcp_track(struct session *s, struct rte_mbuf *m, const struct tcp_look *look,
+                            enum session_class *klass);
 
 /* Whether numbers are in window; all of one side's bounds in one place. */
 static inline bool tcp_in_window(const struct tcp_side *from, const struct tcp_side *to, uint32_t seq,
@@ -101,7 +112,7 @@ static inline void tcp_advance(struct tcp_side *from, struct tcp_side *to, uint3
 }
 
 /* The quick path: both sides established, a segment with ACK and without SYN, FIN, RST, whole. False: not in
- * window. */
+ * window, not the next in order, or it may be the acknowledgement that is waited for. */
 static inline bool tcp_quick(struct session *s, const struct pkt *p, const struct rte_tcp_hdr *tcp)
 {
 	struct tcp_side *from = &s->tcp[p->dir], *to = &s->tcp[p->dir ^ 1];
@@ -109,6 +120,8 @@ static inline bool tcp_quick(struct session *s, const struct pkt *p, const struc
 	uint32_t end = seq + (uint32_t)(p->end - p->l4) - (uint32_t)(tcp->data_off >> 4) * 4;
 	uint32_t window = (uint32_t)rte_be_to_cpu_16(tcp->rx_win) << (s->tcp_scale[p->dir] & TCP_SCALE_MASK);
 
+	if (seq != from->end || (s->tcp_scale[p->dir ^ 1] & TCP_TIMED))
+		return false;
 	if (!tcp_in_window(from, to, seq, end) || !tcp_ack_in_window(from, to, ack))
 		return false;
 	tcp_advance(from, to, end, ack, window);

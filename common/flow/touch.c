@@ -19,6 +19,19 @@ static enum session_class plain_class(const struct session *s, const struct pkt 
 	return CLASS_UDP_OPENING;
 }
 
+static enum flow_invalid track(struct flow_table *table, struct session *s, struct rte_mbuf *m,
+                               enum session_class *klass)
+{
+	const struct tcp_look look = {
+		.quality = &table->quality[flow_index(table, s)],
+		.totals = s->path < table->totals_count ? &table->totals[s->path] : NULL,
+		.now = table->now_us,
+		.timing = table->timing,
+	};
+
+	return tcp_track(s, m, &look, klass);
+}
+
 enum flow_invalid flow_touch_slow(struct flow_table *table, struct session *s, struct rte_mbuf *m,
                                   uint32_t now)
 {
@@ -33,7 +46,7 @@ enum flow_invalid flow_touch_slow(struct flow_table *table, struct session *s, s
 	if (p->proto != IPPROTO_TCP && p->proto != IPPROTO_SCTP)
 		klass = plain_class(s, p);
 	else if (!(p->flags & PKT_LATER))
-		verdict = p->proto == IPPROTO_TCP ? tcp_track(s, m, &klass) : sctp_track(s, m, &klass);
+		verdict = p->proto == IPPROTO_TCP ? track(table, s, m, &klass) : sctp_track(s, m, &klass);
 	if (verdict != FLOW_VALID)
 		return verdict;
 	if (p->dir)
@@ -43,4 +56,15 @@ enum flow_invalid flow_touch_slow(struct flow_table *table, struct session *s, s
 		list_change_class(table, s, klass, now);
 	flow_account(s, p);
 	return FLOW_VALID;
+}
+
+enum flow_invalid flow_touch_timed(struct flow_table *table, struct session *s, struct rte_mbuf *m,
+                                   uint32_t now)
+{
+	enum flow_invalid verdict;
+
+	table->timing = true;
+	verdict = flow_touch_slow(table, s, m, now);
+	table->timing = false;
+	return verdict;
 }

@@ -18,6 +18,10 @@
 enum flow_invalid flow_touch_slow(struct flow_table *table, struct session *s, struct rte_mbuf *m,
                                   uint32_t now);
 
+/* As flow_touch(); a TCP segment's data may be timed (flow/quality.h). */
+enum flow_invalid flow_touch_timed(struct flow_table *table, struct session *s, struct rte_mbuf *m,
+                                   uint32_t now);
+
 /* Packets and bytes (of IP) by direction; pkt->dir says which. */
 static inline void flow_account(struct session *s, const struct pkt *p)
 {

@@ -73,7 +73,8 @@ static bool run_hit(struct worker *w, const struct entry *entry, struct groups *
 
 	if (unlikely(!path))
 		return false;
-	invalid = flow_touch(w->table, p->session, m, w->now_ms);
+	invalid = unlikely(w->watch & WATCH_SAMPLE) ? flow_touch_timed(w->table, p->session, m, w->now_ms)
+	                                            : flow_touch(w->table, p->session, m, w->now_ms);
 	if (unlikely(invalid == FLOW_REOPEN)) {
 		groups_run(w, groups); /* what came before it in this burst */
 		session_close(w, p->session);

@@ -2,6 +2,7 @@
 /* REST: /metrics, in the formats of Prometheus and OpenMetrics. */
 #include "manage/metrics.h"
 #include "runtime/process.h"
+#include "runtime/quality_show.h"
 
 static void engine_metrics(struct engine *engine, struct metrics *m)
 {
@@ -123,6 +124,7 @@ static void path_metrics(struct engine *engine, struct metrics *m)
 			continue;
 		sample = sample_of_path(engine, i);
 		sample_metrics(&sample, latency, "path", s->paths[i]->name);
+		quality_metrics(engine, s->paths[i], m);
 	}
 }
 

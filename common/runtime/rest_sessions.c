@@ -10,6 +10,7 @@
 #include "manage/pages.h"
 #include "manage/problem.h"
 #include "runtime/process.h"
+#include "runtime/quality_show.h"
 
 enum { SLICE = 1024, SLICES_PER_REQUEST = 4096, CURSOR_BITS = 48 };
 
@@ -65,13 +66,13 @@ static json_t *session_json(struct worker *w, struct session *s)
 {
 	const struct path *path = w->snapshot->paths[s->path];
 	struct tuple forward, answer;
-	json_t *functions = json_object();
+	json_t *functions = json_object(), *json;
 	char protocol[8];
 
 	session_tuple(s, 0, &forward);
 	session_tuple(s, 1, &answer);
 	show_functions(w, s, functions);
-	return json_pack("{s:s,s:s,s:s,s:o,s:o,s:I,s:[I,I],s:[I,I],s:b,s:i,s:o}", "path",
+	json = json_pack("{s:s,s:s,s:s,s:o,s:o,s:I,s:[I,I],s:[I,I],s:b,s:i,s:o}", "path",
 	                 path ? path->name : "?", "protocol",
 	                 protocol_name(forward.proto, protocol, sizeof(protocol)), "class",
 	                 session_class_names[s->klass], "forward", tuple_json(&forward), "answer",
@@ -79,6 +80,9 @@ static json_t *session_json(struct worker *w, struct session *s)
 	                 "packets", (json_int_t)s->packets[0], (json_int_t)s->packets[1], "bytes",
 	                 (json_int_t)s->bytes[0], (json_int_t)s->bytes[1], "replied",
 	                 (s->flags & SESSION_REPLIED) != 0, "worker", w->id, "functions", functions);
+	if (forward.proto == IPPROTO_TCP)
+		json_object_set_new(json, "tcp", quality_session(w, s));
+	return json;
 }
 
 static void visit(void *context, struct session *s)

@@ -7,6 +7,7 @@
 #include "manage/pages.h"
 #include "manage/problem.h"
 #include "runtime/process.h"
+#include "runtime/quality_show.h"
 
 static struct engine *engine_of(const struct rest_request *request)
 {
@@ -129,6 +130,7 @@ static json_t *show_path(const struct path *path, struct engine *engine)
 	                 engine_port_name(engine, path->ends[1]), "positions", positions, "symmetric",
 	                 path->symmetric, "priority", path->priority, "generation",
 	                 (json_int_t)path->generation);
+	json_object_set_new(json, "tcp", quality_path(engine, path));
 	sample_show(&sample, json);
 	return json;
 }

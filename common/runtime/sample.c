@@ -39,8 +39,10 @@ void sample_path(struct worker *w, const struct path *path, unsigned n)
 
 void sample_forget_path(struct engine *engine, unsigned id)
 {
-	for (unsigned i = 0; i < engine->sizes.workers; i++)
+	for (unsigned i = 0; i < engine->sizes.workers; i++) {
 		engine->workers[i]->path_samples[id] = (struct sample){ 0 };
+		engine->workers[i]->tcp[id] = (struct tcp_totals){ 0 };
+	}
 }
 
 static void add(struct sample *sum, const struct sample *s)

@@ -115,6 +115,7 @@ unsigned worker_turn(struct worker *w, uint64_t now)
 
 	w->now = now;
 	w->now_ms = clock_ms(now);
+	flow_clock(w->table, (uint32_t)(now / 1000));
 	w->opened_this_turn = 0;
 	switch_snapshot(w);
 	run_call(w);
@@ -250,6 +251,7 @@ struct worker *worker_new(struct engine *engine, unsigned id, struct errors *err
 	w->found = stats.live > 0;
 	w->edge_counters = edge_worker_counters(w->edge);
 	flow_on_evict(w->table, session_closing, w);
+	flow_totals(w->table, w->tcp, ENGINE_PATHS_MAX);
 	return w;
 }
 

@@ -8,6 +8,7 @@
 
 #include <rte_ring.h>
 
+#include "flow/quality.h"
 #include "flow/tcp.h"
 #include "packet/frag.h"
 #include "packet/rate.h"
@@ -150,6 +151,7 @@ struct worker {
 	uint64_t tx_dirty; /* bit i: tx[i] holds packets */
 	struct tx_buffer tx[ENGINE_PORTS_MAX];
 	struct sample nf_samples[ENGINE_NFS_MAX], path_samples[ENGINE_PATHS_MAX];
+	struct tcp_totals tcp[ENGINE_PATHS_MAX];
 };
 
 /* worker.c */

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct pair {
 	const json_t *old, *now;
@@ -44,35 +45,46 @@ static json_t *tenths(double value)
 
 /* --- quantiles --- */
 
-static double count_at(const json_t *latency, size_t i)
+/* A histogram of two looks: bounds of its buckets, and counts, one more. */
+struct histogram {
+	const json_t *bounds, *old, *now;
+};
+
+static struct histogram histogram_of(const json_t *old, const json_t *now, const char *bounds)
 {
-	return json_number_value(json_array_get(json_object_get(latency, "counts"), i));
+	return (struct histogram){ json_object_get(now, bounds), json_object_get(old, "counts"),
+		                   json_object_get(now, "counts") };
 }
 
-/* Packets in bucket i between the looks; all of them if the process began anew. */
-static double counted(const struct pair *p, size_t i)
+/* What bucket i, or with -1 all, counted between the looks; all of it if the process began anew. */
+static double counted(const struct histogram *h, ssize_t i)
 {
-	const json_t *old = json_object_get(p->old, "latency"), *now = json_object_get(p->now, "latency");
-	bool anew = growth(p, "sampledPackets") == number(json_object_get(p->now, "sampledPackets"));
+	bool anew = number(h->now) < number(h->old);
+	double now = i < 0 ? number(h->now) : json_number_value(json_array_get(h->now, (size_t)i));
+	double old = i < 0 ? number(h->old) : json_number_value(json_array_get(h->old, (size_t)i));
 
-	return anew ? count_at(now, i) : count_at(now, i) - count_at(old, i);
+	return anew ? now : now - old;
 }
 
-/* The bound in us below which the share of packets lies; null: nothing was sampled, or beyond the last bound. */
-static json_t *quantile(const struct pair *p, double share)
+/* The bound below which the share lies; null: nothing was counted, or beyond the last bound. */
+static json_t *quantile(const struct histogram *h, double share, double divisor)
 {
-	const json_t *bounds = json_object_get(json_object_get(p->now, "latency"), "boundsNs");
-	size_t n = json_array_size(bounds);
-	double total = 0, below = 0;
+	double total = counted(h, -1), below = 0;
 
-	for (size_t i = 0; i <= n; i++)
-		total += counted(p, i);
-	for (size_t i = 0; i < n && total > 0; i++) {
-		below += counted(p, i);
+	for (size_t i = 0; i < json_array_size(h->bounds) && total > 0; i++) {
+		below += counted(h, (ssize_t)i);
 		if (below >= share * total)
-			return json_real(json_number_value(json_array_get(bounds, i)) / 1000);
+			return json_real(json_number_value(json_array_get(h->bounds, i)) / divisor);
 	}
 	return json_null();
+}
+
+static json_t *latency(const struct pair *p, double share)
+{
+	struct histogram h = histogram_of(json_object_get(p->old, "latency"),
+	                                  json_object_get(p->now, "latency"), "boundsNs");
+
+	return quantile(&h, share, 1000);
 }
 
 /* --- rows --- */
@@ -85,13 +97,39 @@ static json_t *function_row(const char *name, const struct pair *p)
 	                 rate(p, "packets", 1), "bits/s", rate(p, "bytes", 8), "drops/s", rate(p, "drops", 1),
 	                 "sessions/s", rate(p, "opened", 1), "cycles/packet",
 	                 sampled > 0 ? tenths(growth(p, "sampledCycles") / sampled) : json_null(), "p50 us",
-	                 quantile(p, 0.5), "p99 us", quantile(p, 0.99));
+	                 latency(p, 0.5), "p99 us", latency(p, 0.99));
+}
+
+/* What both ends of a chain say of its TCP. */
+static void add_tcp(json_t *row, const struct pair *p)
+{
+	const json_t *old = json_object_get(p->old, "tcp"), *now = json_object_get(p->now, "tcp");
+	json_t *rtts = json_array(), *end;
+	double again = 0, late = 0;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)now, i, end)
+	{
+		struct pair ends = { json_array_get(old, i), end, p->seconds };
+		struct histogram h = histogram_of(json_object_get(ends.old, "rtt"),
+		                                  json_object_get(end, "rtt"), "boundsUs");
+
+		again += growth(&ends, "retransmits");
+		late += growth(&ends, "outOfOrder");
+		json_array_append_new(rtts, quantile(&h, 0.5, 1));
+	}
+	json_object_set_new(row, "tcp again/s", json_integer(llround(again / p->seconds)));
+	json_object_set_new(row, "tcp late/s", json_integer(llround(late / p->seconds)));
+	json_object_set_new(row, "tcp rtt us", rtts);
 }
 
 static json_t *chain_row(const char *name, const struct pair *p)
 {
-	return json_pack("{s:s,s:o,s:o}", "chain", name, "p50 us", quantile(p, 0.5), "p99 us",
-	                 quantile(p, 0.99));
+	json_t *row = json_pack("{s:s,s:o,s:o}", "chain", name, "p50 us", latency(p, 0.5), "p99 us",
+	                        latency(p, 0.99));
+
+	add_tcp(row, p);
+	return row;
 }
 
 static json_t *worker_row(const char *name, const struct pair *p)

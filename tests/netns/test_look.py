@@ -174,6 +174,7 @@ class Service(unittest.TestCase):
             self.assertGreater(row["cycles/packet"], 1)
             self.assertLessEqual(row["p50 us"], row["p99 us"])
         self.assertTrue(all(c["p50 us"] > 0 for c in busy["chains"]))
+        self.assertTrue(all(c["tcp again/s"] == 0 and len(c["tcp rtt us"]) == 2 for c in busy["chains"]))
         self.assertTrue(all(0 < w["busy %"] <= 100 for w in busy["workers"]))
         lan = next(p for p in busy["ports"] if p["port"] == "edge/lan")
         self.assertGreater(lan["in bits/s"], 8 * 64 * lan["in packets/s"])
