@@ -74,6 +74,14 @@ static bool token_known(struct rest_exchange *exchange, const char *token)
 	       unauthorized(exchange, "invalid_token", "the token is not known here, or its time is over");
 }
 
+static void take_behalf(struct rest_exchange *exchange)
+{
+	struct caller *caller = &exchange->request.caller;
+	const char *behalf = exchange->from->tls ? NULL : header(exchange, REST_ON_BEHALF);
+	if (behalf)
+		snprintf(caller->on_behalf, sizeof caller->on_behalf, "%s", behalf);
+}
+
 /* Fills request.caller; nobody is fine, somebody with bad credentials is not. */
 static bool identify(struct rest_exchange *exchange)
 {
@@ -83,6 +91,7 @@ static bool identify(struct rest_exchange *exchange)
 		return false;
 	exchange->request.peer = exchange->from->peer;
 	exchange->request.caller = exchange->from->caller;
+	take_behalf(exchange);
 	if (!exchange->rest->options.access || (!authorization && !token))
 		return true;
 	if (!token)

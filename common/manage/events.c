@@ -11,6 +11,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "manage/timestamp.h"
+
 struct events *events_new(unsigned size, uint64_t first)
 {
 	struct events *events = calloc(1, sizeof *events);
@@ -36,23 +38,12 @@ void events_free(struct events *events)
 	free(events);
 }
 
-static json_t *time_now(void)
-{
-	struct timespec now;
-	struct tm utc;
-	char text[64];
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &utc);
-	size_t length = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-	snprintf(text + length, sizeof text - length, ".%06ldZ", now.tv_nsec / 1000);
-	return json_string(text);
-}
-
 static json_t *make_event(const char *kind, const char *subject, json_t *details, const char *message)
 {
 	json_t *event = json_object(), *text = json_string(message);
+	char now[TIMESTAMP_SIZE];
 	json_object_set_new(event, "id", json_integer(0));
-	json_object_set_new(event, "time", time_now());
+	json_object_set_new(event, "time", json_string(timestamp_now(now)));
 	json_object_set_new(event, "kind", json_string(kind));
 	json_object_set_new(event, "subject", json_string(subject ? subject : ""));
 	json_object_set_new(event, "message", text ? text : json_string("(not UTF-8)"));

@@ -93,7 +93,7 @@ static bool type_accepted(struct rest_exchange *exchange)
 static size_t body_limit(const struct rest_exchange *exchange)
 {
 	size_t limit = exchange->request.route->body_limit;
-	return limit ? limit : REST_BODY_LIMIT;
+	return limit ? limit : exchange->rest->options.body;
 }
 
 static bool too_large(struct rest_exchange *exchange)

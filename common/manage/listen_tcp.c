@@ -131,28 +131,41 @@ static bool fail(struct errors *errors, const char *address, const char *code, c
 	return false;
 }
 
+/* -1 with errno. */
+static int bind_to(const union address *address, bool both)
+{
+	bool six = address->any.sa_family == AF_INET6;
+	int one = 1, six_only = !both;
+	int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) &&
+	    !setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) &&
+	    (!six || !setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &six_only, sizeof six_only)) &&
+	    !bind(fd, &address->any, six ? sizeof address->v6 : sizeof address->v4) && !listen(fd, BACKLOG))
+		return fd;
+	int error = errno;
+	if (fd >= 0)
+		close(fd);
+	errno = error;
+	return -1;
+}
+
 static int open_socket(const char *text, struct errors *errors)
 {
 	union address address;
 	bool both;
-	int one = 1, six_only;
 	const char *why;
 	if (!rest_tcp_check(text, &why) || !read_address(text, &address, &both)) {
 		fail(errors, text, "bad-address", why);
 		return -1;
 	}
-	six_only = !both;
-	int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool six = address.any.sa_family == AF_INET6;
-	if (fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) &&
-	    !setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) &&
-	    (!six || !setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &six_only, sizeof six_only)) &&
-	    !bind(fd, &address.any, six ? sizeof address.v6 : sizeof address.v4) && !listen(fd, BACKLOG))
-		return fd;
-	fail(errors, text, errno == EADDRINUSE ? "address-taken" : "listen-failed", strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return -1;
+	int fd = bind_to(&address, both);
+	if (fd < 0 && both && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) { /* a host without IPv6 */
+		union address four = { .v4 = { .sin_family = AF_INET, .sin_port = address.v6.sin6_port } };
+		fd = bind_to(&four, false);
+	}
+	if (fd < 0)
+		fail(errors, text, errno == EADDRINUSE ? "address-taken" : "listen-failed", strerror(errno));
+	return fd;
 }
 
 static bool certificate_there(struct access *access)

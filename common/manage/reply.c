@@ -34,6 +34,8 @@ void reply_clear(struct rest_reply *reply)
 		free(reply->headers[i].value);
 	}
 	reply->header_count = 0;
+	json_decref(reply->note);
+	reply->note = NULL;
 }
 
 void rest_reply_status(struct rest_reply *reply, unsigned status)
@@ -64,6 +66,25 @@ void rest_reply_json(struct rest_reply *reply, unsigned status, json_t *json)
 unsigned rest_reply_get_status(const struct rest_reply *reply)
 {
 	return reply->status ? reply->status : 204;
+}
+
+const char *rest_reply_get_header(const struct rest_reply *reply, const char *name)
+{
+	for (unsigned i = 0; i < reply->header_count; i++)
+		if (!strcasecmp(reply->headers[i].name, name))
+			return reply->headers[i].value;
+	return NULL;
+}
+
+void rest_reply_note(struct rest_reply *reply, json_t *note)
+{
+	json_decref(reply->note);
+	reply->note = note;
+}
+
+const json_t *rest_reply_get_note(const struct rest_reply *reply)
+{
+	return reply->note;
 }
 
 /* True if the text may stand in a header: no control character that would begin another one. */

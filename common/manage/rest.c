@@ -34,6 +34,7 @@ static void set_options(struct rest *rest, const struct rest_options *options)
 	mine->handshakes = or_default(mine->handshakes, 64);
 	mine->rate = or_default(mine->rate, 100);
 	mine->burst = or_default(mine->burst, 200);
+	mine->body = mine->body ? mine->body : REST_BODY_LIMIT;
 	mine->header = or_default(mine->header, 16 << 10);
 	if (mine->header > REST_HEADER_MAX)
 		mine->header = REST_HEADER_MAX;

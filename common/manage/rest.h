@@ -136,6 +136,13 @@ void rest_reply_etag(struct rest_reply *reply, const char *format, ...) __attrib
 void rest_reply_location(struct rest_reply *reply, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
 unsigned rest_reply_get_status(const struct rest_reply *reply);
+/* A header set before; NULL: none. */
+const char *rest_reply_get_header(const struct rest_reply *reply, const char *name);
+/* What was changed, for the audit log: taken over, never sent. */
+void rest_reply_note(struct rest_reply *reply, json_t *note);
+const json_t *rest_reply_get_note(const struct rest_reply *reply);
+/* How sluiced tells a VNF whose wish it passes on: believed of admins over a unix socket. */
+#define REST_ON_BEHALF "Sluice-On-Behalf-Of"
 
 /*
  * If-Match and If-None-Match of a changing request (RFC 9110 13.1) against the current ETag (without quotes;
@@ -181,6 +188,7 @@ struct rest_options {
 	unsigned per_client;  /* 64; TCP connections */
 	unsigned handshakes;  /* 64; TCP connections that have sent no request yet: beyond, they are closed */
 	unsigned rate, burst; /* 100 requests a second, 200 at once; TCP */
+	size_t body;          /* 16 MiB; of a request, where its route says nothing */
 	unsigned header;      /* 16384 bytes of request line and headers together; at most 32768 */
 	unsigned idle_s;      /* 60; a silent connection is closed after this */
 	unsigned header_s;    /* 10; from the connection to the end of the headers, with the handshake */
@@ -196,6 +204,15 @@ struct rest_options {
 	 * block. */
 	void (*refused)(const struct rest_request *request, const struct rest_reply *reply, void *user);
 };
+
+/*
+ * Sets one limit by its name, for command lines and configurations: connections, per-client, handshakes, rate, burst,
+ * body, header, streams, idle, header-time, body-time. False: no such name, or not a number in its range; *why (size
+ * bytes) says so.
+ */
+bool rest_limit(struct rest_options *options, const char *name, int64_t value, char *why, size_t size);
+/* The same from "NAME=NUMBER". */
+bool rest_limit_text(struct rest_options *options, const char *text, char *why, size_t size);
 
 struct rest_unix {
 	const char *path; /* at most 107 bytes */

@@ -60,6 +60,7 @@ struct rest_reply {
 	} headers[REST_HEADERS];
 	unsigned header_count;
 	struct rest_stream *stream;
+	json_t *note;
 };
 
 struct pool_job {

@@ -15,9 +15,10 @@ enum { CALLER_SUBJECT = 128, CALLER_ADDRESS = 64 };
 
 struct caller {
 	enum role role;
-	const char *how;              /* "unix", "certificate", "token"; "none": not authenticated */
-	char subject[CALLER_SUBJECT]; /* "uid 0", the CN of a certificate, the name of a token; "" */
-	char address[CALLER_ADDRESS]; /* "pid 77", or the address of the client without its port */
+	const char *how;                /* "unix", "certificate", "token"; "none": not authenticated */
+	char subject[CALLER_SUBJECT];   /* "uid 0", the CN of a certificate, the name of a token; "" */
+	char on_behalf[CALLER_SUBJECT]; /* whose wish an admin of a unix socket passes on ("token ci"); "" */
+	char address[CALLER_ADDRESS];   /* "pid 77", or the address of the client without its port */
 };
 
 /* "viewer", "operator", "admin", "none". */

@@ -3,6 +3,7 @@
 #include "manage/timestamp.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,17 @@ const char *timestamp_write(time_t when, char *text)
 	struct tm utc;
 	gmtime_r(&when, &utc);
 	strftime(text, TIMESTAMP_SIZE, "%Y-%m-%dT%H:%M:%SZ", &utc);
+	return text;
+}
+
+const char *timestamp_now(char *text)
+{
+	struct timespec now;
+	struct tm utc;
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &utc);
+	size_t length = strftime(text, TIMESTAMP_SIZE, "%Y-%m-%dT%H:%M:%S", &utc);
+	snprintf(text + length, TIMESTAMP_SIZE - length, ".%06ldZ", now.tv_nsec / 1000);
 	return text;
 }
 

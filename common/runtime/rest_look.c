@@ -185,6 +185,6 @@ const struct rest_route look_routes[] = {
 	  .del = { .handle = delete_capture, .summary = "End it and forget it" } },
 	{ .pattern = "/v1/capture/packets",
 	  .summary = "What was captured, as it comes, until the capture ends",
-	  .get = { .handle = get_packets, .summary = "pcapng" } },
+	  .get = { .handle = get_packets, .summary = "pcapng", .role = ROLE_OPERATOR } },
 	{ .pattern = NULL },
 };

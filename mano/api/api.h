@@ -13,31 +13,53 @@
 struct api {
 	struct manager *manager;
 	struct rest *rest;
-	struct rest_route event_routes[2];
+	struct access *access;
+	struct audit *audit;
+	char *access_folder;
+	const struct api_options *options;
+	struct rest_route event_routes[2], audit_routes[2];
 	_Atomic uint64_t requests, refused; /* answered; with a status of 400 or more */
 	_Atomic bool ready;
 	_Atomic unsigned pumps; /* threads that pass streams on */
 };
 
-/* Listens on RUN/sluiced.sock; group: members of it may connect too, -1: none. NULL with errors. */
-struct api *api_start(struct manager *manager, long group, struct errors *errors);
+enum { API_LISTEN_MAX = 8 };
+
+struct api_options {
+	long group;                         /* members of it may use the unix socket, too; -1: none */
+	const char *listen[API_LISTEN_MAX]; /* ADDRESS:PORT, TLS */
+	unsigned listen_count;
+	const char *names[API_LISTEN_MAX]; /* further names of this host, for its certificate */
+	unsigned names_count;
+	struct rest_options limits; /* only what rest_limit sets */
+};
+
+/* Listens on RUN/sluiced.sock and where the options say, which must outlive it. NULL with errors. */
+struct api *api_start(struct manager *manager, const struct api_options *options, struct errors *errors);
+/* Certificates that are due are issued anew; to be called every now and then. Any one thread. */
+void api_renew(struct api *api);
 /* To be called when what a former life left has been taken up. */
 void api_ready(struct api *api);
 void api_stop(struct api *api);
 
 /* --- Tables, one a file. --- */
 extern const struct rest_route service_routes[], revision_routes[], vnf_routes[], chain_routes[], op_routes[],
-        system_routes[];
+        system_routes[], access_routes[];
+
+/* --- Access (access.c): STATE/access with the authority, our certificate, an admin's, and the tokens. --- */
+
+/* Makes what is missing; at the first start also a certificate and a token for an admin. False with errors. */
+bool access_prepare(struct api *api, struct errors *errors);
 
 /* --- What the files share (common.c). --- */
 
 struct api *api_of(const struct rest_request *request);
 struct manager *manager_of(const struct rest_request *request);
 
-/* Who asks: "uid 0". The text lives in `text`. */
+/* Who asks: "uid 0", "token ci", "certificate alice". The text lives in `text`. */
 const char *author_of(const struct rest_request *request, char *text, size_t size);
 
-enum { AUTHOR_SIZE = 32, CONFIRM_MAX_S = 86400 };
+enum { AUTHOR_SIZE = 160, CONFIRM_MAX_S = 86400 };
 
 /* Who asks for a change, and what the query says of it: ?comment=, ?confirm=SECONDS. False: the reply is a 400. */
 bool reason_of(const struct rest_request *request, struct rest_reply *reply, char *author, size_t size,

@@ -19,7 +19,12 @@ struct manager *manager_of(const struct rest_request *request)
 
 const char *author_of(const struct rest_request *request, char *text, size_t size)
 {
-	snprintf(text, size, "uid %u", (unsigned)request->peer.uid);
+	const struct caller *caller = &request->caller;
+
+	if (strcmp(caller->how, "unix") == 0)
+		snprintf(text, size, "%s", caller->subject);
+	else
+		snprintf(text, size, "%s %s", caller->how, caller->subject);
 	return text;
 }
 

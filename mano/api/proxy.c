@@ -10,10 +10,11 @@
 
 enum { PROXY_MS = 60000 };
 
-/* Headers of the request that mean something to the process. */
+/* Headers of the request that mean something to the process, and whose wish this is. */
 static size_t pick_headers(const struct rest_request *request, bool tags, char **headers)
 {
 	static const char *const names[] = { "Accept", "If-Match", "If-None-Match" };
+	char author[AUTHOR_SIZE];
 	size_t count = 0;
 
 	for (size_t i = 0; i < (tags ? 3 : 1); i++) {
@@ -22,6 +23,8 @@ static size_t pick_headers(const struct rest_request *request, bool tags, char *
 		if (value)
 			headers[count++] = text_format("%s: %s", names[i], value);
 	}
+	author_of(request, author, sizeof(author));
+	headers[count++] = text_format(REST_ON_BEHALF ": %s", author);
 	headers[count] = NULL;
 	return count;
 }
@@ -65,7 +68,7 @@ static void pass_reply(const struct rest_request *request, struct rest_reply *re
 void proxy(const struct rest_request *request, struct rest_reply *reply, const char *socket, const char *path,
            bool tags)
 {
-	char *headers[4],
+	char *headers[5],
 	        *full = request->query ? text_format("%s?%s", path, request->query) : text_copy(path);
 	size_t count = pick_headers(request, tags, headers);
 	struct http_client *client = http_client_new();

@@ -293,7 +293,7 @@ const struct rest_route vnf_routes[] = {
 	  .flags = REST_SLOW },
 	{ .pattern = "/v1/services/{service}/capture/packets",
 	  .summary = "What was captured",
-	  .get = { .handle = pass_packets, .summary = "pcapng, as it comes" },
+	  .get = { .handle = pass_packets, .summary = "pcapng, as it comes", .role = ROLE_OPERATOR },
 	  .flags = REST_SLOW },
 	{ .pattern = "/v1/services/{service}/metrics",
 	  .summary = "Metrics of the service process, or with ?vnf= of a VNF's",

@@ -20,12 +20,15 @@
 #include "notify.h"
 #include "util/memory.h"
 
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, RENEW_S = 3600 };
+
+/* What a name of a host is made of (RFC 1123). */
+#define NAME_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-"
 
 struct command {
 	struct manager_options manager;
 	struct log_settings log;
-	long group;
+	struct api_options api;
 };
 
 static const struct option_row option_rows[] = {
@@ -33,11 +36,15 @@ static const struct option_row option_rows[] = {
 	{ "state-dir", 's', "DIR", "what is remembered (default: /var/lib/sluice)" },
 	{ "libexec", 'x', "DIR", "where sluice-chain, sluice-firewall ... are (default: found)" },
 	{ "group", 'g', "NAME", "members may use the REST socket, besides root" },
+	{ "listen", 'p', "ADDRESS:PORT",
+	  "serve REST there, too, with TLS 1.3; again for more; *: all addresses" },
+	{ "name", 'n', "NAME", "a further name of this host for its certificate; again for more" },
+	{ "limit", 'm', "NAME=NUMBER", "a limit of REST, such as rate=100; docs/MANAGEMENT.md has them all" },
 	{ "ready-timeout", 't', "SECONDS", "for a process to be ready in an operation (default: 30)" },
 	{ "revisions", 'R', "N", "of a service that are kept (2 to 1000; default: 50)" },
 	{ "stop-vnfs-on-exit", 'S', NULL, "stop all processes with sluiced; else they are adopted again" },
 	{ "foreground", 'f', NULL, "stay in the foreground (as it always does)" },
-	{ "log", 'l', "FILE", "default: standard error; SIGHUP opens it anew" },
+	{ "log", 'l', "FILE", "default: standard error; SIGHUP opens it anew and looks after certificates" },
 	{ "log-level", 'v', "LEVEL", "debug, info, warn or error (default: info)" },
 	{ "log-json", 'j', NULL, "log lines as JSON" },
 	{ "schema", 'c', NULL, "print the schema of descriptors and these options as JSON" },
@@ -68,7 +75,7 @@ static bool take_group(struct command *c, const char *name)
 	struct group *group = getgrnam(name);
 
 	if (group)
-		c->group = (long)group->gr_gid;
+		c->api.group = (long)group->gr_gid;
 	else
 		fprintf(stderr, "sluiced: there is no group \"%s\"\n", name);
 	return group != NULL;
@@ -92,6 +99,35 @@ static bool take_revisions(struct command *c, const char *text)
 	return *text && !*end && count >= 2 && count <= 1000;
 }
 
+static bool take_listen(struct command *c, const char *address)
+{
+	const char *why;
+	bool fine = rest_tcp_check(address, &why) && c->api.listen_count < API_LISTEN_MAX;
+
+	if (fine)
+		c->api.listen[c->api.listen_count++] = address;
+	else
+		fprintf(stderr, "sluiced: --listen %s: %s\n", address, why);
+	return fine;
+}
+
+static bool take_name(struct command *c, const char *name)
+{
+	if (c->api.names_count < API_LISTEN_MAX)
+		c->api.names[c->api.names_count++] = name;
+	return *name && strspn(name, NAME_LETTERS) == strlen(name);
+}
+
+static bool take_limit(struct command *c, const char *text)
+{
+	char why[256];
+	bool fine = rest_limit_text(&c->api.limits, text, why, sizeof(why));
+
+	if (!fine)
+		fprintf(stderr, "sluiced: --limit %s: %s\n", text, why);
+	return fine;
+}
+
 static bool take_option(struct command *c, int option)
 {
 	switch (option) {
@@ -106,6 +142,12 @@ static bool take_option(struct command *c, int option)
 		return true;
 	case 'g':
 		return take_group(c, optarg);
+	case 'p':
+		return take_listen(c, optarg);
+	case 'n':
+		return take_name(c, optarg);
+	case 'm':
+		return take_limit(c, optarg);
 	case 't':
 		return take_timeout(c, optarg);
 	case 'R':
@@ -209,12 +251,16 @@ static void print_errors(struct errors *errors)
 	errors_free(errors);
 }
 
-static void wait_for_end(const struct command *c, const sigset_t *signals)
+static void wait_for_end(const struct command *c, struct api *api, const sigset_t *signals)
 {
-	int number = 0;
+	static const struct timespec hour = { .tv_sec = RENEW_S };
+	int number;
 
-	while (sigwait(signals, &number) == 0 && number == SIGHUP)
-		log_open(&c->log);
+	while ((number = sigtimedwait(signals, NULL, &hour)) < 0 || number == SIGHUP) {
+		if (number == SIGHUP)
+			log_open(&c->log);
+		api_renew(api);
+	}
 	log_info("stopping", "signal=%d", number);
 }
 
@@ -247,13 +293,13 @@ static int run(const struct command *c, const sigset_t *signals)
 	struct api *api = NULL;
 
 	if (manager && manager_recover(manager, &errors))
-		api = api_start(manager, c->group, &errors);
+		api = api_start(manager, &c->api, &errors);
 	if (api) {
 		api_ready(api);
 		log_info("ready", "version=%s socket=%s/sluiced.sock libexec=%s", SLUICE_VERSION,
 		         c->manager.run_folder, c->manager.program_folder);
 		notify("READY=1");
-		wait_for_end(c, signals);
+		wait_for_end(c, api, signals);
 		notify("STOPPING=1");
 	}
 	print_errors(&errors);
@@ -280,7 +326,7 @@ int main(int argc, char **argv)
 		                          .state_folder = "/var/lib/sluice",
 		                          .ready_timeout_s = 30 },
 		             .log = { .level = LOG_LEVEL_INFO },
-		             .group = -1 };
+		             .api = { .group = -1 } };
 	int status = read_command(&c, argc, argv);
 	sigset_t signals;
 

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The line of a request: who, what, outcome; secrets hidden. Pure. */
+#include "manage/audit_private.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/sha.h>
+
+#include "config/schema.h"
+
+/* A body is looked through up to so many bytes; of a larger one the digest is kept. */
+enum { BODY_BYTES = 64 << 10 };
+
+static bool names_secret(const char *name)
+{
+	static const char *const words[] = { "secret", "passw", "psk", "token", "key", "credential" };
+	char lower[64];
+	size_t i = 0;
+	for (; name[i] && i < sizeof lower - 1; i++)
+		lower[i] = (char)tolower((unsigned char)name[i]);
+	lower[i] = 0;
+	for (i = 0; i < sizeof words / sizeof *words; i++)
+		if (strstr(lower, words[i]))
+			return true;
+	return false;
+}
+
+json_t *audit_redact(const json_t *json)
+{
+	const char *name;
+	json_t *value, *copy;
+	size_t i;
+	if (json_is_array(json)) {
+		copy = json_array();
+		json_array_foreach(json, i, value) json_array_append_new(copy, audit_redact(value));
+		return copy;
+	}
+	if (!json_is_object(json))
+		return json_incref((json_t *)(uintptr_t)json);
+	copy = json_object();
+	json_object_foreach((json_t *)(uintptr_t)json, name, value) json_object_set_new(
+	        copy, name, names_secret(name) ? json_string(SCHEMA_HIDDEN) : audit_redact(value));
+	return copy;
+}
+
+static json_t *digest(const struct rest_request *request)
+{
+	unsigned char hash[SHA256_DIGEST_LENGTH];
+	char text[2 * sizeof hash + 1];
+	SHA256((const unsigned char *)request->body, request->body_length, hash);
+	for (size_t i = 0; i < sizeof hash; i++)
+		sprintf(text + 2 * i, "%02x", hash[i]);
+	return json_pack("{s:I, s:s}", "bytes", (json_int_t)request->body_length, "sha256", text);
+}
+
+static json_t *body(const struct rest_request *request)
+{
+	if (!request->body_length)
+		return NULL;
+	json_t *json = request->json ? json_incref((json_t *)(uintptr_t)request->json) : NULL;
+	if (!json && request->body_length <= BODY_BYTES)
+		json = json_loadb(request->body, request->body_length, 0, NULL);
+	json_t *shown = json && request->body_length <= BODY_BYTES ? audit_redact(json) : digest(request);
+	json_decref(json);
+	return shown;
+}
+
+static bool is_noted(const struct rest_request *request, unsigned status)
+{
+	bool reads = !strcmp(request->method, "GET") || !strcmp(request->method, "HEAD") ||
+	             !strcmp(request->method, "OPTIONS");
+	return !reads || status == 401 || status == 403;
+}
+
+static void set(json_t *line, const char *name, json_t *value)
+{
+	if (value)
+		json_object_set_new(line, name, value);
+}
+
+static json_t *text_or_null(const char *text)
+{
+	return text && *text ? json_string(text) : NULL;
+}
+
+json_t *audit_line(const struct rest_request *request, const struct rest_reply *reply)
+{
+	const struct caller *caller = &request->caller;
+	unsigned status = rest_reply_get_status(reply);
+	if (!is_noted(request, status))
+		return NULL;
+	json_t *line = json_pack("{s:s, s:s, s:s, s:i}", "role", role_name(caller->role), "how", caller->how,
+	                         "method", request->method, "status", (int)status);
+	set(line, "who", text_or_null(caller->subject));
+	set(line, "for", text_or_null(caller->on_behalf));
+	set(line, "address", text_or_null(caller->address));
+	set(line, "path", text_or_null(request->path));
+	set(line, "query", text_or_null(request->query));
+	set(line, "body", body(request));
+	set(line, "etag", text_or_null(rest_reply_get_header(reply, "ETag")));
+	set(line, "location", text_or_null(rest_reply_get_header(reply, "Location")));
+	set(line, "change", json_incref((json_t *)(uintptr_t)rest_reply_get_note(reply)));
+	return line;
+}
