@@ -47,8 +47,7 @@ static int follow(struct capturing *c)
 	int status = CLI_DONE;
 
 	if (!http_stream(client, &request, write_out, c, &reply)) {
-		fprintf(stderr, "sluice: %s\n", reply.error);
-		status = CLI_UNREACHABLE;
+		status = cli_unreachable(c->cli, &reply);
 	} else if (reply.status != 200) {
 		fprintf(stderr, "sluice: the packets cannot be had: status %u\n", reply.status);
 		status = CLI_FAILED;

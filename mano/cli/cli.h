@@ -41,6 +41,7 @@ struct cli {
 	const char *before, *after;
 	const char *comment, *revision; /* why; of diff: A[..B] */
 	unsigned confirm_s;             /* undone unless confirmed; 0: need not be */
+	const char *const *columns;     /* of a table that is not wide; NULL: all of the first object */
 	struct conf *document;          /* what was read from `file`: error paths are found again in it */
 	char **words;                   /* behind the verb */
 	int count;
@@ -51,8 +52,11 @@ int cli_request(struct cli *cli, const char *method, const char *path, const jso
 /* A page of a list; *next (malloc'd) is the path of the one behind it, or NULL. */
 int cli_request_page(struct cli *cli, const char *path, json_t **answer, char **next);
 struct http_request;
+struct http_reply;
 /* A request for the client itself: streams and events, which end when the reader or the writer has had enough. */
 struct http_request cli_http(const struct cli *cli, const char *method, const char *path);
+/* Says that nobody answered, and what to do; CLI_UNREACHABLE or CLI_TIMED_OUT. */
+int cli_unreachable(const struct cli *cli, const struct http_reply *reply);
 /* A change: a dry run if one was asked for; else waits for its operation unless told not to, and says how it ended. */
 int cli_change(struct cli *cli, const char *method, const char *path, const json_t *body);
 /* Tells all errors of an answer on standard error, with file and line where they are known. */
@@ -72,7 +76,8 @@ int command_context(struct cli *cli);
 
 /* output.c: data on standard output, in the form asked for. */
 void cli_print(const struct cli *cli, const json_t *data);
-void cli_print_table(const json_t *list, unsigned columns); /* a list of objects; at most so many columns */
+/* A list of objects: the columns (NULL at the end) that any of them has; NULL: those of the first object. */
+void cli_print_table(const json_t *list, const char *const *columns);
 /* Whether the form asked for is for programs: json or yaml. */
 bool cli_structured(const struct cli *cli);
 /* yaml.c: a JSON value as a YAML document on standard output. */
@@ -91,8 +96,8 @@ int cli_list(struct cli *cli, const char *path);
 char *cli_with_query(char *path, const char *name, const char *value);
 /* The nouns of get, in order, NULL at the end. */
 const char *cli_noun(unsigned i);
-/* The path of the noun and name in cli->words; false: it was said what is missing. */
-bool cli_noun_path(const struct cli *cli, char *path, size_t size);
+/* The path of the noun and name in cli->words, and the columns of its table; false: it was said what is missing. */
+bool cli_noun_path(struct cli *cli, char *path, size_t size);
 
 /* explain.c: candidates for what is to be explained, given what stands of it already. */
 void explain_complete(struct cli *cli, const char *word);

@@ -254,6 +254,29 @@ static int op_wait(struct cli *cli, const char *text)
 	return cli_await(cli, (json_int_t)id);
 }
 
+/* Says what would be tried on which operation, if it can be: only one that waits for a decision. */
+static int op_dry(struct cli *cli, const char *verb, char *path)
+{
+	json_t *op;
+	const char *state;
+	int status;
+
+	*strrchr(path, ':') = '\0';
+	status = cli_request(cli, "GET", path, NULL, &op);
+	state = json_string_value(json_object_get(op, "state"));
+	if (status == CLI_DONE && strcmp(state, "FAILED_TEMP") != 0) {
+		fprintf(stderr, "sluice: operation %s is %s: only one in FAILED_TEMP can be decided\n",
+		        cli->words[1], state);
+		status = CLI_CONFLICT;
+	} else if (status == CLI_DONE) {
+		printf("would %s operation %s: %s of %s\n", verb, cli->words[1],
+		       json_string_value(json_object_get(op, "kind")),
+		       json_string_value(json_object_get(op, "subject")));
+	}
+	json_decref(op);
+	return status;
+}
+
 int command_op(struct cli *cli)
 {
 	const char *verb = cli->count ? cli->words[0] : "list";
@@ -269,7 +292,7 @@ int command_op(struct cli *cli)
 		return op_wait(cli, cli->words[1]);
 	if (strcmp(verb, "retry") == 0 || strcmp(verb, "fail") == 0 || strcmp(verb, "rollback") == 0) {
 		snprintf(path, sizeof(path), "/v1/ops/%s:%s", cli->words[1], verb);
-		return cli_change(cli, "POST", path, NULL);
+		return cli->dry_run ? op_dry(cli, verb, path) : cli_change(cli, "POST", path, NULL);
 	}
 	if (strcmp(verb, "show") != 0)
 		return cli_usage(op_usage);
@@ -308,14 +331,14 @@ int cli_list_events(struct cli *cli, json_t **list)
 	struct http_request request = cli_http(cli, "GET", "/v1/events?last=0&limit=1000");
 	struct http_client *client = http_client_new();
 	struct http_reply reply = { 0 };
-	int status = CLI_UNREACHABLE;
+	int status;
 
 	request.headers = headers;
 	request.timeout_ms = 1000L * cli->timeout_s;
 	if (http_request_json(client, &request, NULL, &reply, list))
 		status = reply.status == 200 ? CLI_DONE : CLI_FAILED;
-	else if (!cli->silent)
-		fprintf(stderr, "sluice: %s\n", reply.error);
+	else
+		status = cli_unreachable(cli, &reply);
 	http_reply_free(&reply);
 	http_client_free(client);
 	return status;
@@ -342,18 +365,17 @@ int command_events(struct cli *cli)
 {
 	struct http_request request = cli_http(cli, "GET", "/v1/events");
 	struct http_client *client;
-	struct http_reply reply;
-	bool answered;
+	struct http_reply reply = { 0 };
+	int status = CLI_DONE;
 
 	if (cli->last)
 		return last_events(cli);
 	client = http_client_new();
-	answered = http_events(client, &request, print_event, cli, &reply);
-	if (!answered)
-		fprintf(stderr, "sluice: %s\n", reply.error);
+	if (!http_events(client, &request, print_event, cli, &reply))
+		status = cli_unreachable(cli, &reply);
 	http_reply_free(&reply);
 	http_client_free(client);
-	return answered ? CLI_DONE : CLI_UNREACHABLE;
+	return status;
 }
 
 int command_doctor(struct cli *cli)

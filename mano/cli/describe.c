@@ -7,7 +7,7 @@
 #include "cli/cli.h"
 #include "util/memory.h"
 
-enum { EVENTS = 10, REVISIONS = 5, COLUMNS = 12 };
+enum { EVENTS = 10, REVISIONS = 5 };
 
 /* What is at a path, a new reference; NULL if it cannot be had, silently: a process that starts has no state yet. */
 static json_t *ask(struct cli *cli, const char *format, const char *service, const char *name)
@@ -32,6 +32,7 @@ static json_t *last_of(json_t *list, size_t n)
 	return list;
 }
 
+/* Whether it is about "edge" or what is below it. */
 static bool concerns(const char *subject, const char *about)
 {
 	size_t length = strlen(about);
@@ -40,8 +41,8 @@ static bool concerns(const char *subject, const char *about)
 	       (!subject[length] || subject[length] == '/');
 }
 
-/* The last events about "edge" (and what is below it) or "edge/fw". */
-static json_t *events_about(struct cli *cli, const char *about)
+/* The last events about "edge" and what is below it, or "edge/fw"; also about the process in which it runs (NULL: none). */
+static json_t *events_about(struct cli *cli, const char *about, const char *process)
 {
 	json_t *all = NULL, *found = json_array(), *event;
 	struct cli quiet = *cli;
@@ -51,7 +52,9 @@ static json_t *events_about(struct cli *cli, const char *about)
 	cli_list_events(&quiet, &all);
 	json_array_foreach(all, i, event)
 	{
-		if (concerns(json_string_value(json_object_get(event, "subject")), about))
+		const char *subject = json_string_value(json_object_get(event, "subject"));
+
+		if (concerns(subject, about) || (subject && process && strcmp(subject, process) == 0))
 			json_array_append_new(found, json_pack("{s:O,s:O,s:O,s:O}", "time",
 			                                       json_object_get(event, "time"), "kind",
 			                                       json_object_get(event, "kind"), "subject",
@@ -62,52 +65,12 @@ static json_t *events_about(struct cli *cli, const char *about)
 	return last_of(found, EVENTS);
 }
 
-/* --- telling --- */
-
-static void tell_member(const char *title, const json_t *value)
-{
-	char *text;
-
-	if (!value || json_is_null(value))
-		return;
-	text = json_is_string(value) ? text_copy(json_string_value(value))
-	                             : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-	printf("%-14s %s\n", title, text);
-	free(text);
-}
-
-static void tell_list(const char *title, const json_t *list)
-{
-	if (!json_array_size(list))
-		return;
-	printf("\n%s:\n", title);
-	cli_print_table(list, COLUMNS);
-}
-
-/* Scalars first, then a table for each list of objects. */
-static void tell(const json_t *object)
-{
-	const char *name;
-	json_t *value;
-
-	json_object_foreach((json_t *)(uintptr_t)object, name, value)
-	{
-		if (!json_is_array(value) || !json_is_object(json_array_get(value, 0)))
-			tell_member(name, json_is_array(value) && !json_array_size(value) ? NULL : value);
-	}
-	json_object_foreach((json_t *)(uintptr_t)object, name, value)
-	{
-		if (json_is_array(value) && json_is_object(json_array_get(value, 0)))
-			tell_list(name, value);
-	}
-}
-
 static int finish(struct cli *cli, int status, json_t *object)
 {
-	if (status == CLI_DONE && cli_structured(cli))
+	if (cli->output == OUTPUT_NAME)
+		cli->output = OUTPUT_TABLE;
+	if (status == CLI_DONE)
 		cli_print(cli, object);
-	else if (status == CLI_DONE)
-		tell(object);
 	json_decref(object);
 	return status;
 }
@@ -166,8 +129,58 @@ static json_t *brief_vnfs(const json_t *vnfs)
 	return list;
 }
 
+/* Why it is not as it should be: the first error of a process, or the operation that is under way. */
+static void put_why(struct cli *cli, json_t *out, const json_t *found)
+{
+	const json_t *error = json_object_get(json_object_get(found, "process"), "error"), *vnf;
+	struct cli quiet = *cli;
+	char path[64];
+	json_t *op = NULL;
+	size_t i;
+
+	quiet.silent = true;
+	json_array_foreach(json_object_get(found, "vnfs"), i, vnf)
+	{
+		if (!error)
+			error = json_object_get(vnf, "error");
+	}
+	if (error) {
+		put(out, "why", json_incref((json_t *)(uintptr_t)error));
+	} else if (json_object_get(found, "operation")) {
+		snprintf(path, sizeof(path), "/v1/ops/%" JSON_INTEGER_FORMAT,
+		         json_integer_value(json_object_get(found, "operation")));
+		cli_request(&quiet, "GET", path, NULL, &op);
+		put(out, "why", json_incref(json_object_get(op, "message")));
+	}
+	json_decref(op);
+}
+
+/* Sessions of all workers of the service's own process. */
+static json_t *sessions_of(struct cli *cli, const char *service)
+{
+	static const char *const members[] = { "sessions", "halfOpen", "opened", "expired", "evicted" };
+	json_t *workers = ask(cli, "state/workers", service, NULL), *worker, *sums;
+	size_t i;
+
+	if (!workers)
+		return NULL;
+	sums = json_object();
+	for (unsigned m = 0; m < sizeof(members) / sizeof(*members); m++) {
+		json_int_t sum = 0;
+
+		json_array_foreach(workers, i, worker) sum +=
+		        json_integer_value(json_object_get(worker, members[m]));
+		json_object_set_new(sums, m ? members[m] : "now", json_integer(sum));
+	}
+	json_decref(workers);
+	return sums;
+}
+
 static int describe_service(struct cli *cli, const char *service)
 {
+	static const char *const members[] = {
+		"name", "state", "revision", "placement", "operation", "chains"
+	};
 	char path[256];
 	json_t *found, *out = json_object();
 	int status;
@@ -175,41 +188,69 @@ static int describe_service(struct cli *cli, const char *service)
 	snprintf(path, sizeof(path), "/v1/services/%s", service);
 	status = cli_request(cli, "GET", path, NULL, &found);
 	if (status == CLI_DONE) {
-		static const char *const members[] = { "name",      "state",     "revision",
-			                               "placement", "operation", "chains" };
-
 		for (unsigned m = 0; m < sizeof(members) / sizeof(*members); m++)
 			put(out, members[m], json_incref(json_object_get(found, members[m])));
+		put_why(cli, out, found);
+		put(out, "sessions", sessions_of(cli, service));
 		put(out, "processes", processes_of(found));
 		put(out, "vnfs", brief_vnfs(json_object_get(found, "vnfs")));
 		put(out, "ports", ask(cli, "state/ports", service, NULL));
 		put(out, "revisions", last_of(ask(cli, "revisions", service, NULL), REVISIONS));
-		put(out, "events", events_about(cli, service));
+		put(out, "events", events_about(cli, service, NULL));
 	}
 	json_decref(found);
 	return finish(cli, status, out);
 }
 
+/* Pairs of both directions, and times, in words. */
+static void say_pair(json_t *traffic, const char *name)
+{
+	const json_t *pair = json_object_get(traffic, name);
+
+	if (json_array_size(pair) == 2)
+		json_object_set_new(traffic, name,
+		                    json_sprintf("%" JSON_INTEGER_FORMAT " forward, %" JSON_INTEGER_FORMAT
+		                                 " backward",
+		                                 json_integer_value(json_array_get(pair, 0)),
+		                                 json_integer_value(json_array_get(pair, 1))));
+}
+
+static void say_traffic(json_t *traffic)
+{
+	const json_t *latency = json_object_get(traffic, "latency");
+
+	say_pair(traffic, "packets");
+	say_pair(traffic, "bytes");
+	if (json_integer_value(json_object_get(traffic, "sampledPackets")))
+		json_object_set_new(traffic, "latency",
+		                    json_sprintf("half below %" JSON_INTEGER_FORMAT
+		                                 " ns, 99 %% below %" JSON_INTEGER_FORMAT " ns",
+		                                 json_integer_value(json_object_get(latency, "p50Ns")),
+		                                 json_integer_value(json_object_get(latency, "p99Ns"))));
+	else
+		json_object_del(traffic, "latency");
+}
+
 static int describe_vnf(struct cli *cli, const char *service, const char *vnf)
 {
-	char path[256], about[200];
+	char path[256], about[200], tail[160];
+	const char *process;
 	json_t *found, *traffic;
 	int status;
 
 	snprintf(path, sizeof(path), "/v1/services/%s/vnfs/%s", service, vnf);
 	snprintf(about, sizeof(about), "%s/%s", service, vnf);
+	snprintf(tail, sizeof(tail), "%s/state/traffic", vnf);
 	status = cli_request(cli, "GET", path, NULL, &found);
 	if (status == CLI_DONE) {
-		char *tail = text_format("%s/state/traffic", vnf);
-
 		traffic = ask(cli, "vnfs/", service, tail);
-		free(tail);
-		if (traffic)
-			json_object_del(traffic, "name");
+		if (!cli_structured(cli))
+			say_traffic(traffic);
 		json_object_update_missing(found, traffic);
 		json_decref(traffic);
+		process = json_string_value(json_object_get(found, "process"));
 		put(found, "ports", ask(cli, "state/ports?vnf=", service, vnf));
-		put(found, "events", events_about(cli, about));
+		put(found, "events", events_about(cli, about, process));
 	}
 	return finish(cli, status, found);
 }
@@ -234,7 +275,7 @@ static int describe_chain(struct cli *cli, const char *service, const char *chai
 	}
 	if (status == CLI_DONE) {
 		put(found, "functions", brief_vnfs(members));
-		put(found, "events", events_about(cli, service));
+		put(found, "events", events_about(cli, service, NULL));
 	}
 	json_decref(members);
 	json_decref(vnfs);
@@ -251,7 +292,7 @@ static int describe_op(struct cli *cli, const char *id)
 	snprintf(about, sizeof(about), "op/%s", id);
 	status = cli_request(cli, "GET", path, NULL, &found);
 	if (status == CLI_DONE)
-		put(found, "events", events_about(cli, about));
+		put(found, "events", events_about(cli, about, NULL));
 	return finish(cli, status, found);
 }
 
@@ -278,7 +319,5 @@ int command_describe(struct cli *cli)
 		return describe_chain(cli, service, rest);
 	if (is(noun, "op"))
 		return describe_op(cli, cli->words[1]);
-	if (!cli_structured(cli))
-		cli->output = OUTPUT_JSON;
 	return command_get(cli);
 }

@@ -114,7 +114,7 @@ static void tell_members(const json_t *schema)
 	}
 	if (json_array_size(rows)) {
 		printf("\n");
-		cli_print_table(rows, 5);
+		cli_print_table(rows, NULL);
 	}
 	json_decref(rows);
 }

@@ -10,27 +10,45 @@
 
 enum { PATH_SIZE = 512 };
 
-/* What can be asked for: the path without and with a name; S: service, V: the rest of the name. */
+enum { COLUMNS = 10 };
+
+/* What can be asked for: the path without and with a name (S: service, V: the rest of the name), and the columns of its table. */
 static const struct noun {
 	const char *name, *all, *one;
+	const char *columns[COLUMNS]; /* none: all that the first has */
 } nouns[] = {
-	{ "service", "/v1/services", "/v1/services/S" },
-	{ "vnf", "/v1/services/S/vnfs", "/v1/services/S/vnfs/V" },
-	{ "chain", "/v1/services/S/chains", "/v1/services/S/chains/V" },
-	{ "op", "/v1/ops", "/v1/ops/S" },
-	{ "node", "/v1/nodes", "/v1/nodes/S" },
-	{ "revision", "/v1/services/S/revisions", "/v1/services/S/revisions/V" },
-	{ "session", "/v1/services/S/state/sessions", "/v1/services/S/state/sessions?vnf=V" },
-	{ "port", "/v1/services/S/state/ports", "/v1/services/S/state/ports?vnf=V" },
-	{ "neighbour", "/v1/services/S/state/neighbours", NULL },
-	{ "route", "/v1/services/S/state/routes", NULL },
-	{ "worker", "/v1/services/S/state/workers", "/v1/services/S/state/workers?vnf=V" },
-	{ "counter", "/v1/services/S/state/counters", "/v1/services/S/state/counters?vnf=V" },
-	{ "rule", NULL, "/v1/services/S/vnfs/V/state/rules" },
-	{ "zone", NULL, "/v1/services/S/vnfs/V/state/zones" },
-	{ "mapping", NULL, "/v1/services/S/vnfs/V/state/mappings" },
-	{ "pool", NULL, "/v1/services/S/vnfs/V/state/pools" },
-	{ "forward", NULL, "/v1/services/S/vnfs/V/state/forwards" },
+	{ "service",
+	  "/v1/services",
+	  "/v1/services/S",
+	  { "name", "state", "placement", "revision", "operation" } },
+	{ "vnf",
+	  "/v1/services/S/vnfs",
+	  "/v1/services/S/vnfs/V",
+	  { "name", "kind", "state", "health", "placement", "process", "chains", "restarts", "error" } },
+	{ "chain",
+	  "/v1/services/S/chains",
+	  "/v1/services/S/chains/V",
+	  { "name", "path", "onFailure", "symmetric", "priority" } },
+	{ "op",
+	  "/v1/ops",
+	  "/v1/ops/S",
+	  { "id", "kind", "subject", "state", "progress", "message", "author", "created" } },
+	{ "node", "/v1/nodes", "/v1/nodes/S", { NULL } },
+	{ "revision", "/v1/services/S/revisions", "/v1/services/S/revisions/V", { NULL } },
+	{ "session", "/v1/services/S/state/sessions", "/v1/services/S/state/sessions?vnf=V", { NULL } },
+	{ "port",
+	  "/v1/services/S/state/ports",
+	  "/v1/services/S/state/ports?vnf=V",
+	  { "name", "device", "up", "mac", "receivedPackets", "sentPackets", "sendDrops", "missed" } },
+	{ "neighbour", "/v1/services/S/state/neighbours", NULL, { NULL } },
+	{ "route", "/v1/services/S/state/routes", NULL, { NULL } },
+	{ "worker", "/v1/services/S/state/workers", "/v1/services/S/state/workers?vnf=V", { NULL } },
+	{ "counter", "/v1/services/S/state/counters", "/v1/services/S/state/counters?vnf=V", { NULL } },
+	{ "rule", NULL, "/v1/services/S/vnfs/V/state/rules", { NULL } },
+	{ "zone", NULL, "/v1/services/S/vnfs/V/state/zones", { NULL } },
+	{ "mapping", NULL, "/v1/services/S/vnfs/V/state/mappings", { NULL } },
+	{ "pool", NULL, "/v1/services/S/vnfs/V/state/pools", { NULL } },
+	{ "forward", NULL, "/v1/services/S/vnfs/V/state/forwards", { NULL } },
 };
 
 static const struct noun *find_noun(const char *word)
@@ -63,7 +81,7 @@ static void fill(const char *pattern, const char *service, const char *name, cha
 	path[used < size ? used : size - 1] = '\0';
 }
 
-bool cli_noun_path(const struct cli *cli, char *path, size_t size)
+bool cli_noun_path(struct cli *cli, char *path, size_t size)
 {
 	const struct noun *noun = cli->count ? find_noun(cli->words[0]) : NULL;
 	const char *word = cli->count > 1 ? cli->words[1] : NULL, *rest = NULL, *pattern;
@@ -78,6 +96,7 @@ bool cli_noun_path(const struct cli *cli, char *path, size_t size)
 		return false;
 	}
 	fill(pattern, service, rest, path, size);
+	cli->columns = noun->columns[0] ? noun->columns : NULL;
 	return true;
 }
 

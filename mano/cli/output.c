@@ -7,7 +7,26 @@
 
 #include "cli/cli.h"
 
-enum { COLUMNS_MAX = 24, NARROW_COLUMNS = 9, CELL_MAX = 40, CELL_SIZE = 128 };
+enum { COLUMNS_MAX = 24, CELL_MAX = 48, CELL_SIZE = 128, LINE_SIZE = 1024, TITLE_MIN = 12 };
+
+/* Seconds as people say them, two units at most. */
+static void duration(json_int_t seconds, char *text, size_t size)
+{
+	static const struct {
+		json_int_t seconds;
+		const char *name;
+	} units[] = { { 86400, "d" }, { 3600, "h" }, { 60, "min" }, { 1, "s" } };
+	unsigned i = 0;
+	int used;
+
+	while (i < 3 && seconds < units[i].seconds)
+		i++;
+	used = snprintf(text, size, "%" JSON_INTEGER_FORMAT " %s", seconds / units[i].seconds, units[i].name);
+	seconds %= units[i].seconds;
+	if (i < 3 && seconds / units[i + 1].seconds && used > 0 && (size_t)used < size)
+		snprintf(text + used, size - (size_t)used, " %" JSON_INTEGER_FORMAT " %s",
+		         seconds / units[i + 1].seconds, units[i + 1].name);
+}
 
 static void cell(const json_t *value, char *text, size_t size)
 {
@@ -43,6 +62,21 @@ static void cell(const json_t *value, char *text, size_t size)
 	}
 }
 
+/* What stands in a cell or line by the name of its member. */
+static void member_text(const char *name, const json_t *value, char *text, size_t size)
+{
+	if (strcmp(name, "uptime") == 0 && json_is_integer(value))
+		duration(json_integer_value(value), text, size);
+	else
+		cell(value, text, size);
+}
+
+/* For programs, too long for people. */
+static bool is_hidden(const char *name)
+{
+	return strcmp(name, "digest") == 0 || strcmp(name, "descriptor") == 0;
+}
+
 static bool is_column(const json_t *value)
 {
 	if (json_is_object(value))
@@ -51,7 +85,7 @@ static bool is_column(const json_t *value)
 }
 
 /* Columns in the order of the first object; what later ones have more is left to json. */
-static unsigned choose_columns(const json_t *first, unsigned most, const char **columns)
+static unsigned own_columns(const json_t *first, unsigned most, const char **columns)
 {
 	unsigned n = 0;
 	const char *name;
@@ -61,9 +95,33 @@ static unsigned choose_columns(const json_t *first, unsigned most, const char **
 		columns[n++] = "name";
 	json_object_foreach((json_t *)(uintptr_t)first, name, value)
 	{
-		if (n < most && strcmp(name, "name") != 0 && is_column(value) && strcmp(name, "digest") != 0)
+		if (n < most && strcmp(name, "name") != 0 && is_column(value) && !is_hidden(name))
 			columns[n++] = name;
 	}
+	return n;
+}
+
+static bool any_has(const json_t *list, const char *name)
+{
+	json_t *object;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)list, i, object)
+	{
+		if (json_object_get(object, name))
+			return true;
+	}
+	return false;
+}
+
+/* Those of the wanted ones that any object has. */
+static unsigned wanted_columns(const json_t *list, const char *const *wanted, const char **columns)
+{
+	unsigned n = 0;
+
+	for (; *wanted && n < COLUMNS_MAX; wanted++)
+		if (any_has(list, *wanted))
+			columns[n++] = *wanted;
 	return n;
 }
 
@@ -125,33 +183,39 @@ static void print_row(const json_t *object, const char *const *columns, unsigned
 	char text[CELL_SIZE];
 
 	for (unsigned c = 0; c < n; c++) {
-		cell(json_object_get(object, columns[c]), text, sizeof(text));
+		member_text(columns[c], json_object_get(object, columns[c]), text, sizeof(text));
 		print_cell(text, c + 1 < n ? widths[c] : 0, colours);
 		printf("%s", c + 1 < n ? "  " : "\n");
 	}
 }
 
-void cli_print_table(const json_t *list, unsigned most)
+static int width_of(const json_t *list, const char *column)
+{
+	size_t width = strlen(column), i;
+	char text[CELL_SIZE];
+	json_t *object;
+
+	json_array_foreach((json_t *)(uintptr_t)list, i, object)
+	{
+		member_text(column, json_object_get(object, column), text, sizeof(text));
+		if (strlen(text) > width)
+			width = strlen(text);
+	}
+	return (int)(width > CELL_MAX ? CELL_MAX : width);
+}
+
+void cli_print_table(const json_t *list, const char *const *wanted)
 {
 	const char *columns[COLUMNS_MAX];
 	int widths[COLUMNS_MAX];
-	unsigned n =
-	        choose_columns(json_array_get(list, 0), most < COLUMNS_MAX ? most : COLUMNS_MAX, columns);
+	unsigned n = wanted ? wanted_columns(list, wanted, columns)
+	                    : own_columns(json_array_get(list, 0), COLUMNS_MAX, columns);
 	bool colours = cli_colours();
 	json_t *object;
 	size_t i;
 
-	for (unsigned c = 0; c < n; c++) {
-		widths[c] = (int)strlen(columns[c]);
-		json_array_foreach((json_t *)(uintptr_t)list, i, object)
-		{
-			char text[CELL_SIZE];
-
-			cell(json_object_get(object, columns[c]), text, sizeof(text));
-			if ((int)strlen(text) > widths[c])
-				widths[c] = strlen(text) > CELL_MAX ? CELL_MAX : (int)strlen(text);
-		}
-	}
+	for (unsigned c = 0; c < n; c++)
+		widths[c] = width_of(list, columns[c]);
 	print_titles(columns, n, widths);
 	json_array_foreach((json_t *)(uintptr_t)list, i, object)
 	        print_row(object, columns, n, widths, colours);
@@ -172,18 +236,64 @@ static void print_name(const json_t *object)
 	printf("%s\n", text);
 }
 
-static void print_members(const json_t *object)
+/* Adds [title, text] of each member that is no list of objects; members of groups by their path. */
+static void add_lines(json_t *lines, const char *prefix, const json_t *object)
 {
+	char title[CELL_SIZE], text[LINE_SIZE];
 	const char *name;
 	json_t *value;
 
 	json_object_foreach((json_t *)(uintptr_t)object, name, value)
 	{
-		char text[CELL_SIZE];
+		if (is_hidden(name) || (json_is_array(value) && !is_column(value)))
+			continue;
+		snprintf(title, sizeof(title), "%s%s%s", prefix, *prefix ? "." : "", name);
+		if (json_is_object(value) && !is_column(value)) {
+			add_lines(lines, title, value);
+			continue;
+		}
+		member_text(name, value, text, sizeof(text));
+		if (!text[0]) /* of nothing there is nothing to tell */
+			continue;
+		json_array_append_new(lines, json_pack("[s,s]", title, text));
+	}
+}
 
-		cell(value, text, sizeof(text));
-		if (text[0] || !json_is_object(value))
-			printf("%-14s %s\n", name, text);
+static void print_lines(const json_t *object)
+{
+	json_t *lines = json_array(), *line;
+	int width = TITLE_MIN;
+	size_t i;
+
+	add_lines(lines, "", object);
+	json_array_foreach(lines, i, line)
+	{
+		int length = (int)json_string_length(json_array_get(line, 0));
+
+		width = length > width ? length : width;
+	}
+	json_array_foreach(lines, i, line)
+	{
+		printf("%-*s  ", width, json_string_value(json_array_get(line, 0)));
+		print_cell(json_string_value(json_array_get(line, 1)), 0, cli_colours());
+		printf("\n");
+	}
+	json_decref(lines);
+}
+
+/* Scalars first, then a table for each list of objects. */
+static void print_object(const json_t *object)
+{
+	const char *name;
+	json_t *value;
+
+	print_lines(object);
+	json_object_foreach((json_t *)(uintptr_t)object, name, value)
+	{
+		if (!json_is_array(value) || is_column(value))
+			continue;
+		printf("\n%s:\n", name);
+		cli_print_table(value, NULL);
 	}
 }
 
@@ -200,11 +310,11 @@ void cli_print(const struct cli *cli, const json_t *data)
 		if (cli->output == OUTPUT_NAME)
 			print_name(data);
 		else
-			print_members(data);
+			print_object(data);
 	} else if (cli->output == OUTPUT_NAME) {
 		json_array_foreach((json_t *)(uintptr_t)data, i, object) print_name(object);
 	} else if (json_array_size(data) && json_is_object(json_array_get(data, 0))) {
-		cli_print_table(data, cli->output == OUTPUT_WIDE ? COLUMNS_MAX : NARROW_COLUMNS);
+		cli_print_table(data, cli->output == OUTPUT_WIDE ? NULL : cli->columns);
 	} else if (!json_array_size(data)) {
 		cli_say(cli, "none\n");
 	}

@@ -123,16 +123,15 @@ static void print_curl(const struct cli *cli, const char *method, const char *pa
 	free(text);
 }
 
-static void tell_unreachable(const struct http_reply *reply)
+int cli_unreachable(const struct cli *cli, const struct http_reply *reply)
 {
-	if (reply->timed_out)
-		fprintf(stderr,
-		        "sluice: %s; --timeout SECONDS waits longer, sluice doctor tells how the host is\n",
-		        reply->error);
-	else
-		fprintf(stderr,
-		        "sluice: %s (is sluiced running? --server, --context or SLUICE_SERVER says where)\n",
-		        reply->error);
+	const char *advice =
+	        reply->timed_out ? "; --timeout SECONDS waits longer, sluice doctor tells how the host is"
+	                         : " (is sluiced running? --server, --context or SLUICE_SERVER says where)";
+
+	if (!cli->silent)
+		fprintf(stderr, "sluice: %s%s\n", reply->error, advice);
+	return reply->timed_out ? CLI_TIMED_OUT : CLI_UNREACHABLE;
 }
 
 /* The path in `<PATH>; rel="next"`; malloc'd or NULL. */
@@ -145,12 +144,15 @@ static char *next_of(const char *link)
 	               : NULL;
 }
 
-/* A read answers at once; a change may have a big configuration compiled first. */
-static long patience(const struct cli *cli, const char *method)
+/* A read answers at once, or when the time is over that it says itself; a change may have a big configuration compiled first. */
+static long patience(const struct cli *cli, const char *method, const char *path)
 {
+	const char *wait = strstr(path, "wait=");
+
 	if (cli->silent)
 		return SILENT_MS;
-	return 1000L * cli->timeout_s + (strcmp(method, "GET") == 0 ? 0 : COMPILE_MS);
+	return 1000L * (cli->timeout_s + (wait ? atoi(wait + 5) : 0)) +
+	       (strcmp(method, "GET") == 0 ? 0 : COMPILE_MS);
 }
 
 struct http_request cli_http(const struct cli *cli, const char *method, const char *path)
@@ -163,9 +165,10 @@ struct http_request cli_http(const struct cli *cli, const char *method, const ch
 static int exchange(struct cli *cli, const char *method, const char *path, const json_t *body,
                     json_t **answer, char **next)
 {
-	struct http_request request = {
-		.target = cli->server, .method = method, .path = path, .timeout_ms = patience(cli, method)
-	};
+	struct http_request request = { .target = cli->server,
+		                        .method = method,
+		                        .path = path,
+		                        .timeout_ms = patience(cli, method, path) };
 	struct http_client *client = http_client_new();
 	struct http_reply reply = { 0 };
 	json_t *got = NULL;
@@ -178,9 +181,7 @@ static int exchange(struct cli *cli, const char *method, const char *path, const
 		if (status != CLI_DONE)
 			print_problem(cli, got, reply.status);
 	} else {
-		if (!cli->silent)
-			tell_unreachable(&reply);
-		status = reply.timed_out ? CLI_TIMED_OUT : CLI_UNREACHABLE;
+		status = cli_unreachable(cli, &reply);
 	}
 	if (answer)
 		*answer = status == CLI_DONE ? json_incref(got) : NULL;

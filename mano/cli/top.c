@@ -119,7 +119,7 @@ static void print(const struct cli *cli, const json_t *rows)
 		if (!json_array_size(list))
 			continue;
 		printf("%s", between);
-		cli_print_table(list, TOP_COLUMNS);
+		cli_print_table(list, NULL);
 		between = "\n";
 	}
 }

@@ -5,8 +5,6 @@
 
 #include <jansson.h>
 
-enum { TOP_COLUMNS = 12 };
-
 /* Of two looks (functions, paths, workers, ports: {name: state}; at: seconds) the lists functions, chains, workers and ports, rates by the
  * second of what lies between. What is new counts from nothing; what began anew (a count that fell), too. New reference. */
 json_t *top_rows(const json_t *before, const json_t *now);

@@ -1,51 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The command line against a real sluiced: exit statuses, errors with file and line, a service's life by hand."""
+"""The command line against a real sluiced and a service that runs: its life by hand, what is told of it, what a dry run leaves alone."""
 import json
 import os
 import subprocess
 import unittest
 
-from lab import Line, SOURCE, program, until
+from cli import ServiceCase
+from lab import program, until
 
 
-class Cli(unittest.TestCase):
-    def setUp(self):
-        self.lab = Line()
-        self.addCleanup(self.lab.close)
-        libexec = os.path.join(self.lab.folder, "bin")
-        os.makedirs(libexec)
-        for name in ("sluice-chain", "sluice-firewall", "sluice-nat"):
-            os.symlink(program(name), os.path.join(libexec, name))
-        folder = os.path.join(self.lab.folder, "s")
-        self.server = f"unix:{folder}/sluiced.sock"
-        sluiced = os.path.join(os.environ["SLUICE_BUILD"], "mano", "sluiced", "sluiced")
-        self.lab.process([sluiced, "--run-dir", folder, "--state-dir", folder + ".state", "--libexec", libexec])
-        until("sluiced serves", lambda: self.sluice("version").returncode == 0)
-        with open(os.path.join(SOURCE, "conf", "quickstart.cfg")) as file:
-            self.text = file.read().replace("sluice-edge", self.lab.edge)
-        self.good = self.write("good.cfg", self.text)
-
-    def write(self, name, text):
-        path = os.path.join(self.lab.folder, name)
-        with open(path, "w") as file:
-            file.write(text)
-        return path
-
-    def sluice(self, *words):
-        return subprocess.run([program("sluice"), "--server", self.server, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    def expect(self, status, *words):
-        done = self.sluice(*words)
-        self.assertEqual(done.returncode, status, f"{words}: {done.stdout}{done.stderr}")
-        return done
-
-    def test_statuses(self):
-        self.expect(2)
-        self.expect(2, "frobnicate")
-        self.expect(3, "get", "service", "nobody")
-        self.expect(6, "--server", "unix:/nonexistent", "get", "service")
-        self.expect(0, "doctor")
-        self.expect(0, "--help")
+class Cli(ServiceCase):
+    def data(self, *words):
+        return json.loads(self.expect(0, *words, "-o", "json").stdout)
 
     def test_errors_have_lines(self):
         bad = self.write("bad.cfg", self.text.replace('"198.51.100.10"', '"198.51.100"'))
@@ -54,33 +20,7 @@ class Cli(unittest.TestCase):
             done = self.expect(7, verb, "-f", bad)
             self.assertIn(f"{bad}:{line}: services[0].vnfs[1].config.pools[0].addresses[0]: ", done.stderr)
         self.expect(7, "validate", "-f", self.write("syntax.cfg", "services = ( { name = ; } );"))
-        self.assertEqual(json.loads(self.expect(0, "get", "service", "-o", "json").stdout), [], "nothing has changed")
-
-    def test_revisions(self):
-        self.expect(0, "apply", "-f", self.good, "--comment", "the first & best")
-        self.expect(0, "config", "set", "edge/fw", "rules[web].action", "drop")
-        rows = self.expect(0, "history", "edge").stdout.splitlines()
-        self.assertEqual([row.split()[0] for row in rows], ["REVISION", "1", "2"])
-        self.assertIn("the first & best", rows[1])
-        self.assertEqual([one["state"] for one in json.loads(self.expect(0, "history", "edge/fw", "-o", "json").stdout)], ["past", "current"])
-        for range_ in ("1", "1..2", "1.."):
-            self.assertIn('"drop"', self.expect(8, "diff", "edge", "--revision", range_).stdout)
-        self.expect(0, "diff", "edge/nat", "--revision", "1..2")
-        self.expect(2, "diff", "edge", "--revision", "one")
-        self.expect(3, "diff", "edge", "--revision", "7")
-        self.assertIn('"accept"', self.expect(0, "rollback", "edge", "--dry-run").stdout)
-        self.expect(0, "rollback", "edge")
-        self.expect(0, "diff", "edge", "--revision", "1..3")
-        self.expect(3, "rollback", "edge", "9")
-        self.expect(2, "rollback", "edge", "x")
-        self.expect(0, "rollback", "edge/fw", "2", "--confirm", "10m")
-        self.expect(4, "rollback", "edge", "1")
-        self.expect(0, "confirm", "edge")
-        self.expect(4, "confirm", "edge")
-        self.expect(2, "apply", "-f", self.good, "--confirm", "never")
-        self.expect(0, "apply", "-f", self.good, "--confirm", "2s")
-        until("undone", lambda: json.loads(self.expect(0, "history", "edge", "-o", "json").stdout)[-1]["kind"] == "undo", 30)
-        self.expect(0, "diff", "edge", "--revision", "2")
+        self.assertEqual(self.data("get", "service"), [], "nothing has changed")
 
     def test_life(self):
         self.expect(8, "diff", "-f", self.good)
@@ -100,6 +40,117 @@ class Cli(unittest.TestCase):
         self.assertIn("edge/fw", self.expect(0, "top", "--once").stdout)
         self.expect(0, "delete", "-f", self.good)
         self.expect(3, "get", "service", "edge")
+
+    def test_operations_for_programs(self):
+        op = self.data("apply", "-f", self.good)
+        self.assertEqual((op["kind"], op["state"]), ("apply", "COMPLETED"))
+        self.assertEqual(self.expect(0, "restart", "edge", "-o", "name", "-q").stdout, f"{op['id'] + 1}\n")
+        begun = self.data("heal", "edge", "--no-wait")
+        self.assertEqual(self.data("op", "wait", str(begun["id"]))["state"], "COMPLETED")
+        self.assertEqual(self.expect(0, "restart", "edge/fw", "-q").stderr, "")
+
+    def test_describe(self):
+        self.expect(0, "apply", "-f", self.good)
+        until("traffic flows", lambda: self.lab.ping(self.lab.SERVER4, count=1))
+        service = self.data("describe", "service", "edge")
+        process, = service["processes"]
+        self.assertEqual(service["state"], "ready")
+        self.assertGreaterEqual(service["sessions"]["opened"], 1)
+        os.kill(process["pid"], 0)
+        self.assertTrue(process["cores"])
+        self.assertEqual([p["name"] for p in service["ports"]], ["lan", "wan"])
+        self.assertGreater(service["ports"][0]["receivedPackets"], 0)
+        self.assertTrue(service["revisions"][-1]["current"])
+        self.assertIn("vnf-ready", [e["kind"] for e in service["events"]])
+        text = self.expect(0, "describe", "service", "edge").stdout
+        for title in ("state  ", "processes:", "ports:", "revisions:", "events:", str(process["pid"])):
+            self.assertIn(title, text)
+        vnf = self.expect(0, "describe", "vnf", "edge/fw").stdout
+        self.assertRegex(vnf, r"counters.accepted +[1-9]")
+        self.assertRegex(vnf, r"packets +\d+ forward, \d+ backward")
+        self.assertEqual([f["name"] for f in self.data("describe", "chain", "edge/all")["functions"]], ["fw", "nat"])
+        self.assertIn("op-completed", self.expect(0, "describe", "op", "1").stdout)
+        self.assertIn("workerCores", self.expect(0, "describe", "node", self.data("get", "nodes")[0]["name"]).stdout)
+        for words in (("service", "nobody"), ("vnf", "edge/nobody"), ("chain", "edge/nobody"), ("op", "99")):
+            self.expect(3, "describe", *words)
+
+    def test_describe_says_why(self):
+        """A process that cannot start: the service says what is wrong with it."""
+        self.expect(0, "apply", "-f", self.good)
+        for name in os.listdir(self.libexec):
+            os.unlink(os.path.join(self.libexec, name))
+        os.kill(self.data("describe", "service", "edge")["processes"][0]["pid"], 9)
+        service = until("the end is noticed", lambda: (lambda s: s if s["state"] != "ready" else None)(self.data("describe", "service", "edge")))
+        self.assertTrue(until("why", lambda: self.data("describe", "service", "edge").get("why")))
+        self.assertNotEqual(service["processes"][0].get("health"), "healthy")
+        self.assertIn("why", self.expect(0, "describe", "service", "edge").stdout)
+
+    def test_dry_runs_change_nothing(self):
+        self.assertIn("+ services[edge]", self.expect(0, "apply", "-f", self.good, "--dry-run").stdout)
+        self.assertEqual(self.data("get", "services"), [])
+        self.expect(0, "apply", "-f", self.good)
+        before = self.data("get", "service", "edge")
+        fw = self.write("fw.cfg", 'default = "reject";')
+        for words in (("chain", "remove", "edge/all", "fw"), ("chain", "reorder", "edge/all", "lan", "nat", "fw", "wan"),
+                      ("chain", "set", "edge/more", "lan", "nat", "wan"), ("config", "set", "edge/fw", "default", "reject"),
+                      ("config", "set", "edge/fw", "-f", fw), ("delete", "service", "edge"), ("delete", "-f", self.good), ("heal", "edge/fw"),
+                      ("restart", "edge")):
+            shown = self.expect(0, *words, "--dry-run").stdout
+            self.assertTrue(shown, f"{words} says what would happen")
+        self.expect(0, "chain", "remove", "edge/all", "fw")
+        self.assertIn("path", self.expect(0, "chain", "insert", "edge/all", "fw", "--before", "nat", "--dry-run").stdout)
+        self.expect(0, "chain", "insert", "edge/all", "fw", "--before", "nat")
+        self.expect(4, "op", "retry", "1", "--dry-run")
+        after = self.data("get", "service", "edge")
+        self.assertEqual((after["descriptor"], after["process"]["pid"]), (before["descriptor"], before["process"]["pid"]))
+
+    def test_watch(self):
+        self.expect(0, "apply", "-f", self.good)
+        watcher = self.start("get", "vnf", "edge/fw", "--watch", "-o", "yaml")
+        for cleanup in (watcher.stdout.close, watcher.stderr.close, watcher.wait, watcher.kill):
+            self.addCleanup(cleanup)
+        first = self.watched(watcher, lambda line: line.startswith("pid: "))
+        self.expect(0, "restart", "edge")
+        self.watched(watcher, lambda line: line.startswith("pid: ") and line != first)
+
+    def watched(self, process, wanted):
+        for line in process.stdout:
+            if wanted(line):
+                return line
+        return self.fail("the output has ended")
+
+    def test_completion_of_live_names(self):
+        self.expect(0, "apply", "-f", self.good)
+
+        def candidates(*words):
+            return {line.split("\t")[0] for line in self.expect(0, "__complete", *words).stdout.splitlines()}
+
+        self.assertEqual(candidates("get", "service", ""), {"edge"})
+        self.assertEqual(candidates("restart", ""), {"edge", "edge/fw", "edge/nat"})
+        self.assertEqual(candidates("chain", "insert", ""), {"edge/all"})
+        self.assertEqual(candidates("chain", "insert", "edge/all", ""), {"fw", "nat"})
+        self.assertEqual(candidates("config", "get", "e"), {"edge/fw", "edge/nat"})
+        self.assertEqual(candidates("op", "show", ""), {"1"})
+        self.assertEqual(candidates("trace", ""), {"edge", "edge/all"})
+        self.assertIn("--before", candidates("chain", "insert", "edge/all", "fw", "--"))
+
+    def test_a_reader_that_has_had_enough(self):
+        self.expect(0, "apply", "-f", self.good)
+        for words in ("get routes edge", "describe service edge", "explain firewall.rules", "events --last 100"):
+            script = f'{program("sluice")} {words} | head -c 1 >/dev/null; echo "${{PIPESTATUS[0]}}"'
+            done = subprocess.run(["bash", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment(), timeout=60)
+            self.assertEqual((done.stdout, done.stderr), ("0\n", ""), words)
+        for words in (("get", "vnfs", "edge", "--watch"), ("events", )):
+            process = self.start(*words)
+            self.addCleanup(process.kill)
+            if words[0] == "get":
+                process.stdout.readline()
+            process.stdout.close()
+            self.expect(0, "restart", "edge")
+            self.expect(0, "restart", "edge")
+            self.assertEqual(process.wait(30), 0)
+            self.assertEqual(process.stderr.read(), "")
+            process.stderr.close()
 
 
 if __name__ == "__main__":
