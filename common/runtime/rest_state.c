@@ -6,6 +6,7 @@
 #include "manage/openapi.h"
 #include "manage/pages.h"
 #include "manage/problem.h"
+#include "runtime/levels.h"
 #include "runtime/process.h"
 #include "runtime/quality_show.h"
 
@@ -213,16 +214,18 @@ static json_t *show_workers(struct engine *engine)
 	for (unsigned i = 0; i < engine->sizes.workers; i++) {
 		const struct worker *w = engine->workers[i];
 		struct flow_stats stats;
+		json_t *json;
 
 		flow_stats(w->table, &stats);
-		json_array_append_new(
-		        list,
-		        json_pack("{s:i,s:f,s:f,s:I,s:I,s:I,s:I,s:I,s:I}", "worker", i, "busyNow",
-		                  atomic_load(&w->busy_share), "busyRatio",
-		                  w->total_tsc ? (double)w->busy_tsc / (double)w->total_tsc : 0.0, "sessions",
-		                  (json_int_t)stats.live, "halfOpen", (json_int_t)stats.half_open, "opened",
-		                  (json_int_t)stats.opened, "expired", (json_int_t)stats.expired, "evicted",
-		                  (json_int_t)stats.evicted, "memoryBytes", (json_int_t)stats.memory_bytes));
+		json = json_pack("{s:i,s:f,s:f,s:I,s:I,s:I,s:I,s:I,s:I}", "worker", i, "busyNow",
+		                 atomic_load(&w->busy_share), "busyRatio",
+		                 w->total_tsc ? (double)w->busy_tsc / (double)w->total_tsc : 0.0, "sessions",
+		                 (json_int_t)stats.live, "halfOpen", (json_int_t)stats.half_open, "opened",
+		                 (json_int_t)stats.opened, "expired", (json_int_t)stats.expired, "evicted",
+		                 (json_int_t)stats.evicted, "memoryBytes", (json_int_t)stats.memory_bytes);
+		json_object_set_new(json, "sessionsByState", levels_sessions(&stats));
+		json_object_set_new(json, "queues", levels_queues(w));
+		json_array_append_new(list, json);
 	}
 	return list;
 }
@@ -243,11 +246,8 @@ static void get_state(const struct rest_request *request, struct rest_reply *rep
 	static const struct {
 		const char *topic;
 		json_t *(*show)(struct engine *engine);
-	} topics[] = { { "paths", show_paths },
-		       { "ports", show_ports },
-		       { "counters", show_counters },
-		       { "workers", show_workers },
-		       { "hops", show_hops } };
+	} topics[] = { { "paths", show_paths },     { "ports", show_ports }, { "counters", show_counters },
+		       { "workers", show_workers }, { "hops", show_hops },   { "memory", levels_memory } };
 	struct engine *engine = engine_of(request);
 	const char *topic = rest_param(request, "topic");
 	json_t *out = NULL;
@@ -314,7 +314,8 @@ const struct rest_route state_routes[] = {
 	  .summary = "A function's own state",
 	  .get = { .handle = get_function_state, .summary = "Filtered and paged where it is a list" } },
 	{ .pattern = "/v1/state/{topic}",
-	  .summary = "The engine's state: paths, ports, counters, workers, hops, neighbours, routes, claims",
+	  .summary = "The engine's state: paths, ports, counters, workers, hops, memory, neighbours, routes, "
+	             "claims",
 	  .get = { .handle = get_state, .summary = "Filtered and paged where it is a list" } },
 	{ .pattern = "/metrics",
 	  .summary = "Metrics for Prometheus",

@@ -9,6 +9,7 @@
 #include "manage/metrics.h"
 #include "manage/openapi.h"
 #include "manage/problem.h"
+#include "manage/process_metrics.h"
 
 /* --- nodes --- */
 
@@ -119,6 +120,10 @@ static void get_metrics(const struct rest_request *request, struct rest_reply *r
 	           atomic_load(&api->requests));
 	put_number(m, METRICS_COUNTER, "sluice_http_refused",
 	           "Requests answered with a status of 400 or more.", atomic_load(&api->refused));
+	metrics_count(metrics_family(m, METRICS_GAUGE, "sluice_build_info", NULL,
+	                             "Always 1; the version is a label."),
+	              1, "version", SLUICE_VERSION, NULL);
+	process_metrics(m);
 	metrics_reply(m, reply);
 }
 

@@ -2,10 +2,11 @@
 """What a process tells of itself under traffic: sampled times, busy shares, metrics."""
 import json
 import os
+import re
 import subprocess
 import unittest
 
-from lab import Line, program, rest, run, until
+from lab import SOURCE, Line, program, rest, run, until
 
 FIREWALL = {"zones": [{"name": "inside", "ports": ["lan"]}], "rules": [{"name": "out", "from": "inside", "action": "accept"}]}
 NAT = {"pools": [{"name": "p", "addresses": ["198.51.100.10-198.51.100.13"]}]}
@@ -28,6 +29,28 @@ def parse(text):
         pairs = frozenset(labels.rstrip("}").split(",")) if labels else frozenset()
         found.setdefault(name, {})[pairs] = float(value)
     return found
+
+
+def families(text):
+    """{name: (type, unit, labels, meaning)} of an OpenMetrics text."""
+    found, labels = {}, {}
+    for line in text.splitlines():
+        words = line.split(" ", 3)
+        if words[0] == "#" and words[1] in ("HELP", "TYPE", "UNIT"):
+            found.setdefault(words[2], {})[words[1]] = words[3]
+        elif words[0] != "#" and "{" in line:
+            name = line.split("{")[0]
+            for family in (name, name.rpartition("_")[0]):
+                labels.setdefault(family, set()).update(re.findall(r'(?:\{|,)([a-z]+)="', line))
+    return {name: (f["TYPE"], f.get("UNIT", ""), " ".join(sorted(labels.get(name, set()) - {"le"})), f["HELP"]) for name, f in found.items()}
+
+
+def documented(heading):
+    """The same of a section's table in docs/METRICS.md."""
+    with open(os.path.join(SOURCE, "docs", "METRICS.md")) as file:
+        section = next(s for s in file.read().split("\n## ") if s.startswith(heading))
+    rows = [[c.strip().strip("`") for c in line.strip("| ").split(" | ")] for line in section.splitlines() if line.startswith("| `")]
+    return {row[0]: tuple("" if c == "-" else c for c in row[1:]) for row in rows}
 
 
 class Look(unittest.TestCase):
@@ -117,6 +140,65 @@ class Look(unittest.TestCase):
         self.assertTrue(open_text.endswith("# EOF\n"))
         self.assertIn("# UNIT sluice_path_latency_seconds seconds", open_text)
 
+    def test_metrics_add_up(self):
+        """The balance, out of metrics alone; and what other resources say is the same."""
+        self.start(workers=2)
+        self.flood()
+        self.lab.ping("192.0.2.1", count=3)
+        run("ip", "netns", "exec", self.lab.client, "bash", "-c", f"echo >/dev/udp/{self.lab.SERVER4}/7")
+        run("ip", "netns", "exec", self.lab.server, "ping", "-c1", "-W1", "198.51.100.10", check=False)  # the NAT knows no such mapping
+
+        def adds_up():
+            found = parse(self.metrics())
+            total = lambda name: sum(found[f"sluice_{name}"].values())
+            ways_in = total("received_packets_total") + total("originated_packets_total")
+            ways_out = total("sent_packets_total") + total("delivered_packets_total") + total("dropped_packets_total") + total("queue_packets")
+            return found if ways_in == ways_out else None
+
+        found = until("they add up", adds_up)
+        by = {dict(p.split("=") for p in labels)["by"].strip('"') for labels, value in found["sluice_dropped_packets_total"].items() if value}
+        self.assertIn("nat", by)
+        self.assertEqual(sum(found["sluice_sessions_opened_total"].values()),
+                         sum(found["sluice_sessions"].values()) + sum(found["sluice_sessions_ended_total"].values()))
+        shown = {f["name"]: f for f in self.engine.get("/v1/vnfs")}
+        for name in ("fw", "nat"):
+            counted = [found["sluice_function_packets_total"][frozenset({f'function="{name}"', f'walk="{walk}"'})] for walk in ("along", "against")]
+            self.assertEqual(counted, shown[name]["packets"])
+        for port in self.engine.get("/v1/state/ports"):
+            self.assertEqual(found["sluice_port_received_bytes_total"][frozenset({f'port="{port["name"]}"'})], port["receivedBytes"])
+
+    def test_levels(self):
+        self.start()
+        self.lab.web()
+        worker = lambda: self.engine.get("/v1/state/workers")[0]
+        state = lambda name: worker()["sessionsByState"][name]
+        client = subprocess.Popen(["ip", "netns", "exec", self.lab.client, "python3", "-c",
+                                   f"import socket, sys; s = socket.create_connection(('{self.lab.SERVER4}', 8000)); sys.stdin.read()"], stdin=subprocess.PIPE)
+        self.addCleanup(client.kill)
+        until("a session is established", lambda: state("tcp-established") == 1)
+        client.communicate()
+        until("it closes", lambda: (state("tcp-established"), state("tcp-closing")) == (0, 1))
+        run("ip", "netns", "exec", self.lab.client, "bash", "-c", f"echo >/dev/udp/{self.lab.SERVER4}/7", check=False)
+        until("a half-open one", lambda: state("udp-opening") == 1)
+        self.assertEqual(worker()["halfOpen"], 1)
+        self.assertEqual(sum(worker()["sessionsByState"].values()), worker()["sessions"])
+        lost = subprocess.Popen(["ip", "netns", "exec", self.lab.client, "ping", "-q", "-i", "0.2", "-w", "30", "198.51.100.77"], stdout=subprocess.DEVNULL)
+        try:
+            until("packets wait for a neighbour", lambda: worker()["queues"]["neighbours"] > 0)
+        finally:
+            lost.terminate()
+            lost.wait()
+        memory = self.engine.get("/v1/state/memory")
+        for level in (memory["packetBuffers"], memory["heapBytes"], memory["sessions"]["ipv4"]):
+            self.assertGreater(level["used"], 0)
+            self.assertLess(level["used"], level["size"])
+        self.assertEqual(memory["sessions"]["ipv4"]["used"] + memory["sessions"]["ipv6"]["used"], worker()["sessions"])
+        with open(f"/proc/{self.engine.process.pid}/status") as file:
+            resident = next(int(line.split()[1]) << 10 for line in file if line.startswith("VmRSS"))
+        self.assertLess(abs(memory["process"]["residentBytes"] - resident), resident / 4)
+        self.assertEqual(memory["process"]["pid"], self.engine.process.pid)
+        self.assertEqual(memory["process"]["threads"], len(os.listdir(f"/proc/{self.engine.process.pid}/task")))
+
 
 class Service(unittest.TestCase):
     """`sluice top` of a service whose second function stands behind a hop."""
@@ -178,8 +260,22 @@ class Service(unittest.TestCase):
         self.assertTrue(all(0 < w["busy %"] <= 100 for w in busy["workers"]))
         lan = next(p for p in busy["ports"] if p["port"] == "edge/lan")
         self.assertGreater(lan["in bits/s"], 8 * 64 * lan["in packets/s"])
+        self.assertEqual(promtool(rest(self.socket, "GET", "/metrics").body), (0, ""))
+        self.assertEqual(promtool(rest(self.socket, "GET", "/v1/services/edge/metrics").body), (0, ""))
+        self.assertEqual(promtool(rest(self.socket, "GET", "/v1/services/edge/metrics?vnf=nat").body), (0, ""))
         for word in ("NAME", "CHAIN", "WORKER", "PORT", "edge/nat/all", "BUSY %"):
             self.assertIn(word, table)
+
+    def openmetrics(self, url):
+        return families(rest(self.socket, "GET", url, headers={"Accept": "application/openmetrics-text"}).body)
+
+    def test_metrics_are_documented(self):
+        """docs/METRICS.md names each family that there is, with its type, unit, labels and meaning, and no other."""
+        self.maxDiff = None
+        self.lab.ping(self.lab.SERVER4)
+        service, nat = (self.openmetrics("/v1/services/edge/metrics" + vnf) for vnf in ("", "?vnf=nat"))
+        self.assertEqual(documented("Of every process"), {**nat, **service})
+        self.assertEqual(documented("Of sluiced"), self.openmetrics("/metrics"))
 
 
 if __name__ == "__main__":
