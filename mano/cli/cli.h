@@ -101,6 +101,8 @@ bool cli_noun_path(struct cli *cli, char *path, size_t size);
 
 /* explain.c: candidates for what is to be explained, given what stands of it already. */
 void explain_complete(struct cli *cli, const char *word);
+/* The same for a path below a kind: rules.action. */
+void explain_complete_below(struct cli *cli, const char *kind, const char *word);
 
 /* Commands: the words behind the verb are in cli->words. */
 int command_get(struct cli *cli);

@@ -231,38 +231,55 @@ int command_explain(struct cli *cli)
 
 /* --- completion --- */
 
-/* Paths one level below what stands already: firewall.rules. -> firewall.rules.action. */
-static void complete_members(const json_t *schemas, const char *word, const char *dot)
+/* Members of a kind below what stands already (rules. -> rules.action), with PREFIX before each. */
+static void complete_members(const json_t *schemas, const char *kind, const char *word, const char *prefix)
 {
-	char kind[WORD], path[TEXT];
-	const char *at = path, *help, *name;
+	const char *dot = strrchr(word, '.'), *at, *help, *name;
 	json_t *schema, *member, *parent;
+	char path[TEXT];
 
-	snprintf(kind, sizeof(kind), "%.*s", (int)strcspn(word, "."), word);
-	snprintf(path, sizeof(path), "%.*s", (int)(dot - word), word);
-	at = path + strlen(kind);
-	at += *at == '.';
+	snprintf(path, sizeof(path), "%.*s", dot ? (int)(dot - word) : 0, word);
+	at = path;
 	schema = kind_schema(schemas, kind, &help);
 	schema = schema ? follow(schema, &at, &parent) : NULL;
 	json_object_foreach(schema_members(schema), name, member)
-	        printf("%s.%s\t%s\n", path, name, schema_help(member));
+	        printf("%s%s%s%s\t%s\n", prefix, path, *path ? "." : "", name, schema_help(member));
+}
+
+static void complete_kinds(const json_t *schemas)
+{
+	json_t *function;
+	size_t i;
+
+	for (unsigned k = 0; k < PARTS; k++)
+		printf("%s\n", parts[k].kind);
+	json_array_foreach(json_object_get(schemas, "functions"), i, function)
+	        printf("%s\n", json_string_value(json_object_get(function, "name")));
 }
 
 void explain_complete(struct cli *cli, const char *word)
 {
-	const char *dot = strrchr(word, '.');
-	json_t *schemas, *function;
-	size_t i;
+	const char *dot = strchr(word, '.');
+	char kind[WORD], prefix[WORD + 1];
+	json_t *schemas;
 
 	if (cli_request(cli, "GET", "/v1/schemas", NULL, &schemas) != CLI_DONE)
 		return;
-	if (dot) {
-		complete_members(schemas, word, dot);
-	} else {
-		for (unsigned k = 0; k < PARTS; k++)
-			printf("%s\n", parts[k].kind);
-		json_array_foreach(json_object_get(schemas, "functions"), i, function)
-		        printf("%s\n", json_string_value(json_object_get(function, "name")));
-	}
+	snprintf(kind, sizeof(kind), "%.*s", (int)strcspn(word, "."), word);
+	snprintf(prefix, sizeof(prefix), "%s.", kind);
+	if (dot)
+		complete_members(schemas, kind, dot + 1, prefix);
+	else
+		complete_kinds(schemas);
+	json_decref(schemas);
+}
+
+void explain_complete_below(struct cli *cli, const char *kind, const char *word)
+{
+	json_t *schemas;
+
+	if (!kind || cli_request(cli, "GET", "/v1/schemas", NULL, &schemas) != CLI_DONE)
+		return;
+	complete_members(schemas, kind, word, "");
 	json_decref(schemas);
 }

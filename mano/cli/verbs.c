@@ -95,7 +95,7 @@ const struct cli_verb cli_verbs[] = {
 	  "sluice heal edge/nat\tthe process that it runs in\n", command_heal, false },
 	{ "restart", "restart SERVICE[/VNF]", "stop gently and start", CHANGES,
 	  "sluice restart edge\tall processes of a service\n", command_restart, false },
-	{ "op", "op list | show|wait|retry|fail|rollback ID", "operations", "filter limit " CHANGES,
+	{ "op", "op list|show|wait|retry|fail|rollback [ID]", "operations", "filter limit " CHANGES,
 	  "sluice op list\tthe last ones\n"
 	  "sluice op wait 12 --timeout 60\tuntil it has ended\n",
 	  command_op, false },
@@ -107,11 +107,11 @@ const struct cli_verb cli_verbs[] = {
 	  "sluice top\teach second\n"
 	  "sluice top --once -o json\tone second, for a script\n",
 	  command_top, false },
-	{ "trace", "trace SERVICE[/CHAIN] [FILTER]",
+	{ "trace", "trace SERVICE[/CHAIN] [FILTER...]",
 	  "the walk of packets: tcp, from PREFIX, to PREFIX, port N, in PORT", "packets seconds",
 	  "sluice trace edge tcp from 192.0.2.0/24 port 443\twhere they went, and why\n", command_trace,
 	  false },
-	{ "capture", "capture SERVICE[/VNF] [at NAME] [FILTER] -w FILE|-",
+	{ "capture", "capture SERVICE[/VNF] [at NAME] [FILTER...] -w FILE|-",
 	  "pcapng of packets at ports, or around a VNF", "write packets seconds",
 	  "sluice capture edge -w edge.pcapng --seconds 10\tall ports\n"
 	  "sluice capture edge/nat tcp port 443 -w - | tcpdump -r -\tbefore and behind a function\n",
@@ -123,7 +123,7 @@ const struct cli_verb cli_verbs[] = {
 	  "sluice explain chain.path\tone member: type, range, default, meaning\n"
 	  "sluice explain firewall.rules\tall members of a list of a function\n",
 	  command_explain, false },
-	{ "context", "context list | set|use|delete NAME", "which sluiced is spoken to", "dry-run",
+	{ "context", "context list|set|use|delete [NAME]", "which sluiced is spoken to", "dry-run",
 	  "sluice context set lab --server unix:/run/lab/sluiced.sock\tremember one\n"
 	  "sluice context use lab\ttake it from now on\n",
 	  command_context, true },
@@ -141,6 +141,15 @@ const struct cli_verb *verb_find(const char *name)
 	for (const struct cli_verb *verb = cli_verbs; verb->name; verb++)
 		if (strcmp(verb->name, name) == 0)
 			return verb;
+	return NULL;
+}
+
+const struct cli_option *option_find(const char *word)
+{
+	for (const struct cli_option *option = cli_options; option->name; option++)
+		if ((strncmp(word, "--", 2) == 0 && strcmp(word + 2, option->name) == 0) ||
+		    (option->has_short && word[0] == '-' && word[1] == option->letter && !word[2]))
+			return option;
 	return NULL;
 }
 

@@ -34,6 +34,8 @@ extern const struct cli_option cli_options[]; /* up to name NULL */
 extern const struct cli_verb cli_verbs[];
 
 const struct cli_verb *verb_find(const char *name);
+/* An option as it is written: --file or -f; NULL: none. */
+const struct cli_option *option_find(const char *word);
 /* Names of all verbs and options, in order; NULL at the end. */
 const char *verb_name(unsigned i);
 const char *option_name(unsigned i);

@@ -132,6 +132,16 @@ class Cli(ServiceCase):
         self.assertEqual(candidates("config", "get", "e"), {"edge/fw", "edge/nat"})
         self.assertEqual(candidates("op", "show", ""), {"1"})
         self.assertEqual(candidates("trace", ""), {"edge", "edge/all"})
+        self.assertEqual(candidates("chain", "insert", "edge/all", "fw", "--before", ""), {"fw", "nat"})
+        self.assertEqual(candidates("chain", "reorder", "edge/all", "lan", "nat", ""), {"lan", "fw", "nat", "wan"})
+        self.assertEqual(candidates("history", ""), {"edge", "edge/fw", "edge/nat"})
+        self.assertEqual(candidates("rollback", "edge", ""), {"1"})
+        self.assertEqual(candidates("describe", "chain", ""), {"edge/all"})
+        self.assertEqual(candidates("--server", self.server, "get", "service", "-o", "json", ""), {"edge"})
+        self.assertLessEqual({"at", "tcp", "in"}, candidates("capture", "edge/fw", ""))
+        self.assertLessEqual({"lan", "wan"}, candidates("trace", "edge", "in", ""))
+        self.assertLessEqual({"rules.name", "rules.action"}, candidates("config", "set", "edge/fw", "rules."))
+        self.assertLessEqual({"default", "zones"}, candidates("config", "set", "edge/fw", ""))
         self.assertIn("--before", candidates("chain", "insert", "edge/all", "fw", "--"))
 
     def test_a_reader_that_has_had_enough(self):

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "cli/verbs.h"
+#include "cli/candidates.h"
 
 static const struct cli_option *option_named(const char *name, size_t length)
 {
@@ -91,6 +91,43 @@ static void test_suggestions(void **state)
 	assert_null(suggest("", verb_name));
 }
 
+static void test_usages_are_a_grammar(void **state)
+{
+	struct token tokens[8];
+
+	(void)state;
+	assert_int_equal(candidates_parse("chain insert|remove SERVICE/CHAIN NAME...", tokens, 8), 3);
+	assert_string_equal(tokens[0].text, "insert|remove");
+	assert_string_equal(tokens[1].text, "SERVICE/CHAIN");
+	assert_string_equal(tokens[2].text, "NAME");
+	assert_true(tokens[2].repeats && !tokens[2].optional);
+	assert_int_equal(candidates_parse("get NOUN [SERVICE[/NAME]]", tokens, 8), 2);
+	assert_string_equal(tokens[1].text, "SERVICE[/NAME]");
+	assert_true(tokens[1].optional && !tokens[0].optional);
+	assert_int_equal(candidates_parse("diff -f FILE | SERVICE[/VNF] --revision A[..B]", tokens, 8), 1);
+	assert_string_equal(tokens[0].text, "SERVICE[/VNF]");
+	assert_int_equal(candidates_parse("config get SERVICE/VNF [PATH VALUE | -f FILE]", tokens, 8), 4);
+	assert_true(tokens[2].optional && tokens[3].optional);
+	assert_string_equal(tokens[3].text, "VALUE");
+	assert_int_equal(candidates_parse("explain [KIND[.MEMBER...]]", tokens, 8), 1);
+	assert_string_equal(tokens[0].text, "KIND[.MEMBER...]");
+	assert_int_equal(candidates_parse("a b c d", tokens, 2), 2);
+}
+
+static void test_completion_knows_every_place(void **state)
+{
+	struct token tokens[16];
+
+	(void)state;
+	for (const struct cli_verb *verb = cli_verbs; verb->name; verb++) {
+		unsigned n = candidates_parse(verb->usage, tokens, 16);
+
+		for (unsigned i = 0; i < n; i++)
+			if (!candidates_known(&tokens[i]))
+				fail_msg("%s: what may stand for %s?", verb->usage, tokens[i].text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -99,6 +136,8 @@ int main(void)
 		cmocka_unit_test(test_verbs_are_whole),
 		cmocka_unit_test(test_an_option_is_taken_by_its_whole_name),
 		cmocka_unit_test(test_suggestions),
+		cmocka_unit_test(test_usages_are_a_grammar),
+		cmocka_unit_test(test_completion_knows_every_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
