@@ -176,6 +176,28 @@ static enum flow_invalid first_segment(struct session *s, const struct segment *
 	return FLOW_VALID;
 }
 
+/* A SYN ACK: the answering side's numbers begin here. */
+static void begin_answer(struct session *s, const struct segment *g)
+{
+	struct tcp_side *asked = &s->tcp[g->dir ^ 1];
+
+	begin_side(s, g);
+	agree_on_scaling(s);
+	/* The SYN's own window already allows data behind the answer. */
+	s->tcp[g->dir].max_end = g->end + asked->max_win;
+	tcp_advance(&s->tcp[g->dir], asked, g->end, g->ack, g->window);
+	s->tcp_state[g->dir ^ 1] = TCP_ESTABLISHED;
+}
+
+/* Another SYN ACK before the first one was acknowledged. */
+static enum flow_invalid answer_again(struct session *s, const struct segment *g)
+{
+	if (!tcp_ack_in_window(&s->tcp[g->dir], &s->tcp[g->dir ^ 1], g->ack))
+		return FLOW_TCP_WINDOW;
+	begin_answer(s, g);
+	return FLOW_VALID;
+}
+
 /* An answer to a SYN, by the side that has not spoken yet. */
 static enum flow_invalid answer(struct session *s, const struct segment *g)
 {
@@ -192,12 +214,7 @@ static enum flow_invalid answer(struct session *s, const struct segment *g)
 	case RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG:
 		if (!fits)
 			return FLOW_TCP_WINDOW;
-		begin_side(s, g);
-		agree_on_scaling(s);
-		/* The SYN's own window already allows data behind the answer. */
-		s->tcp[g->dir].max_end = g->end + asked->max_win;
-		tcp_advance(&s->tcp[g->dir], asked, g->end, g->ack, g->window);
-		s->tcp_state[g->dir ^ 1] = TCP_ESTABLISHED;
+		begin_answer(s, g);
 		return FLOW_VALID;
 	case RTE_TCP_SYN_FLAG:
 		/* Simultaneous open. */
@@ -279,6 +296,9 @@ static enum flow_invalid track(struct session *s, const struct segment *g, bool 
 		return is_over(s) ? FLOW_REOPEN : FLOW_VALID;
 	if (kind_of(g) & RTE_TCP_RST_FLAG)
 		return reset(s, g, doubtful);
+	if (kind_of(g) == (RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG) && from == TCP_SYN_SENT &&
+	    to == TCP_ESTABLISHED)
+		return answer_again(s, g);
 	return kind_of(g) & RTE_TCP_ACK_FLAG ? segment(s, g) : FLOW_TCP_STATE;
 }
 

@@ -16,6 +16,8 @@
  * - A SYN without ACK within a synchronised session passes and changes nothing: the receiver answers with a
  * challenge ACK, and a
  *   host that has rebooted can so end its old connection. After both FINs or a RST it asks for a new session.
+ * - A SYN ACK with another number, before the first one was acknowledged, counts instead of that: a server with SYN cookies that is asked
+ * again has forgotten its first answer.
  * - An ACK without data that answers a SYN (the challenge of a host that still has an older connection)
  * passes, and so does the
  *   RST that it provokes, but no other stray segment.
@@ -55,7 +57,7 @@ enum tcp_side_flag {
 
 enum { TCP_MAX_SCALE = 14 };
 
-/* An acknowledgement may be this old even where windows are smaller (van Rooij's bound). */
+/* An acknowledgement may be older by this than the largest window of its sender: a segment may begin within a window and end this far beyond. */
 #define TCP_OLDEST_ACK 66000U
 
 /* Why a packet is not acceptable. */
@@ -94,9 +96,8 @@ static inline bool tcp_in_window(const struct tcp_side *from, const struct tcp_s
 
 static inline bool tcp_ack_in_window(const struct tcp_side *from, const struct tcp_side *to, uint32_t ack)
 {
-	uint32_t oldest = from->max_win > TCP_OLDEST_ACK ? from->max_win : TCP_OLDEST_ACK;
-
-	return time_after32(ack, to->end) <= 0 && time_after32(ack, to->end - oldest) >= 0;
+	return time_after32(ack, to->end) <= 0 &&
+	       time_after32(ack, to->end - from->max_win - TCP_OLDEST_ACK) >= 0;
 }
 
 /* Moves the bounds on after an accepted segment: `window` in bytes. */

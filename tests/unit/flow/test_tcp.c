@@ -208,6 +208,36 @@ static void fast_open(void **state)
 	expect_class(CLASS_TCP_ESTABLISHED);
 }
 
+/* A server with SYN cookies that is asked again has forgotten its first answer. */
+static void answers_again(void **state)
+{
+	(void)state;
+	assert_int_equal(client(SYN, C, 0, 0), FLOW_VALID);
+	assert_int_equal(server(SYN | ACK, S, C + 1, 0), FLOW_VALID);
+	assert_int_equal(client(SYN, C, 0, 0), FLOW_VALID);
+	assert_int_equal(server(SYN | ACK, S + 3000000, C + 2, 0), FLOW_TCP_WINDOW);
+	assert_int_equal(server(SYN | ACK, S + 3000000, C + 1, 0), FLOW_VALID);
+	expect_class(CLASS_TCP_OPENING);
+	assert_int_equal(client(ACK, C + 1, S + 3000001, 10), FLOW_VALID);
+	expect_class(CLASS_TCP_ESTABLISHED);
+	assert_int_equal(server(ACK, S + 3000001, C + 11, 10), FLOW_VALID);
+	assert_int_equal(server(SYN | ACK, S + 6000000, C + 11, 0), FLOW_TCP_WINDOW);
+}
+
+/* What overshot a large window does not make the acknowledgements of its receiver too old. */
+static void overshoot(void **state)
+{
+	enum { LARGE = 0xffff };
+
+	(void)state;
+	assert_int_equal(client(SYN, C, 0, 0), FLOW_VALID);
+	assert_int_equal(send_all(1, SYN | ACK, S, C + 1, 0, LARGE, 1), FLOW_VALID);
+	assert_int_equal(client(ACK, C + 1, S + 1, 0), FLOW_VALID);
+	assert_int_equal(client(ACK, C + 1 + LARGE, S + 1, 1400), FLOW_VALID);
+	assert_int_equal(client(ACK, C + 2 + LARGE, S + 1, 1400), FLOW_TCP_WINDOW);
+	assert_int_equal(send_all(1, ACK, S + 1, C + 1, 0, LARGE, -1), FLOW_VALID);
+}
+
 static void windows(void **state)
 {
 	uint32_t packets;
@@ -219,9 +249,9 @@ static void windows(void **state)
 	assert_int_equal(client(ACK, C + 1 + WINDOW + 1, S + 1, 1), FLOW_TCP_WINDOW);
 	assert_int_equal(client(ACK, C + 1 - WINDOW - 1, S + 1, 0), FLOW_TCP_WINDOW);
 	assert_int_equal(client(ACK, C + 1, S + 2, 10), FLOW_TCP_WINDOW);
-	assert_int_equal(client(ACK, C + 1, S + 1 - TCP_OLDEST_ACK - 1, 10), FLOW_TCP_WINDOW);
+	assert_int_equal(client(ACK, C + 1, S + 1 - WINDOW - TCP_OLDEST_ACK - 1, 10), FLOW_TCP_WINDOW);
 	assert_int_equal(s->packets[0], packets);
-	assert_int_equal(client(ACK, C + 1, S + 1 - TCP_OLDEST_ACK, 10), FLOW_VALID);
+	assert_int_equal(client(ACK, C + 1, S + 1 - WINDOW - TCP_OLDEST_ACK, 10), FLOW_VALID);
 	assert_int_equal(client(ACK, C + 1, S + 1, WINDOW), FLOW_VALID);
 	/* Retransmitted; a keepalive, with and without its byte of garbage; a zero window probe. */
 	assert_int_equal(client(ACK, C + 1, S + 1, WINDOW), FLOW_VALID);
@@ -425,6 +455,8 @@ int main(void)
 		TEST(unanswered_takes_only_syn_and_reset),
 		TEST(challenge_of_a_syn),
 		TEST(fast_open),
+		TEST(answers_again),
+		TEST(overshoot),
 		TEST(windows),
 		TEST(scaling),
 		TEST(scaling_takes_two),
