@@ -126,8 +126,10 @@ bool reply_refused(struct rest_reply *reply, enum change_result result, struct e
 	else if (result == CHANGE_REFUSED)
 		rest_problem_errors(reply, 409, errors, "refused: %s",
 		                    errors->count ? errors->list[0].detail : "not possible now");
+	if (result != CHANGE_INVALID && result != CHANGE_REFUSED)
+		return false; /* of a dry run they are told, too */
 	errors_free(errors);
-	return result == CHANGE_INVALID || result == CHANGE_REFUSED;
+	return true;
 }
 
 void reply_dry_run(struct rest_reply *reply, json_t *report, struct errors *errors)

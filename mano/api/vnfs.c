@@ -75,7 +75,10 @@ static void pass_on(const struct rest_request *request, struct rest_reply *reply
 	const char *service = rest_param(request, "service");
 	char *socket = manager_socket(manager_of(request), service, vnf);
 
-	if (socket && wants_stream(request))
+	/* Processes know none for these, and would do it. */
+	if (socket && strcmp(request->method, "GET") != 0 && rest_query_flag(request, "dryRun"))
+		rest_problem(reply, 422, "%s has no dry run", request->path);
+	else if (socket && wants_stream(request))
 		proxy_stream(request, reply, socket, path);
 	else if (socket)
 		proxy(request, reply, socket, path, tags);
