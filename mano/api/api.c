@@ -55,14 +55,14 @@ static bool serve(struct api *api, struct errors *errors)
 	char *path = text_format("%s/sluiced.sock", api->manager->options.run_folder);
 	long group = api->options->group;
 	struct rest_unix where = { .path = path, .has_group = group >= 0, .group = (gid_t)group };
-	bool fine = rest_add(api->rest, service_routes, errors) &&
-	            rest_add(api->rest, revision_routes, errors) && rest_add(api->rest, vnf_routes, errors) &&
-	            rest_add(api->rest, chain_routes, errors) && rest_add(api->rest, op_routes, errors) &&
-	            rest_add(api->rest, system_routes, errors) &&
-	            rest_add(api->rest, access_routes, errors) &&
-	            rest_add(api->rest, api->audit_routes, errors) &&
-	            rest_add(api->rest, api->event_routes, errors) &&
-	            rest_listen_unix(api->rest, &where, errors) && listen_tcp(api, errors);
+	bool fine =
+	        rest_add(api->rest, service_routes, errors) && rest_add(api->rest, revision_routes, errors) &&
+	        rest_add(api->rest, upgrade_routes, errors) && rest_add(api->rest, vnf_routes, errors) &&
+	        rest_add(api->rest, chain_routes, errors) && rest_add(api->rest, op_routes, errors) &&
+	        rest_add(api->rest, system_routes, errors) && rest_add(api->rest, access_routes, errors) &&
+	        rest_add(api->rest, api->audit_routes, errors) &&
+	        rest_add(api->rest, api->event_routes, errors) &&
+	        rest_listen_unix(api->rest, &where, errors) && listen_tcp(api, errors);
 
 	free(path);
 	return fine;

@@ -39,6 +39,7 @@ struct cli {
 	unsigned count_asked, seconds; /* trace, capture: packets, how long; 0: as they are by default */
 	const char *file;              /* -f; of capture: -w */
 	const char *before, *after;
+	const char *build, *libexec;    /* of upgrade: an executable; a folder of them */
 	const char *comment, *revision; /* why; of diff: A[..B] */
 	unsigned confirm_s;             /* undone unless confirmed; 0: need not be */
 	const char *const *columns;     /* of a table that is not wide; NULL: all of the first object */
@@ -111,6 +112,7 @@ int command_apply(struct cli *cli);
 int command_diff(struct cli *cli);
 int command_validate(struct cli *cli);
 int command_delete(struct cli *cli);
+int command_upgrade(struct cli *cli);
 int command_history(struct cli *cli);
 int command_diff_revisions(struct cli *cli);
 int command_rollback(struct cli *cli);

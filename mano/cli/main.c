@@ -126,6 +126,12 @@ static bool take_option(struct cli *cli, int option)
 	case 'a':
 		cli->after = optarg;
 		return true;
+	case 'B':
+		cli->build = optarg;
+		return true;
+	case 'X':
+		cli->libexec = optarg;
+		return true;
 	case 'm':
 		cli->comment = optarg;
 		return true;

@@ -26,6 +26,8 @@ const struct cli_option cli_options[] = {
 	{ "once", '1', NULL, false, false, "a single time" },
 	{ "before", 'b', "NAME", false, false, "in front of this member of the chain" },
 	{ "after", 'a', "NAME", false, false, "behind this member of the chain" },
+	{ "build", 'B', "PATH", false, false, "the executable of one process" },
+	{ "libexec", 'X', "DIR", false, false, "a folder with executables of all kinds" },
 	{ "revision", 'r', "A[..B]", false, false, "from one revision to another, or to what is wanted now" },
 	{ "confirm", 'k', "TIME", false, false,
 	  "undo the change after that time (60s, 5m) unless sluice confirm comes first" },
@@ -80,6 +82,13 @@ const struct cli_verb cli_verbs[] = {
 	  "sluice config set edge/fw 'rules[ping].action' drop\tone value\n"
 	  "sluice config diff edge/fw -f fw.cfg\twhat a file would change\n",
 	  command_config, false },
+	{ "upgrade", "upgrade SERVICE[/VNF] [--build PATH | --libexec DIR]",
+	  "its processes from another build, with their sessions; back by itself if that fails",
+	  "build libexec " CHANGES,
+	  "sluice upgrade edge --libexec /opt/sluice-2/libexec/sluice\tall processes of a service\n"
+	  "sluice upgrade edge/nat --build /opt/sluice-2/libexec/sluice/sluice-nat\tone of them\n"
+	  "sluice upgrade edge\tback to what is installed\n",
+	  command_upgrade, false },
 	{ "history", "history SERVICE[/VNF]", "its revisions: who, when, why", "",
 	  "sluice history edge\tof a service\n"
 	  "sluice history edge/fw\tthose by which one function changed\n",

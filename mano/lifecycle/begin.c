@@ -119,7 +119,42 @@ bool operation_apply(struct manager *manager, const struct targets *targets, con
 	return operation_start(operation_new(manager, *id, kind, names), errors);
 }
 
+bool operation_upgrade(struct manager *manager, const char *subject, const struct store_build *builds,
+                       size_t count, unsigned timeout_s, const char *author, uint64_t *id,
+                       struct errors *errors)
+{
+	json_t *details = json_pack("{s:i}", "timeout", (int)timeout_s);
+
+	*id = store_op_new(manager->store, "upgrade", subject, author, errors);
+	bool written = *id && store_op_note(manager->store, *id, details, errors) &&
+	               store_commit_builds(manager->store, *id, builds, count, errors);
+	json_decref(details);
+	if (!written)
+		return false;
+	json_t *names = store_op_services(manager->store, *id, errors);
+	pthread_mutex_lock(&manager->lock);
+	bool known = manager_load_builds(manager, errors);
+	pthread_mutex_unlock(&manager->lock);
+	supersede(manager, names, *id);
+	if (!names || !known) {
+		json_decref(names);
+		return false;
+	}
+	struct operation *op = operation_new(manager, *id, "upgrade", names);
+	op->timeout_s = timeout_s;
+	return operation_start(op, errors);
+}
+
 /* --- restarts, and operations that the store remembers --- */
+
+static unsigned timeout_of(struct manager *manager, uint64_t id, struct errors *errors)
+{
+	json_t *details = store_op_details(manager->store, id, errors);
+	json_int_t seconds = json_integer_value(json_object_get(details, "timeout"));
+
+	json_decref(details);
+	return (unsigned)seconds;
+}
 
 static struct operation *remembered(struct manager *manager, uint64_t id, enum op_state *state,
                                     struct errors *errors)
@@ -138,6 +173,7 @@ static struct operation *remembered(struct manager *manager, uint64_t id, enum o
 		                   restarts ? json_pack("[s]", service)
 		                            : store_op_services(manager->store, id, errors));
 		op->vnf = restarts && slash ? text_copy(slash + 1) : NULL;
+		op->timeout_s = timeout_of(manager, id, errors);
 		free(service);
 	} else {
 		errors_add(errors, NULL, "not-found", NULL, 0, "there is no operation %llu",

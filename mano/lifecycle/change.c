@@ -112,7 +112,7 @@ static bool validate(struct manager *manager, const struct change *change, struc
 	for (size_t i = 0; i < targets->count; i++)
 		compare(manager, &targets->list[i]);
 	drop_unchanged(targets);
-	targets_render(targets, manager->options.run_folder);
+	targets_render(manager, targets);
 	for (size_t i = 0; i < targets->count; i++)
 		if (targets->list[i].document)
 			verify_one(manager, &targets->list[i], errors);

@@ -28,7 +28,7 @@ void converge_targets(struct manager *manager, const json_t *names, struct targe
 			            text_format("services[%s]", text));
 	}
 	pthread_mutex_unlock(&manager->lock);
-	targets_render(targets, manager->options.run_folder);
+	targets_render(manager, targets);
 }
 
 /* --- wishes --- */

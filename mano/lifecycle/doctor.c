@@ -126,7 +126,7 @@ static void check_services(struct manager *manager, json_t *checks)
 			            conf_clone(manager->services[i]->document),
 			            text_format("services[%s]", manager->services[i]->name));
 	pthread_mutex_unlock(&manager->lock);
-	targets_render(&targets, manager->options.run_folder);
+	targets_render(manager, &targets);
 	for (size_t i = 0; i < targets.count; i++)
 		check_service(manager, &targets.list[i], checks);
 	targets_free(&targets);

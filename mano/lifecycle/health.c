@@ -9,6 +9,8 @@
 #include "manage/strbuf.h"
 #include "util/memory.h"
 
+#define API "v1" /* of the processes' REST: docs/ENGINE.md */
+
 enum {
 	READY_MS = 500,  /* for an answer to "are you ready" */
 	PROBE_MS = 1000, /* for one to "do you live" */
@@ -39,6 +41,31 @@ static unsigned get(struct unit *unit, const char *path, const char *const *head
 bool health_ready(struct unit *unit)
 {
 	return get(unit, "/readyz", NULL, READY_MS, NULL) == 200;
+}
+
+bool health_greet(struct unit *unit, struct errors *errors)
+{
+	struct http_request request = { .target = unit->socket,
+		                        .path = "/v1/version",
+		                        .timeout_ms = PROBE_MS };
+	struct http_reply reply = { 0 };
+	json_t *answer = NULL;
+	bool came = http_request_json(unit->prober, &request, NULL, &reply, &answer);
+	const char *api = json_string_value(json_object_get(answer, "api")),
+	           *version = json_string_value(json_object_get(answer, "version"));
+	bool known = came && reply.status == 200 && api && strcmp(api, API) == 0;
+
+	if (!known)
+		errors_add(errors, NULL, "wrong-version", NULL, 0,
+		           "%s of version %s speaks API %s, and this sluiced " API ": use a build that fits",
+		           unit->name, version ? version : "unknown", api ? api : "unknown");
+	pthread_mutex_lock(&unit->manager->lock);
+	free(unit->version);
+	unit->version = text_copy(version);
+	pthread_mutex_unlock(&unit->manager->lock);
+	json_decref(answer);
+	http_reply_free(&reply);
+	return known;
 }
 
 void health_remember(struct unit *unit)

@@ -152,6 +152,7 @@ static bool launch(struct unit *unit, struct errors *errors)
 	if (!driver->create(&instance, errors))
 		return false;
 	unit->log_from = driver->log_size(unit->folder);
+	unit_record_launch(unit);
 	if (!driver->start(&instance, &child, errors))
 		return false;
 	pthread_mutex_lock(&unit->manager->lock);
@@ -220,16 +221,59 @@ static bool is_stuck(const struct unit *unit)
 	return !*unit->vnf && waited > STUCK_MS;
 }
 
+/* It runs, and we cannot speak with it: it is of another version. */
+static void reject(struct unit *unit, struct errors *errors)
+{
+	struct child child;
+
+	set_refused(unit, unit->running_wish, errors);
+	pthread_mutex_lock(&unit->manager->lock);
+	child = unit->child;
+	unit->child = (struct child)CHILD_NONE;
+	pthread_mutex_unlock(&unit->manager->lock);
+	unit->manager->driver->stop(&child, STOP_MS);
+	count_restart(unit);
+	back_off(unit);
+}
+
+/* Whether it speaks as we do. One that a former life started moves packets, and is left alone. */
+static bool greet(struct unit *unit)
+{
+	struct errors errors = ERRORS_NONE;
+
+	if (health_greet(unit, &errors))
+		return true;
+	if (!unit->child.ours)
+		unit_set_error(unit, errors.list[0].detail);
+	else
+		reject(unit, &errors);
+	bool fine = unit->child.pid > 0;
+	errors_free(&errors);
+	return fine;
+}
+
+/* One that was taken up may still run what was wished in a former life: then its document is on its way yet. */
+static bool runs_wish(struct unit *unit)
+{
+	pthread_mutex_lock(&unit->manager->lock);
+	bool same = strcmp(unit->digest, unit->running.digest) == 0;
+	pthread_mutex_unlock(&unit->manager->lock);
+	return same;
+}
+
 static void await_ready(struct unit *unit)
 {
 	if (health_ready(unit)) {
+		if (!greet(unit))
+			return;
 		unit->ready_since = unit_now();
 		unit->next_probe = unit->ready_since + IDLE_MS;
 		health_remember(unit);
 		unit_set_error(unit, NULL);
 		set_state(unit, UNIT_READY);
 		announce_ready(unit);
-		set_done(unit, unit->running_wish);
+		if (runs_wish(unit))
+			set_done(unit, unit->running_wish);
 	} else if (is_stuck(unit)) {
 		events_add(unit->manager->events, "vnf-unresponsive", unit->name, NULL,
 		           "not ready after %u s, started anew",
@@ -325,6 +369,15 @@ static void replace(struct unit *unit, bool kill)
 	begin(unit);
 }
 
+/*
+ * Another executable or another shape takes the place of what runs. The one place that knows how: what runs ends first, and
+ * its successor finds its sessions in their memory.
+ */
+static void succeed(struct unit *unit)
+{
+	replace(unit, false);
+}
+
 /* --- changes of a running process --- */
 
 static void adopt_document(struct unit *unit)
@@ -336,26 +389,26 @@ static void adopt_document(struct unit *unit)
 	if (!unit->manager->driver->create(&instance, &errors))
 		unit_set_error(unit, errors.list[0].detail);
 	errors_free(&errors);
-	pthread_mutex_lock(&unit->manager->lock);
-	memcpy(unit->digest, unit->running.digest, sizeof(unit->digest));
-	pthread_mutex_unlock(&unit->manager->lock);
 	health_remember(unit);
-	unit_record(unit);
+	unit_set_digest(unit, unit->running.digest);
 }
 
 static void adjust(struct unit *unit)
 {
 	struct errors errors = ERRORS_NONE;
+	char former[UNIT_DIGEST];
 	bool reshapes;
 
 	pthread_mutex_lock(&unit->manager->lock);
 	reshapes = unit->digest[0] && wish_reshapes(unit->digest, unit->wish.digest);
 	pthread_mutex_unlock(&unit->manager->lock);
 	if (reshapes) {
-		replace(unit, false);
+		succeed(unit);
 		return;
 	}
 	take_wish(unit);
+	memcpy(former, unit->digest, sizeof(former));
+	unit_forget_document(unit);
 	switch (health_push(unit, &unit->running, &errors)) {
 	case PUSH_DONE:
 		adopt_document(unit);
@@ -365,6 +418,7 @@ static void adjust(struct unit *unit)
 		replace(unit, false);
 		break;
 	case PUSH_REFUSED:
+		unit_set_digest(unit, former);
 		set_refused(unit, unit->running_wish, &errors);
 		break;
 	case PUSH_UNREACHED: /* it has ended, or will be found hanging; then its next start brings the document */
@@ -430,6 +484,8 @@ static void step(struct unit *unit, const struct orders *orders)
 	else if (orders->restart)
 		unit->start_at = unit->failures = 0;
 	if (unit->child.pid <= 0) {
+		if (orders->adjust && unit->running_wish < orders->wish)
+			unit->start_at = unit->failures = 0; /* what kept ending is not what is wished now */
 		if (unit_now() >= unit->start_at)
 			begin(unit);
 	} else if (unit->state == UNIT_STARTING) {
@@ -481,7 +537,8 @@ static void look_for_predecessor(struct unit *unit)
 	if (unit->child.pid <= 0 && unit->manager->driver->adopt(unit->folder, 0, 0, &found)) {
 		pthread_mutex_lock(&unit->manager->lock);
 		unit->child = found;
-		unit->digest[0] = '\0'; /* what it runs is not known: it is given its document */
+		if (!unit->launching)
+			unit->digest[0] = '\0'; /* what it runs is not known: it is given its document */
 		pthread_mutex_unlock(&unit->manager->lock);
 	}
 	if (unit->child.pid <= 0)
@@ -506,10 +563,8 @@ static void take_up(struct unit *unit)
 void *keeper_run(void *argument)
 {
 	struct unit *unit = argument;
-	bool recalled = unit->digest[0] != '\0';
-
 	take_up(unit);
-	if (recalled && unit->child.pid <= 0) {
+	if (unit->recalled && !unit->launching && unit->child.pid <= 0) {
 		events_add(unit->manager->events, "vnf-exited", unit->name, NULL, "found dead");
 		unit->exit_seen = unit_now();
 		count_restart(unit);

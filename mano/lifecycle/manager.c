@@ -44,8 +44,20 @@ struct service *manager_add_service(struct manager *manager, const char *name)
 	return service;
 }
 
+static void clear_builds(struct service *service)
+{
+	for (size_t i = 0; i < service->builds_count; i++) {
+		free(service->builds[i].vnf);
+		free(service->builds[i].program);
+	}
+	free(service->builds);
+	service->builds = NULL;
+	service->builds_count = 0;
+}
+
 static void service_free(struct service *service)
 {
+	clear_builds(service);
 	conf_free(service->document);
 	free(service->units);
 	free(service->name);
@@ -78,6 +90,32 @@ struct unit *service_home(const struct service *service, const char *vnf)
 	if (described && !descriptor_fused(service->document, described))
 		return service_unit(service, vnf);
 	return described || (service && !*vnf) ? service_unit(service, "") : NULL;
+}
+
+const char *service_build(const struct service *service, const char *vnf)
+{
+	for (size_t i = 0; service && i < service->builds_count; i++)
+		if (strcmp(service->builds[i].vnf, vnf) == 0)
+			return service->builds[i].program;
+	return NULL;
+}
+
+static void take_build(void *user, const struct store_build *build)
+{
+	struct service *service = manager_service(user, build->service);
+
+	if (!service)
+		return;
+	service->builds = memory_grow(service->builds, service->builds_count, sizeof(*service->builds));
+	service->builds[service->builds_count++] =
+	        (struct build){ text_copy(build->vnf), text_copy(build->program) };
+}
+
+bool manager_load_builds(struct manager *manager, struct errors *errors)
+{
+	for (size_t i = 0; i < manager->services_count; i++)
+		clear_builds(manager->services[i]);
+	return store_builds(manager->store, take_build, manager, errors);
 }
 
 /* --- life --- */

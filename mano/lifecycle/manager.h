@@ -26,6 +26,11 @@
 
 struct unit;
 
+/* The executable of one process, where it is not the one that all of its kind have. */
+struct build {
+	char *vnf, *program;
+};
+
 struct service {
 	char *name;
 	struct conf *document; /* as the operator wrote it; lock */
@@ -34,6 +39,8 @@ struct service {
 	uint64_t op;           /* the operation under way; 0: none; lock */
 	struct unit **units;   /* the service process first; lock */
 	size_t units_count;
+	struct build *builds; /* lock */
+	size_t builds_count;
 };
 
 struct manager_options {
@@ -84,6 +91,11 @@ struct unit *service_unit(const struct service *service, const char *vnf);
 /* Where a VNF runs: its own unit, or that of the service process if it is fused; NULL: nowhere; lock held. */
 struct unit *service_home(const struct service *service, const char *vnf);
 
+/* The executable of a process of a service, if it has one of its own; NULL; lock held. */
+const char *service_build(const struct service *service, const char *vnf);
+/* Reads the executables of all services from the store; lock held. */
+bool manager_load_builds(struct manager *manager, struct errors *errors);
+
 /* --- Changes (change.c). --- */
 
 struct change {
@@ -119,6 +131,26 @@ static inline void manager_end(struct manager *manager)
  * The operation, or 0 with errors. */
 uint64_t manager_restart(struct manager *manager, const char *service, const char *vnf, bool heal,
                          const char *author, struct errors *errors);
+
+/*
+ * Another executable for processes of a service (upgrade.c). program: of the one process that is meant; folder: where
+ * executables of all kinds are; both NULL: where those of all services are.
+ */
+struct upgrade {
+	const char *service,
+	        *vnf; /* vnf: the process that it runs in; NULL: all of the service, or with program its own */
+	const char *program, *folder;
+	unsigned timeout_s; /* to be ready in; 0: as usual */
+	bool dry_run;
+	const char *author;
+};
+
+/*
+ * Checks the executables and the documents with them, and begins. The caller holds `change`. report: of a dry run, new. An
+ * upgrade whose processes are not ready in time, or end soon after, goes back by itself.
+ */
+enum change_result manager_upgrade(struct manager *manager, const struct upgrade *upgrade, uint64_t *op,
+                                   json_t **report, struct errors *errors);
 
 /* --- Confirmations and revisions (confirm.c, revision.c). The caller holds `change`. --- */
 

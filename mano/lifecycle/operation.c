@@ -10,6 +10,9 @@
 #include "manage/problem.h"
 #include "util/memory.h"
 
+/* How long processes must be ready after an upgrade, and how often that is looked at. */
+enum { HOLD_MS = 2000, HOLD_LOOK_MS = 20 };
+
 /* --- words --- */
 
 /* Writes a state down; the store is asked again and again by nobody else, so a failure is only logged. */
@@ -54,7 +57,9 @@ static void on_progress(void *user, const struct convergence *now)
 
 static uint64_t deadline_of(const struct operation *op)
 {
-	return unit_now() + 1000 * (uint64_t)op->manager->options.ready_timeout_s;
+	unsigned seconds = op->timeout_s ? op->timeout_s : op->manager->options.ready_timeout_s;
+
+	return unit_now() + 1000 * (uint64_t)seconds;
 }
 
 /* --- applying --- */
@@ -117,7 +122,8 @@ bool operation_go_back(struct operation *op, struct errors *errors)
 	if (!store_roll_back(op->manager->store, op->id, errors))
 		return false;
 	pthread_mutex_lock(&op->manager->lock);
-	bool fine = store_services(op->manager->store, reload_one, &reload, errors);
+	bool fine = store_services(op->manager->store, reload_one, &reload, errors) &&
+	            manager_load_builds(op->manager, errors);
 	pthread_mutex_unlock(&op->manager->lock);
 	op->back = true;
 	return fine;
@@ -188,13 +194,58 @@ static void apply_failed(struct operation *op, struct errors *errors)
 		stop_failed(op, "could not be carried out, nor rolled back", errors);
 }
 
+/* Whether all processes of the services are ready; else says which is not. lock held. */
+static bool all_ready(struct operation *op, struct errors *errors)
+{
+	json_t *name;
+	size_t i;
+
+	json_array_foreach(op->services, i, name)
+	{
+		struct service *service = manager_service(op->manager, json_string_value(name));
+
+		for (size_t j = 0; service && j < service->units_count; j++) {
+			const struct unit *unit = service->units[j];
+
+			if (unit->state == UNIT_READY)
+				continue;
+			errors_add(errors, NULL, "not-healthy", NULL, 0, "%s was ready, and is %s (%s)",
+			           unit->name, unit_state_name(unit->state),
+			           unit->error ? unit->error : "it has ended");
+			return false;
+		}
+	}
+	return true;
+}
+
+/* After an upgrade its processes must stay what they became: whoever ends in its first seconds was not ready at all. */
+static bool hold(struct operation *op, struct errors *errors)
+{
+	uint64_t until = unit_now() + HOLD_MS;
+	bool fine = true;
+
+	if (strcmp(op->kind, "upgrade") != 0)
+		return true;
+	pthread_mutex_lock(&op->manager->lock);
+	while (fine && unit_now() < until && !op->manager->stopping) {
+		uint64_t next = unit_now() + HOLD_LOOK_MS;
+		struct timespec when = { (time_t)(next / 1000), (long)(next % 1000) * 1000000 };
+
+		pthread_cond_timedwait(&op->manager->settled, &op->manager->lock, &when);
+		fine = all_ready(op, errors);
+	}
+	fine = fine && !op->manager->stopping;
+	pthread_mutex_unlock(&op->manager->lock);
+	return fine;
+}
+
 static void run_apply(struct operation *op)
 {
 	struct errors errors = ERRORS_NONE;
 
 	if (op->back) {
 		roll_back(op, NULL);
-	} else if (converge(op, &errors)) {
+	} else if (converge(op, &errors) && hold(op, &errors)) {
 		complete(op);
 		say_applied(op);
 	} else if (!is_stopping(op->manager)) {

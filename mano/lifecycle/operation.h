@@ -36,6 +36,11 @@ bool op_rests(enum op_state state);
 bool operation_apply(struct manager *manager, const struct targets *targets, const char *kind,
                      const struct store_reason *reason, uint64_t *op, struct errors *errors);
 
+/* The same for other executables. */
+bool operation_upgrade(struct manager *manager, const char *subject, const struct store_build *builds,
+                       size_t count, unsigned timeout_s, const char *author, uint64_t *op,
+                       struct errors *errors);
+
 /* Carries on with what the store says was under way: forward from PROCESSING, back from ROLLING_BACK. */
 bool operation_resume(struct manager *manager, uint64_t op, enum op_state state, struct errors *errors);
 

@@ -9,9 +9,10 @@
 struct operation {
 	struct manager *manager;
 	uint64_t id;
-	json_t *services; /* names */
-	char *kind, *vnf; /* vnf: of a restart; NULL: all of the service */
-	bool back;        /* begins in ROLLING_BACK */
+	json_t *services;   /* names */
+	char *kind, *vnf;   /* vnf: of a restart; NULL: all of the service */
+	bool back;          /* begins in ROLLING_BACK */
+	unsigned timeout_s; /* for processes to be ready; 0: as the options say */
 };
 
 /* Takes services over. */

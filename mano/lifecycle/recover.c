@@ -216,7 +216,8 @@ bool manager_recover(struct manager *manager, struct errors *errors)
 
 	pthread_mutex_lock(&manager->lock);
 	fine = store_services(manager->store, take_service, manager, errors) &&
-	       store_processes(manager->store, take_process, manager, errors);
+	       store_processes(manager->store, take_process, manager, errors) &&
+	       manager_load_builds(manager, errors);
 	names = all_names(manager);
 	pthread_mutex_unlock(&manager->lock);
 	converge_targets(manager, names, &targets);

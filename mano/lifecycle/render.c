@@ -274,6 +274,7 @@ static void rendering_free(struct rendering *rendering)
 	free(rendering->origins);
 	conf_free(rendering->document);
 	free(rendering->program);
+	free(rendering->build);
 	free(rendering->vnf);
 }
 

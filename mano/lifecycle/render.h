@@ -18,6 +18,7 @@ struct render_origin {
 struct rendering {
 	char *vnf;     /* "" : the service process */
 	char *program; /* name of the executable: sluice-chain, sluice-nat */
+	char *build;   /* its path, if it is not where all are; NULL */
 	struct conf *document;
 	struct render_origin *origins;
 	size_t origins_count;

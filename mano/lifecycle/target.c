@@ -31,14 +31,25 @@ void targets_free(struct targets *targets)
 	*targets = (struct targets){ NULL, 0 };
 }
 
-void targets_render(struct targets *targets, const char *run_folder)
+static void take_builds(struct manager *manager, struct target *target)
+{
+	pthread_mutex_lock(&manager->lock);
+	const struct service *service = manager_service(manager, target->name);
+	for (size_t i = 0; i < target->renderings.count; i++)
+		target->renderings.list[i].build =
+		        text_copy(service_build(service, target->renderings.list[i].vnf));
+	pthread_mutex_unlock(&manager->lock);
+}
+
+void targets_render(struct manager *manager, struct targets *targets)
 {
 	for (size_t i = 0; i < targets->count; i++) {
 		struct target *target = &targets->list[i];
 
 		renderings_free(&target->renderings);
 		if (target->document)
-			target->renderings = render_service(target->document, run_folder);
+			target->renderings = render_service(target->document, manager->options.run_folder);
+		take_builds(manager, target);
 	}
 }
 
@@ -106,7 +117,9 @@ bool target_wish(const struct manager *manager, const struct target *target,
 		return false;
 	json = conf_to_json(rendering->document);
 	*wish = (struct wish){
-		.program = text_format("%s/%s", manager->options.program_folder, rendering->program),
+		.program = rendering->build ? text_copy(rendering->build)
+		                            : text_format("%s/%s", manager->options.program_folder,
+		                                          rendering->program),
 		.netns = *rendering->vnf
 		                 ? NULL
 		                 : text_copy(conf_string(conf_get(target->document, "edge"), "netns", NULL)),

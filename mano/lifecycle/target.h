@@ -28,8 +28,8 @@ struct targets {
 struct target *targets_add(struct targets *targets, const char *name, struct conf *document, char *prefix);
 void targets_free(struct targets *targets);
 
-/* Documents of all services that stay. */
-void targets_render(struct targets *targets, const char *run_folder);
+/* Documents of all services that stay, and the executables that are to run them. */
+void targets_render(struct manager *manager, struct targets *targets);
 
 /* Cores that all units were given; lock held. */
 struct core_use manager_core_use(const struct manager *manager);

@@ -93,6 +93,8 @@ struct unit *unit_new(struct manager *manager, const char *service, const char *
 
 void unit_recall(struct unit *unit, const struct store_process *process)
 {
+	unit->recalled = true;
+	unit->launching = process->pid == 0;
 	snprintf(unit->digest, sizeof(unit->digest), "%s", process->digest);
 	unit->restarts = process->restarts;
 	unit->since = process->since;
@@ -141,6 +143,7 @@ static void unit_free(struct unit *unit)
 	free(unit->folder);
 	free(unit->socket);
 	free(unit->error);
+	free(unit->version);
 	free(unit->etag);
 	free(unit);
 }
@@ -220,16 +223,16 @@ void unit_set_error(struct unit *unit, const char *text)
 	pthread_mutex_unlock(&unit->manager->lock);
 }
 
-void unit_record(struct unit *unit)
+static void record(struct unit *unit, pid_t pid, const char *digest)
 {
 	struct errors errors = ERRORS_NONE;
 	struct store_process process = {
 		.service = unit->service,
 		.vnf = unit->vnf,
-		.pid = unit->child.pid,
-		.start_time = unit->child.start_time,
+		.pid = pid,
+		.start_time = pid ? unit->child.start_time : 0,
 		.boot = unit->manager->boot,
-		.digest = unit->digest,
+		.digest = digest,
 		.cores = unit->running.cores ? unit->running.cores : "",
 		.restarts = unit->restarts,
 		.since = unit->since,
@@ -238,6 +241,32 @@ void unit_record(struct unit *unit)
 	if (!store_process_put(unit->manager->store, &process, &errors))
 		log_error("store-failed", "unit=%s error=%s", unit->name, errors.list[0].detail);
 	errors_free(&errors);
+}
+
+void unit_record(struct unit *unit)
+{
+	record(unit, unit->child.pid, unit->digest);
+}
+
+void unit_record_launch(struct unit *unit)
+{
+	record(unit, 0, unit->running.digest);
+}
+
+void unit_set_digest(struct unit *unit, const char *digest)
+{
+	pthread_mutex_lock(&unit->manager->lock);
+	memmove(unit->digest, digest, sizeof(unit->digest));
+	pthread_mutex_unlock(&unit->manager->lock);
+	unit_record(unit);
+}
+
+void unit_forget_document(struct unit *unit)
+{
+	char shape[UNIT_DIGEST] = "";
+
+	snprintf(shape, sizeof(shape), "%.*s", *unit->digest ? SHAPE_DIGITS + 1 : 0, unit->digest);
+	unit_set_digest(unit, shape);
 }
 
 /* --- showing --- */
@@ -280,6 +309,10 @@ json_t *unit_show(const struct unit *unit)
 		json_object_set_new(shown, "uptime",
 		                    json_integer((json_int_t)time(NULL) - (json_int_t)unit->since));
 	}
+	if (unit->wish.program)
+		json_object_set_new(shown, "program", json_string(unit->wish.program));
+	if (unit->version)
+		json_object_set_new(shown, "version", json_string(unit->version));
 	if (unit->digest[0])
 		json_object_set_new(shown, "digest", json_string(unit->digest));
 	if (unit->error)

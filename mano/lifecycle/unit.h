@@ -57,10 +57,12 @@ struct unit {
 	uint64_t restarts;
 	int64_t since; /* when the process was started, seconds since 1970 */
 	bool hung, drift;
-	char *error; /* the last failure, for people; NULL: none */
+	char *error;   /* the last failure, for people; NULL: none */
+	char *version; /* that it told; NULL: not yet */
 	struct heartbeat_watch watch;
 
 	/* the keeper's own */
+	bool recalled, launching; /* the store knew of it; it was about to be started then */
 	struct http_client *client,
 	        *prober;     /* for documents; for questions, also while a document is on its way */
 	struct wish running; /* what it was started with, or given since */
@@ -116,6 +118,8 @@ enum push_result { PUSH_DONE, PUSH_RESTART, PUSH_REFUSED, PUSH_UNREACHED };
 enum push_result health_push(struct unit *unit, const struct wish *wish, struct errors *errors);
 /* Whether it says that it is ready. */
 bool health_ready(struct unit *unit);
+/* Asks which version it is, and notes it; false with an error ("wrong-version") if it does not speak our API. */
+bool health_greet(struct unit *unit, struct errors *errors);
 /* Whether it is time to ask it whether it lives. */
 bool health_probe_due(const struct unit *unit);
 /* Asks it whether it lives; false when it has not answered several times. Also looks for drift now and then. */
@@ -125,6 +129,12 @@ void health_remember(struct unit *unit);
 
 /* Tells the store of the process as it is. */
 void unit_record(struct unit *unit);
+/* Tells it that one is about to be started, so that the next life knows what it finds. */
+void unit_record_launch(struct unit *unit);
+/* What it runs, here and in the store. */
+void unit_set_digest(struct unit *unit, const char *digest);
+/* A document is on its way: until it is known which one the process runs, neither we nor the next life take it for granted. */
+void unit_forget_document(struct unit *unit);
 /* Sets the text of the last failure (NULL: none) and logs it. */
 void unit_set_error(struct unit *unit, const char *text);
 

@@ -89,7 +89,9 @@ static void judge(const struct check *check, int status, struct errors *errors)
 
 static bool begin(const struct verify *verify, struct check *check, struct errors *errors)
 {
-	char *text, *program = text_format("%s/%s", verify->program_folder, check->rendering->program);
+	char *text, *program = check->rendering->build ? text_copy(check->rendering->build)
+	                                               : text_format("%s/%s", verify->program_folder,
+	                                                             check->rendering->program);
 	const char *argv[] = { program, "--check", "--json", "--config", check->input, NULL };
 	struct child_spec spec = { .argv = argv, .folder = "/", .output = check->output };
 	json_t *json = conf_to_json(check->rendering->document);

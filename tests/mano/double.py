@@ -14,6 +14,8 @@ no packets. A VNF's `config` may hold:
   stall        PUT is never answered
   mute         it listens, is never ready and answers nothing at all
   events       it says so many events at once (default: one, "ready")
+The same words in DOUBLE_TOLD of the environment (JSON) are those of the build, with `version` and `api` as /v1/version tells them.
+If the environment names a file DOUBLE_STARTS, each start adds a line with the process's folder to it.
 """
 import http.server
 import json
@@ -46,8 +48,14 @@ def errors_of(document, *words):
             for path, config in configs(document) for word in words if config.get(word)]
 
 
+# What this very build does, whatever its documents say.
+BUILD = json.loads(os.environ.get("DOUBLE_TOLD", "{}"))
+
+
 def told(document, word):
-    """Only what this very process was told: a hop's configuration is a shadow here."""
+    """What its build was told, else only what this very process was told: a hop's configuration is a shadow here."""
+    if word in BUILD:
+        return BUILD[word]
     for function in document.get("functions", []):
         if function.get("config", {}).get(word):
             return function["config"][word]
@@ -58,6 +66,8 @@ def check(options):
     with open(options["--config"]) as file:
         document = json.load(file)
     errors = errors_of(document, "invalid")
+    if BUILD.get("invalid"):
+        errors.append({"path": "functions[0].config", "code": "double-invalid", "detail": "the build was told so"})
     print("some line that is no answer")
     print(json.dumps({"errors": errors}))
     sys.exit(7 if errors else 0)
@@ -132,6 +142,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if told(state.document, "deaf"):
                 time.sleep(30)
             self.answer(200, {})
+        elif self.path == "/v1/version":
+            self.answer(200, {"program": "double", "version": BUILD.get("version", "1"), "api": BUILD.get("api", "v1")})
         elif self.path == "/v1/config":
             if self.headers.get("If-None-Match") == f'"{state.revision}"':
                 self.send_response(304)
@@ -172,6 +184,9 @@ def main():
     if "--check" in options:
         check(options)
     folder = options["--dir"]
+    if "DOUBLE_STARTS" in os.environ:
+        with open(os.environ["DOUBLE_STARTS"], "a") as file:
+            file.write(folder + "\n")
     with open(options["--config"]) as file:
         document = json.load(file)
     if told(document, "crash"):

@@ -29,6 +29,41 @@ except Exception as error:
 """
 
 
+ECHO = """
+import socket, sys, threading
+listener = socket.create_server((sys.argv[1], int(sys.argv[2])))
+def echo(connection, client):
+    while data := connection.recv(100):
+        connection.sendall(f"{client[0]}:{client[1]} {data.decode()}".encode())
+while True:
+    threading.Thread(target=echo, args=listener.accept(), daemon=True).start()
+"""
+
+TALK = """
+import socket, sys
+connection = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=20)
+for line in sys.stdin:
+    connection.sendall(line.encode())
+    print(connection.makefile().readline(), end="", flush=True)
+"""
+
+
+class Talk:
+    """One TCP connection that stays, from the client to a server that answers each line with our address and the line."""
+
+    def __init__(self, net, address, port):
+        self.process = subprocess.Popen(["ip", "netns", "exec", net.names["c"], "python3", "-c", TALK, address, str(port)],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        net.processes.append(self.process)
+
+    def say(self, word):
+        """The address that the server sees; None if there is no connection any more."""
+        self.process.stdin.write(word + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline().split()
+        return answer[0] if len(answer) == 2 and answer[1] == word else None
+
+
 def ip(*words):
     subprocess.run(["ip", *words], check=True, capture_output=True)
 
@@ -67,6 +102,11 @@ class Net:
     def serve(self, address, port):
         self.processes.append(subprocess.Popen(
             ["ip", "netns", "exec", self.names["s"], "python3", "-c", SERVER, address, str(port)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+
+    def echo(self, address, port):
+        self.processes.append(subprocess.Popen(
+            ["ip", "netns", "exec", self.names["s"], "python3", "-c", ECHO, address, str(port)],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
 
     def fetch(self, url, timeout=10):

@@ -57,6 +57,7 @@ CHANGES = [
     ("POST", f"{EDGE}/chains/all:reorder", {"path": ["lan", "far", "fw", "wan"]}),
     ("POST", f"{EDGE}:heal", None), ("POST", f"{EDGE}:restart", None),
     ("POST", f"{EDGE}/vnfs/far:heal", None), ("POST", f"{EDGE}/vnfs/fw:restart", None),
+    ("POST", f"{EDGE}:upgrade", {"libexec": "BIN"}), ("POST", f"{EDGE}/vnfs/far:upgrade", {"libexec": "BIN"}),
     ("POST", f"{EDGE}:rollback", None), ("POST", f"{EDGE}:rollback", {"revision": 1, "vnf": "fw"}),
 ]
 
@@ -64,7 +65,7 @@ CHANGES = [
 WRONG = [
     (200, apply(service(vnfs=[{"name": "fw", "kind": "firewall", "config": {"rules": [{"name": "x", "action": "no"}]}}]))),
     (200, ("PATCH", EDGE, {"unmatched": "no"})), (200, ("DELETE", f"{EDGE}?confirm=5", None)),
-    (404, ("POST", f"{EDGE}:rollback", {"revision": 77})), (404, ("DELETE", "/v1/services/nobody", None)),
+    (404, ("POST", f"{EDGE}:rollback", {"revision": 77})), (200, ("POST", f"{EDGE}:upgrade", {"program": "/nonexistent"})), (404, ("DELETE", "/v1/services/nobody", None)),
 ]
 
 # What has no dry run says so instead of doing it.
@@ -132,6 +133,8 @@ class DryRun(mano.Case):
 
     def dry(self, call):
         method, path, body = call
+        if body == {"libexec": "BIN"}:
+            body = {"libexec": self.s.bin}
         return self.s.call(method, f"{path}{'&' if '?' in path else '?'}dryRun=1", body)
 
     def test_changes_change_nothing(self):
