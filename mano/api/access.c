@@ -250,6 +250,10 @@ static void post_token(const struct rest_request *request, struct rest_reply *re
 	struct token_order order = read_order(request->json, now, &errors);
 	char text[TOKEN_LENGTH + 1], author[AUTHOR_SIZE];
 
+	if (reply_no_dry_run(request, reply)) {
+		errors_free(&errors);
+		return;
+	}
 	order.author = author_of(request, author, sizeof(author));
 	if (!errors_any(&errors) && tokens_create(tokens_of(request), &order, now, text, &errors)) {
 		json_t *token = tokens_show(tokens_of(request), order.name);
@@ -270,6 +274,9 @@ static void delete_token(const struct rest_request *request, struct rest_reply *
 {
 	struct errors errors = ERRORS_NONE;
 	const char *name = rest_param(request, "token");
+
+	if (reply_no_dry_run(request, reply))
+		return;
 	int done = tokens_revoke(tokens_of(request), name, &errors);
 
 	if (!done)

@@ -102,6 +102,9 @@ void restart_units(const struct rest_request *request, struct rest_reply *reply,
 /* Answers an outcome of manager_change other than a begun one. True if it has answered. */
 bool reply_refused(struct rest_reply *reply, enum change_result result, struct errors *errors);
 
+/* True, and the reply a 422, if a dry run is asked for where there is none. */
+bool reply_no_dry_run(const struct rest_request *request, struct rest_reply *reply);
+
 /* Answers a dry run; takes the report over and empties the errors. */
 void reply_dry_run(struct rest_reply *reply, json_t *report, struct errors *errors);
 

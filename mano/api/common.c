@@ -132,6 +132,15 @@ bool reply_refused(struct rest_reply *reply, enum change_result result, struct e
 	return true;
 }
 
+bool reply_no_dry_run(const struct rest_request *request, struct rest_reply *reply)
+{
+	bool asked = rest_query_flag(request, "dryRun");
+
+	if (asked)
+		rest_problem(reply, 422, "%s %s has no dry run", request->method, request->path);
+	return asked;
+}
+
 void reply_dry_run(struct rest_reply *reply, json_t *report, struct errors *errors)
 {
 	json_object_set_new(report, "valid", json_boolean(errors->count == 0));

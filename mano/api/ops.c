@@ -153,12 +153,8 @@ static void do_task(const struct rest_request *request, struct rest_reply *reply
 	struct errors errors = ERRORS_NONE;
 	uint64_t op;
 
-	if (!op_of(request, reply, &op))
+	if (!op_of(request, reply, &op) || reply_no_dry_run(request, reply))
 		return;
-	if (rest_query_flag(request, "dryRun")) {
-		rest_problem(reply, 422, "a task of an operation has no dry run");
-		return;
-	}
 	manager_begin(manager_of(request));
 	bool done = task(manager_of(request), op, &errors);
 	manager_end(manager_of(request));

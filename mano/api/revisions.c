@@ -101,10 +101,8 @@ static void confirm(const struct rest_request *request, struct rest_reply *reply
 	char author[AUTHOR_SIZE];
 	bool done;
 
-	if (rest_query_flag(request, "dryRun")) {
-		rest_problem(reply, 422, "a confirmation has no dry run");
+	if (reply_no_dry_run(request, reply))
 		return;
-	}
 	json_t *shown = show_service(manager_of(request), name);
 	if (!shown) {
 		reply_no_service(reply, name);

@@ -76,9 +76,13 @@ static void pass_on(const struct rest_request *request, struct rest_reply *reply
 	char *socket = manager_socket(manager_of(request), service, vnf);
 
 	/* Processes know none for these, and would do it. */
-	if (socket && strcmp(request->method, "GET") != 0 && rest_query_flag(request, "dryRun"))
-		rest_problem(reply, 422, "%s has no dry run", request->path);
-	else if (socket && wants_stream(request))
+	bool refused = socket && strcmp(request->method, "GET") != 0 && reply_no_dry_run(request, reply);
+
+	if (refused) {
+		free(socket);
+		return;
+	}
+	if (socket && wants_stream(request))
 		proxy_stream(request, reply, socket, path);
 	else if (socket)
 		proxy(request, reply, socket, path, tags);
