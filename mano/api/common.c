@@ -204,11 +204,13 @@ void change_service(const struct rest_request *request, struct rest_reply *reply
 		result = manager_change(manager_of(request), &change, &op, &report, &errors);
 	manager_end(manager_of(request)); /* before anything waits */
 	shorten(&errors, what->prefix);
+	if (result == CHANGE_DRY) {
+		reply_dry_run(reply, report, &errors);
+		goto out;
+	}
 	if (reply_refused(reply, result, &errors))
 		goto out;
-	if (result == CHANGE_DRY)
-		reply_dry_run(reply, report, &errors);
-	else if (what->wait_s)
+	if (what->wait_s)
 		reply_outcome(request, reply, op, what->wait_s);
 	else
 		reply_op(request, reply, op, result == CHANGE_UNCHANGED ? 200 : what->created ? 201 : 202, 0);

@@ -1,54 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Files: apply, diff, validate, delete -f. The file is read here, so that every error can name its line. */
+/* Files: apply, diff, validate, delete -f. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
-
-static void print_errors(const struct errors *errors)
-{
-	char line[2048];
-
-	for (size_t i = 0; i < errors->count; i++) {
-		error_format(&errors->list[i], line, sizeof(line));
-		fprintf(stderr, "%s\n", line);
-	}
-}
-
-static struct conf *read_json(const char *file, struct errors *errors)
-{
-	json_error_t where;
-	json_t *json = json_load_file(file, JSON_REJECT_DUPLICATES, &where);
-	struct conf *document = NULL;
-
-	if (json)
-		document = conf_from_json(json, errors);
-	else
-		errors_add(errors, NULL, "bad-json", file, where.line > 0 ? (unsigned)where.line : 0, "%s",
-		           where.text);
-	json_decref(json);
-	return document;
-}
-
-/* Reads -f into cli->document; a status. */
-static int read_file(struct cli *cli)
-{
-	struct errors errors = ERRORS_NONE;
-	size_t length = cli->file ? strlen(cli->file) : 0;
-
-	if (!cli->file) {
-		fprintf(stderr, "sluice: which file? -f FILE\n");
-		return CLI_USAGE;
-	}
-	if (length > 5 && strcmp(cli->file + length - 5, ".json") == 0)
-		cli->document = read_json(cli->file, &errors);
-	else
-		cli->document = conf_read_file(cli->file, &errors);
-	print_errors(&errors);
-	errors_free(&errors);
-	return cli->document ? CLI_DONE : CLI_INVALID;
-}
 
 static json_t *body_of(const struct cli *cli, bool dry_run)
 {
@@ -59,7 +15,7 @@ static json_t *body_of(const struct cli *cli, bool dry_run)
 static int dry_run(struct cli *cli, bool show, size_t *changes)
 {
 	json_t *body, *answer;
-	int status = read_file(cli);
+	int status = cli_read_file(cli);
 
 	if (status != CLI_DONE)
 		return status;
@@ -107,7 +63,7 @@ int command_apply(struct cli *cli)
 
 	if (cli->dry_run)
 		return dry_run(cli, true, &changes);
-	status = read_file(cli);
+	status = cli_read_file(cli);
 	if (status != CLI_DONE)
 		return status;
 	body = body_of(cli, false);
@@ -118,16 +74,19 @@ int command_apply(struct cli *cli)
 
 static int delete_service(struct cli *cli, const char *name)
 {
-	char path[256];
+	char path[256], service[128];
+	const char *rest;
 
-	snprintf(path, sizeof(path), "/v1/services/%s", name);
+	if (!cli_split(name, service, sizeof(service), &rest) || rest)
+		return cli_usage("delete service NAME | delete -f FILE");
+	snprintf(path, sizeof(path), "/v1/services/%s", service);
 	return cli_change(cli, "DELETE", path, NULL);
 }
 
 static int delete_file(struct cli *cli)
 {
 	const struct conf *services;
-	int status = read_file(cli);
+	int status = cli_read_file(cli);
 
 	if (status != CLI_DONE)
 		return status;

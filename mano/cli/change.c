@@ -203,3 +203,21 @@ int cli_change(struct cli *cli, const char *method, const char *path, const json
 	free(full);
 	return status;
 }
+
+int cli_diff(struct cli *cli, const char *method, const char *path, const json_t *body)
+{
+	char *full = cli_with_query(text_copy(path), "dryRun", "1");
+	json_t *answer;
+	int status = cli_request(cli, method, full, body, &answer);
+
+	if (status == CLI_DONE && !json_is_true(json_object_get(answer, "valid"))) {
+		cli_problem(cli, answer);
+		status = CLI_INVALID;
+	} else if (status == CLI_DONE) {
+		cli_print_changes(cli, answer);
+		status = json_array_size(json_object_get(answer, "changes")) ? CLI_DIFFERS : CLI_DONE;
+	}
+	json_decref(answer);
+	free(full);
+	return status;
+}

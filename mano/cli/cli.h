@@ -64,7 +64,12 @@ int cli_change(struct cli *cli, const char *method, const char *path, const json
 void cli_problem(const struct cli *cli, const json_t *answer);
 int cli_usage(const char *usage);
 
-/* change.c: awaits an operation that was begun; its exit status. */
+/* file.c: reads -f (libconfig, JSON if it ends in .json, - is standard input) into cli->document; a status, errors were told. */
+int cli_read_file(struct cli *cli);
+
+/* change.c: what a change would change, on standard output: CLI_DIFFERS if anything. */
+int cli_diff(struct cli *cli, const char *method, const char *path, const json_t *body);
+/* Awaits an operation that was begun; its exit status. */
 int cli_await(struct cli *cli, json_int_t id);
 
 /* Prose on standard error, unless --quiet. */

@@ -139,35 +139,16 @@ static int config_set(struct cli *cli, const char *path)
 }
 
 /* The whole configuration from a file: set, or what it would change. */
-static int config_file(struct cli *cli, const char *path, bool dry)
+static int config_file(struct cli *cli, const char *path, bool diff)
 {
-	struct errors errors = ERRORS_NONE;
-	struct conf *document = conf_read_file(cli->file, &errors);
-	char full[PATH_SIZE + 16], line[1024];
-	json_t *body, *answer;
-	int status;
+	json_t *body;
+	int status = cli_read_file(cli);
 
-	for (size_t i = 0; i < errors.count; i++) {
-		error_format(&errors.list[i], line, sizeof(line));
-		fprintf(stderr, "%s\n", line);
-	}
-	errors_free(&errors);
-	if (!document)
-		return CLI_INVALID;
-	body = conf_to_json(document);
-	snprintf(full, sizeof(full), "%s%s", path, dry ? "?dryRun=1" : "");
-	if (!dry) {
-		status = cli_change(cli, "PUT", full, body);
-	} else {
-		status = cli_request(cli, "PUT", full, body, &answer);
-		if (status == CLI_DONE) {
-			cli_print_changes(cli, answer);
-			status = json_array_size(json_object_get(answer, "changes")) ? CLI_DIFFERS : CLI_DONE;
-		}
-		json_decref(answer);
-	}
+	if (status != CLI_DONE)
+		return status;
+	body = conf_to_json(cli->document);
+	status = diff ? cli_diff(cli, "PUT", path, body) : cli_change(cli, "PUT", path, body);
 	json_decref(body);
-	conf_free(document);
 	return status;
 }
 
@@ -286,7 +267,7 @@ int command_op(struct cli *cli)
 
 	if (strcmp(verb, "list") == 0 && cli->count <= 1)
 		return cli_list(cli, "/v1/ops");
-	if (cli->count != 2)
+	if (cli->count != 2 || cli->words[1][strspn(cli->words[1], "0123456789")])
 		return cli_usage(op_usage);
 	if (strcmp(verb, "wait") == 0)
 		return op_wait(cli, cli->words[1]);

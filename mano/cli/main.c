@@ -212,6 +212,9 @@ static int read_options(struct cli *cli, int argc, char **argv, bool *seen, bool
 			seen[i] = seen[i] || cli_options[i].letter == option;
 		if (option == 'h') {
 			*help = true;
+		} else if (option == 'V') {
+			puts("sluice " SLUICE_VERSION);
+			return CLI_DONE;
 		} else if (option == '?' || option == ':') {
 			return refuse_option(argv[optind - 1], option == ':');
 		} else if (!take_option(cli, option)) {

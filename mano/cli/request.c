@@ -209,11 +209,23 @@ int cli_usage(const char *usage)
 	return CLI_USAGE;
 }
 
+/* What a name is made of: it becomes a part of a path. */
+static bool is_name(const char *text)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
+	return *text && *text != '.' && !text[strspn(text, letters)];
+}
+
 bool cli_split(const char *word, char *service, size_t size, const char **rest)
 {
 	const char *slash = strchr(word, '/');
 
 	snprintf(service, size, "%.*s", (int)(slash ? slash - word : (long)strlen(word)), word);
 	*rest = slash ? slash + 1 : NULL;
-	return service[0] != '\0';
+	if (is_name(service) && (!slash || is_name(slash + 1)))
+		return true;
+	fprintf(stderr, "sluice: \"%s\" is no name: letters, digits, - and _, SERVICE or SERVICE/NAME\n",
+	        word);
+	return false;
 }

@@ -19,6 +19,15 @@ class Cli(ServiceCase):
         for verb in ("validate", "apply", "diff"):
             done = self.expect(7, verb, "-f", bad)
             self.assertIn(f"{bad}:{line}: services[0].vnfs[1].config.pools[0].addresses[0]: ", done.stderr)
+        self.expect(0, "apply", "-f", self.good)
+        nat = self.write("nat.cfg", 'pools = ( { name = "public";\n  addresses = [ "198.51.100" ]; } );')
+        for verb in ("set", "diff"):
+            self.assertIn(f"{nat}:2: pools[0].addresses[0]: ", self.expect(7, "config", verb, "edge/nat", "-f", nat).stderr)
+        more = self.write("nat.json", '{"pools": [{"name": "public", "addresses": ["198.51.100.10", "198.51.100.11"]}]}')
+        self.assertIn("198.51.100.11", self.expect(8, "config", "diff", "edge/nat", "-f", more).stdout)
+        self.expect(0, "config", "set", "edge/nat", "-f", more)
+        self.expect(0, "config", "diff", "edge/nat", "-f", more)
+        self.expect(0, "delete", "service", "edge")
         self.expect(7, "validate", "-f", self.write("syntax.cfg", "services = ( { name = ; } );"))
         self.assertEqual(self.data("get", "service"), [], "nothing has changed")
 

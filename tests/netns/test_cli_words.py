@@ -2,6 +2,7 @@
 """The command line where no service is needed: words, forms of output, contexts, completion, explanations."""
 import json
 import os
+import pty
 import subprocess
 import unittest
 
@@ -23,6 +24,47 @@ class Words(CliCase):
         self.assertIn("takes no --file", self.expect(2, "get", "services", "-f", "x").stderr)
         self.assertIn("toml", self.expect(2, "get", "services", "-o", "toml").stderr)
         self.assertIn("--limit", self.expect(2, "get", "services", "--limit", "0").stderr)
+
+    def test_names_are_checked(self):
+        for words in (("get", "service", "a b"), ("get", "service", "../ops"), ("get", "vnf", "edge/"), ("get", "service", ""), ("delete", "service", "a?b=c"),
+                      ("restart", "edge/x#y"), ("op", "show", "1/../2"), ("describe", "op", "x"), ("chain", "remove", "edge", "fw")):
+            self.assertEqual(self.sluice(*words).returncode, 3 if words == ("describe", "op", "x") else 2, words)
+
+    def test_version(self):
+        self.assertRegex(self.expect(0, "--version", SLUICE_SERVER="unix:/nonexistent").stdout, r"^sluice \d+\.\d+\.\d+\n$")
+
+    def on_a_terminal(self, *words, **more):
+        """What a terminal would get."""
+        main, other = pty.openpty()
+        process = subprocess.Popen([program("sluice"), *words], stdout=other, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=self.environment(**more))
+        os.close(other)
+        shown = b""
+        try:
+            while True:
+                shown += os.read(main, 4096)
+        except OSError:  # its other end is closed
+            os.close(main)
+        process.wait(30)
+        return shown.decode()
+
+    def test_colours(self):
+        red = "\033["
+        listed = ("describe", "node", json.loads(self.expect(0, "get", "nodes", "-o", "json").stdout)[0]["name"])
+        self.assertNotIn(red, self.on_a_terminal(*listed, TERM="xterm"), "nothing in it that has a colour")
+        self.expect(0, "context", "set", "ready", "--server", self.server)
+        self.assertIn(red + "32mready", self.on_a_terminal("context", "list", TERM="xterm", NO_COLOR=""))
+        self.assertNotIn(red, self.on_a_terminal("context", "list", TERM="xterm", NO_COLOR="1"))
+        self.assertNotIn(red, self.on_a_terminal("context", "list", TERM="dumb"))
+        self.assertNotIn(red, self.expect(0, "context", "list", TERM="xterm").stdout)
+
+    def test_standard_input(self):
+        bad = 'services = ( {\n name = "x";\n bogus = 1; } );'
+        done = subprocess.run([program("sluice"), "validate", "-f", "-"], input=bad, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment())
+        self.assertEqual(done.returncode, 7)
+        self.assertIn("-:3: services[0].bogus", done.stderr)
+        done = subprocess.run([program("sluice"), "diff", "-f", "-"], input='{"services": []}', stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              env=self.environment())
+        self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
 
     def test_help_of_every_verb(self):
         verbs = verbs_of(self.expect(0, "--help").stdout)
