@@ -60,7 +60,7 @@ static bool serve(struct api *api, struct errors *errors)
 	        rest_add(api->rest, upgrade_routes, errors) && rest_add(api->rest, vnf_routes, errors) &&
 	        rest_add(api->rest, chain_routes, errors) && rest_add(api->rest, op_routes, errors) &&
 	        rest_add(api->rest, system_routes, errors) && rest_add(api->rest, access_routes, errors) &&
-	        rest_add(api->rest, api->audit_routes, errors) &&
+	        rest_add(api->rest, log_routes, errors) && rest_add(api->rest, api->audit_routes, errors) &&
 	        rest_add(api->rest, api->event_routes, errors) &&
 	        rest_listen_unix(api->rest, &where, errors) && listen_tcp(api, errors);
 

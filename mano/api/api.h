@@ -32,6 +32,7 @@ struct api_options {
 	const char *names[API_LISTEN_MAX]; /* further names of this host, for its certificate */
 	unsigned names_count;
 	struct rest_options limits; /* only what rest_limit sets */
+	const char *log_file;       /* where sluiced logs to; NULL: standard error */
 };
 
 /* Listens on RUN/sluiced.sock and where the options say, which must outlive it. NULL with errors. */
@@ -44,7 +45,7 @@ void api_stop(struct api *api);
 
 /* --- Tables, one a file. --- */
 extern const struct rest_route service_routes[], revision_routes[], upgrade_routes[], vnf_routes[], chain_routes[], op_routes[],
-        system_routes[], access_routes[];
+        system_routes[], access_routes[], log_routes[];
 
 /* --- Access (access.c): STATE/access with the authority, our certificate, an admin's, and the tokens. --- */
 

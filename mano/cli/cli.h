@@ -130,6 +130,7 @@ int command_op(struct cli *cli);
 int command_events(struct cli *cli);
 int command_top(struct cli *cli);
 int command_doctor(struct cli *cli);
+int command_support_bundle(struct cli *cli);
 int command_completion(struct cli *cli);
 int command_version(struct cli *cli);
 int command_help(struct cli *cli);

@@ -16,7 +16,8 @@ const struct cli_option cli_options[] = {
 	{ "dry-run", 'd', NULL, false, false, "say what would change, change nothing" },
 	{ "timeout", 't', "SECONDS", false, true,
 	  "how long to wait for an answer, or for the end of an operation (30)" },
-	{ "write", 'w', "FILE", true, false, "where captured packets go; - is standard output" },
+	{ "write", 'w', "FILE", true, false,
+	  "where captured packets (- is standard output) or the bundle go" },
 	{ "wait", 'y', NULL, false, false, "wait for the end of the operation, as is done anyway" },
 	{ "no-wait", 'n', NULL, false, false, "begin the operation, do not wait for its end" },
 	{ "filter", 'F', "EXPRESSION", false, false,
@@ -128,6 +129,12 @@ const struct cli_verb cli_verbs[] = {
 	  command_capture, false },
 	{ "doctor", "doctor", "what this host lacks, and how to mend it", "",
 	  "sluice doctor\texit 1 if anything is missing\n", command_doctor, false },
+	{ "support-bundle", "support-bundle [-w FILE]",
+	  "one file for those who help: descriptors, states, metrics, events, logs; no secrets, no sessions",
+	  "write",
+	  "sluice support-bundle\tsluice-support-TIME.tar.gz, here\n"
+	  "sluice support-bundle -w /tmp/edge.tar.gz\tthere\n",
+	  command_support_bundle, false },
 	{ "explain", "explain [KIND[.MEMBER...]]", "what may be written in a descriptor or configuration", "",
 	  "sluice explain\tkinds that can be explained\n"
 	  "sluice explain chain.path\tone member: type, range, default, meaning\n"

@@ -195,5 +195,7 @@ json_t *show_vnf(struct manager *manager, const char *service, const char *vnf);
 json_t *show_descriptor(struct manager *manager, const char *service, uint64_t *revision);
 /* Path of the control socket of the process that a VNF runs in ("" : the service process), malloc'd; NULL if there is none. */
 char *manager_socket(struct manager *manager, const char *service, const char *vnf);
+/* The last bytes that that process has logged, malloc'd; NULL if there is none. */
+char *manager_log(struct manager *manager, const char *service, const char *vnf, size_t bytes);
 
 #endif

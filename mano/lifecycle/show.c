@@ -150,3 +150,15 @@ char *manager_socket(struct manager *manager, const char *name, const char *vnf)
 	pthread_mutex_unlock(&manager->lock);
 	return socket;
 }
+
+char *manager_log(struct manager *manager, const char *name, const char *vnf, size_t bytes)
+{
+	pthread_mutex_lock(&manager->lock);
+	struct unit *home = service_home(manager_service(manager, name), vnf);
+	char *folder = home ? text_copy(home->folder) : NULL;
+	pthread_mutex_unlock(&manager->lock);
+	char *text = folder ? manager->driver->logs(folder, 0, bytes) : NULL;
+
+	free(folder);
+	return text;
+}

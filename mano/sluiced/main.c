@@ -158,7 +158,7 @@ static bool take_option(struct command *c, int option)
 	case 'f':
 		return true;
 	case 'l':
-		c->log.file = optarg;
+		c->log.file = c->api.log_file = optarg;
 		return true;
 	case 'v':
 		return log_level_parse(optarg, &c->log.level);
