@@ -173,6 +173,9 @@ void audit_request(struct audit *audit, const struct rest_request *request, cons
 
 json_t *audit_list(struct audit *audit, uint64_t before, unsigned limit, const struct filter *filter)
 {
+	pthread_mutex_lock(&audit->lock);
+	wait_written(audit); /* what was refused did not wait for its line */
+	pthread_mutex_unlock(&audit->lock);
 	return audit_files_list(&audit->files, before, limit, filter);
 }
 

@@ -32,6 +32,7 @@ struct exchange {
 	http_data_handler *handler;
 	void *user;
 	bool stopped, too_long;
+	char why[CURL_ERROR_SIZE]; /* what the library says of a failure */
 };
 
 static void init_library(void)
@@ -241,6 +242,7 @@ static void set_callbacks(CURL *curl, struct exchange *exchange)
 	curl_easy_setopt(curl, CURLOPT_SOCKOPTFUNCTION, close_on_exec);
 	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, tick);
 	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, exchange);
+	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, exchange->why);
 	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, exchange->handler ? 0L : 1L);
 }
 
@@ -248,6 +250,7 @@ static bool failed(struct exchange *exchange, CURLcode code)
 {
 	struct http_reply *reply = exchange->reply;
 	const char *target = exchange->request->target;
+	const char *why = exchange->why[0] ? exchange->why : curl_easy_strerror(code);
 	reply->timed_out = code == CURLE_OPERATION_TIMEDOUT;
 	if (exchange->too_long)
 		snprintf(reply->error, sizeof reply->error, "%s: the reply exceeds %zu bytes", target,
@@ -256,9 +259,9 @@ static bool failed(struct exchange *exchange, CURLcode code)
 		snprintf(reply->error, sizeof reply->error, "cannot reach %s: %s", target,
 		         curl_easy_strerror(code));
 	else
-		snprintf(reply->error, sizeof reply->error, "%s %s at %s: %s",
+		snprintf(reply->error, sizeof reply->error, "%s %s at %s: %.160s",
 		         exchange->request->method ? exchange->request->method : "GET",
-		         exchange->request->path, target, curl_easy_strerror(code));
+		         exchange->request->path, target, why);
 	reply->status = 0;
 	return false;
 }

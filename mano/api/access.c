@@ -168,6 +168,25 @@ bool access_prepare(struct api *api, struct errors *errors)
 	return done;
 }
 
+bool access_context(const struct api *api, const char *address, struct errors *errors)
+{
+	const char *folder = api->access_folder, *port = strrchr(address, ':');
+	bool all = strncmp(address, "[::]:", 5) == 0 || strncmp(address, "0.0.0.0:", 8) == 0;
+	char *path = text_format("%s/contexts.cfg", folder),
+	     *text = text_format(
+	             "current = \"admin\";\ncontexts = ( { name = \"admin\"; server = "
+	             "\"https://%s%s\";\n  cacert = \"%s/ca.crt\"; cert = \"%s/admin.crt\"; key = "
+	             "\"%s/admin.key\"; } );\n",
+	             all ? "localhost" : "", all ? port : address, folder, folder, folder);
+	int error = atomic_file_write(path, text, strlen(text), 0600);
+
+	if (error)
+		errors_add(errors, NULL, "write-failed", path, 0, "%s", strerror(error));
+	free(text);
+	free(path);
+	return !error;
+}
+
 /* --- REST --- */
 
 static struct tokens *tokens_of(const struct rest_request *request)

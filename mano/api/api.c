@@ -46,6 +46,8 @@ static bool listen_tcp(struct api *api, struct errors *errors)
 		if (!rest_listen_tcp(api->rest, &where, bound, errors))
 			return false;
 		log_info("listening", "address=%s", bound);
+		if (i == 0 && !access_context(api, bound, errors))
+			return false;
 	}
 	return true;
 }

@@ -51,6 +51,8 @@ extern const struct rest_route service_routes[], revision_routes[], upgrade_rout
 
 /* Makes what is missing; at the first start also a certificate and a token for an admin. False with errors. */
 bool access_prepare(struct api *api, struct errors *errors);
+/* Writes STATE/access/contexts.cfg, with which `sluice` speaks to us at that address as the admin. */
+bool access_context(const struct api *api, const char *address, struct errors *errors);
 
 /* --- What the files share (common.c). --- */
 

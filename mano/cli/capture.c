@@ -42,7 +42,7 @@ static bool write_out(void *user, const struct http_reply *head, const char *dat
 static int follow(struct capturing *c)
 {
 	struct http_request request = cli_http(c->cli, "GET", c->packets);
-	struct http_client *client = http_client_new();
+	struct http_client *client = cli_client(c->cli);
 	struct http_reply reply = { 0 };
 	int status = CLI_DONE;
 

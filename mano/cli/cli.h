@@ -25,13 +25,19 @@ enum cli_exit {
 
 enum cli_output { OUTPUT_TABLE, OUTPUT_WIDE, OUTPUT_JSON, OUTPUT_YAML, OUTPUT_NAME };
 
+/* Who the user is to sluiced; see identity.c. */
+enum { CLI_CACERT, CLI_CERT, CLI_KEY, CLI_TOKEN, CLI_IDENTITY };
+
 struct cli {
-	const char *server;         /* unix:PATH or a URL; never NULL once a verb runs that asks sluiced */
-	const char *server_asked;   /* --server; NULL: not given */
-	const char *context;        /* --context; NULL: not given */
-	char *server_found;         /* what a context said; owned */
-	const char *filter, *limit; /* of lists: --filter, --limit */
-	bool quiet, watch, silent;  /* silent: no word on standard error (completion) */
+	const char *server;       /* unix:PATH or a URL; never NULL once a verb runs that asks sluiced */
+	const char *server_asked; /* --server; NULL: not given */
+	const char *context;      /* --context; NULL: not given */
+	char *server_found;       /* what a context said; owned */
+	const char *identity_asked[CLI_IDENTITY]; /* --cacert, --cert, --key, --token; NULL: not given */
+	char *identity[CLI_IDENTITY];             /* what is used; owned */
+	const char *role, *expires;               /* of a token */
+	const char *filter, *limit;               /* of lists: --filter, --limit */
+	bool quiet, watch, silent;                /* silent: no word on standard error (completion) */
 	enum cli_output output;
 	unsigned timeout_s;
 	bool verbose, no_wait, dry_run, once;
@@ -58,6 +64,19 @@ struct http_reply;
 struct http_request cli_http(const struct cli *cli, const char *method, const char *path);
 /* Says that nobody answered, and what to do; CLI_UNREACHABLE or CLI_TIMED_OUT. */
 int cli_unreachable(const struct cli *cli, const struct http_reply *reply);
+/* A word for a shell, on standard error. */
+void cli_print_quoted(const char *word);
+
+/* identity.c: the names of its members ("cacert"), NULL past the end; from options, environment and context (may be NULL) what
+ * is used, CLI_DONE or CLI_FAILED, which was said; what the options say into a context; a client that shows it; as options of curl. */
+const char *identity_name(unsigned i);
+int identity_resolve(struct cli *cli, const struct conf *context);
+void identity_store(const struct cli *cli, struct conf *context);
+void identity_free(struct cli *cli);
+struct http_client;
+struct http_client *cli_client(const struct cli *cli);
+void identity_print_curl(const struct cli *cli);
+
 /* A change: a dry run if one was asked for; else waits for its operation unless told not to, and says how it ended. */
 int cli_change(struct cli *cli, const char *method, const char *path, const json_t *body);
 /* Tells all errors of an answer on standard error, with file and line where they are known. */
@@ -113,6 +132,9 @@ void explain_complete_below(struct cli *cli, const char *kind, const char *word)
 /* Commands: the words behind the verb are in cli->words. */
 int command_get(struct cli *cli);
 int command_describe(struct cli *cli);
+int command_token(struct cli *cli);
+int command_audit(struct cli *cli);
+int command_whoami(struct cli *cli);
 int command_apply(struct cli *cli);
 int command_diff(struct cli *cli);
 int command_validate(struct cli *cli);

@@ -310,7 +310,7 @@ int cli_list_events(struct cli *cli, json_t **list)
 {
 	static const char *const headers[] = { "Accept: application/json", NULL };
 	struct http_request request = cli_http(cli, "GET", "/v1/events?last=0&limit=1000");
-	struct http_client *client = http_client_new();
+	struct http_client *client = cli_client(cli);
 	struct http_reply reply = { 0 };
 	int status;
 
@@ -351,7 +351,7 @@ int command_events(struct cli *cli)
 
 	if (cli->last)
 		return last_events(cli);
-	client = http_client_new();
+	client = cli_client(cli);
 	if (!http_events(client, &request, print_event, cli, &reply))
 		status = cli_unreachable(cli, &reply);
 	http_reply_free(&reply);

@@ -20,6 +20,12 @@ static const char usual_server[] = "unix:/run/sluice/sluiced.sock";
 static const struct schema context_members[] = {
 	{ .name = "name", .type = SCHEMA_NAME, .flags = SCHEMA_REQUIRED, .help = "Its name." },
 	{ .name = "server", .type = SCHEMA_STRING, .flags = SCHEMA_REQUIRED, .help = "unix:PATH or a URL." },
+	{ .name = "cacert", .type = SCHEMA_STRING, .help = "File with the authority of the server." },
+	{ .name = "cert", .type = SCHEMA_STRING, .help = "File with the certificate to show." },
+	{ .name = "key", .type = SCHEMA_STRING, .help = "File with its key." },
+	{ .name = "token",
+	  .type = SCHEMA_STRING,
+	  .help = "The token to show, or @ and the file that holds it." },
 	{ .name = NULL },
 };
 
@@ -95,8 +101,7 @@ static int take_context(struct cli *cli, const char *name)
 		found = conf_item(contexts, "name", name);
 		if (found)
 			cli->server = cli->server_found = text_copy(conf_string(found, "server", ""));
-		else
-			status = no_context(contexts, name, file);
+		status = found ? identity_resolve(cli, found) : no_context(contexts, name, file);
 	}
 	conf_free(document);
 	free(file);
@@ -121,8 +126,10 @@ static int check_server(const char *server)
 int context_resolve(struct cli *cli)
 {
 	const char *server = getenv("SLUICE_SERVER"), *name = getenv("SLUICE_CONTEXT");
-	int status = CLI_DONE;
+	int status = identity_resolve(cli, NULL);
 
+	if (status != CLI_DONE)
+		return status;
 	cli->server = usual_server;
 	if (cli->server_asked)
 		cli->server = cli->server_asked;
@@ -191,13 +198,15 @@ static int set_context(const struct cli *cli, struct conf *document, const char 
 	int status = CLI_DONE;
 
 	if (!cli->server_asked)
-		return cli_usage("context set NAME --server unix:PATH|URL");
+		return cli_usage("context set NAME --server unix:PATH|URL [--cacert FILE] [--cert FILE --key "
+		                 "FILE] [--token TOKEN|@FILE]");
 	if (check_server(cli->server_asked) != CLI_DONE)
 		return CLI_USAGE;
 	drop(document, name);
 	item = conf_new(with_contexts(document), CONF_GROUP, NULL);
 	conf_set_string(item, "name", name);
 	conf_set_string(item, "server", cli->server_asked);
+	identity_store(cli, item);
 	if (!schema_check(file_members, document, &errors)) {
 		error_format(&errors.list[0], line, sizeof(line));
 		fprintf(stderr, "sluice: %s\n", line);

@@ -20,6 +20,10 @@ const struct cli_text cli_statuses[] = {
 
 const struct cli_text cli_variables[] = {
 	{ "SLUICE_SERVER", "where sluiced is, as --server" },
+	{ "SLUICE_CACERT", "as --cacert" },
+	{ "SLUICE_CERT", "as --cert" },
+	{ "SLUICE_KEY", "as --key" },
+	{ "SLUICE_TOKEN", "as --token" },
 	{ "SLUICE_CONTEXT", "the context to take, as --context" },
 	{ "SLUICE_CONFIG", "the file of contexts (~/.config/sluice/contexts.cfg, or below XDG_CONFIG_HOME)" },
 	{ "SLUICE_OUTPUT", "form of the output, as -o" },

@@ -100,6 +100,16 @@ static bool take_flag(struct cli *cli, int option)
 	}
 }
 
+static bool take_identity(struct cli *cli, int option)
+{
+	static const char letters[] = "AXKT"; /* in the order of the members */
+	const char *at = strchr(letters, option);
+
+	if (at)
+		cli->identity_asked[at - letters] = optarg;
+	return at;
+}
+
 static bool take_option(struct cli *cli, int option)
 {
 	switch (option) {
@@ -135,11 +145,17 @@ static bool take_option(struct cli *cli, int option)
 	case 'm':
 		cli->comment = optarg;
 		return true;
+	case 'R':
+		cli->role = optarg;
+		return true;
+	case 'E':
+		cli->expires = optarg;
+		return true;
 	case 'r':
 		cli->revision = optarg;
 		return true;
 	default:
-		return take_flag(cli, option);
+		return take_identity(cli, option) || take_flag(cli, option);
 	}
 }
 
@@ -285,5 +301,6 @@ int main(int argc, char **argv)
 		status = run_verb(&cli, argc, argv, seen, help);
 	conf_free(cli.document);
 	free(cli.server_found);
+	identity_free(&cli);
 	return flush(status);
 }

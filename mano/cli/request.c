@@ -88,8 +88,7 @@ void cli_problem(const struct cli *cli, const json_t *answer)
 	print_problem(cli, answer, 422);
 }
 
-/* A word for a shell. */
-static void print_quoted(const char *word)
+void cli_print_quoted(const char *word)
 {
 	fputc('\'', stderr);
 	for (; *word; word++) {
@@ -109,14 +108,15 @@ static void print_curl(const struct cli *cli, const char *method, const char *pa
 	fprintf(stderr, "+ curl -X %s ", method);
 	if (local) {
 		fprintf(stderr, "--unix-socket ");
-		print_quoted(cli->server + 5);
+		cli_print_quoted(cli->server + 5);
 		fputc(' ', stderr);
 	}
+	identity_print_curl(cli);
 	full = text_format("%s%s", local ? "http://sluiced" : cli->server, path);
-	print_quoted(full);
+	cli_print_quoted(full);
 	if (text) {
 		fprintf(stderr, " -H 'Content-Type: application/json' -d ");
-		print_quoted(text);
+		cli_print_quoted(text);
 	}
 	fprintf(stderr, "\n");
 	free(full);
@@ -169,7 +169,7 @@ static int exchange(struct cli *cli, const char *method, const char *path, const
 		                        .method = method,
 		                        .path = path,
 		                        .timeout_ms = patience(cli, method, path) };
-	struct http_client *client = http_client_new();
+	struct http_client *client = cli_client(cli);
 	struct http_reply reply = { 0 };
 	json_t *got = NULL;
 	int status = CLI_UNREACHABLE;

@@ -7,6 +7,10 @@
 const struct cli_option cli_options[] = {
 	{ "server", 's', "unix:PATH|URL", false, true, "where sluiced is" },
 	{ "context", 'C', "NAME", false, true, "a context to take that from (sluice context)" },
+	{ "cacert", 'A', "FILE", false, true, "of the authority that an https server must be of" },
+	{ "cert", 'X', "FILE", false, true, "certificate to show to it" },
+	{ "key", 'K', "FILE", false, true, "its key" },
+	{ "token", 'T', "TOKEN|@FILE", false, true, "token to show to it; @: to be read from a file" },
 	{ "output", 'o', "FORM", true, true, "table, wide, json, yaml or name" },
 	{ "quiet", 'q', NULL, true, true, "no progress and no remarks, errors only" },
 	{ "verbose", 'v', NULL, true, true, "print each request as curl" },
@@ -34,6 +38,9 @@ const struct cli_option cli_options[] = {
 	{ "confirm", 'k', "TIME", false, false,
 	  "undo the change after that time (60s, 5m) unless sluice confirm comes first" },
 	{ "comment", 'm', "TEXT", false, false, "why, for the history" },
+	{ "role", 'R', "ROLE", false, false, "viewer, operator or admin" },
+	{ "expires", 'E', "TIME", false, false,
+	  "when it ends: 90d, 12h, or 2030-01-31T12:00:00Z; else never" },
 	{ "packets", 'c', "N", false, false, "how many packets at most" },
 	{ "seconds", 'S', "N", false, false, "how long at most" },
 	{ NULL, 0, NULL, false, false, NULL },
@@ -140,8 +147,21 @@ const struct cli_verb cli_verbs[] = {
 	  "sluice explain chain.path\tone member: type, range, default, meaning\n"
 	  "sluice explain firewall.rules\tall members of a list of a function\n",
 	  command_explain, false },
+	{ "token", "token list|create|show|revoke [NAME]",
+	  "tokens that let their owners in", "role expires filter limit",
+	  "sluice token create ci --role operator --expires 90d\tprinted this once\n"
+	  "sluice token revoke ci\tfrom now on it lets nobody in\n",
+	  command_token, false },
+	{ "whoami", "whoami", "who one is to sluiced, and with which role", "",
+	  "sluice whoami\tsubject and role\n", command_whoami, false },
+	{ "audit", "audit", "who changed what, newest first", "last filter limit",
+	  "sluice audit --last 20\tthe newest\n"
+	  "sluice audit --filter '(eq,who,ci);(gte,status,400)' -o json\twhat a token was refused\n",
+	  command_audit, false },
 	{ "context", "context list|set|use|delete [NAME]", "which sluiced is spoken to", "dry-run",
 	  "sluice context set lab --server unix:/run/lab/sluiced.sock\tremember one\n"
+	  "sluice context set far --server https://192.0.2.1:8443 --cacert ca.crt --token @far.token\tover "
+	  "TLS\n"
 	  "sluice context use lab\ttake it from now on\n",
 	  command_context, true },
 	{ "completion", "completion bash|zsh|fish", "completion for a shell", "",

@@ -418,6 +418,64 @@ class Options(mano.Case):
         self.assertIn("Address already in use", said)
 
 
+class CommandLine(AccessCase):
+    CLI = os.environ.get("SLUICE_CLI", "sluice")
+
+    def sluice(self, status, *words, **environment):
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_")}
+        clean.update(HOME=self.s.folder, **environment)
+        done = subprocess.run([self.CLI, *words], capture_output=True, env=clean, timeout=120, text=True)
+        self.assertEqual(done.returncode, status, f"{words}: {done.stdout}\n{done.stderr}")
+        return done
+
+    def far(self, *more):
+        return ("--server", "https://" + self.at, "--cacert", self.ca, *more)
+
+    def test_the_context_of_the_first_start(self):
+        shown = self.sluice(0, "whoami", "-o", "json", SLUICE_CONFIG=os.path.join(self.folder, "contexts.cfg"))
+        self.assertEqual(json.loads(shown.stdout)["how"], "certificate")
+
+    def test_tokens(self):
+        admin = self.far("--token", "@" + os.path.join(self.folder, "admin.token"))
+        made = self.sluice(0, "token", "create", "ci", "--role", "operator", "--expires", "90d", *admin)
+        self.assertIn("the only time", made.stderr)
+        ci = made.stdout.strip()
+        self.assertRegex(ci, r"^sluice_[0-9a-f]{64}$")
+        self.assertIn("operator", self.sluice(0, "token", "list", *admin).stdout)
+        self.assertNotIn(ci, self.sluice(0, "token", "show", "ci", "-o", "json", *admin).stdout)
+        shown = self.sluice(0, "whoami", "-o", "json", *self.far(), SLUICE_TOKEN=ci)
+        self.assertEqual(json.loads(shown.stdout)["subject"], "ci")
+        self.assertIn("needs the role admin", self.sluice(1, "token", "list", *self.far("--token", ci)).stderr)
+        self.sluice(4, "token", "create", "ci", "--role", "viewer", *admin)
+        self.sluice(7, "token", "create", "x", "--role", "god", *admin)
+        self.sluice(0, "token", "revoke", "ci", *admin)
+        self.sluice(3, "token", "revoke", "ci", *admin)
+        self.sluice(3, "token", "revoke", "a/b", *admin)
+        self.assertIn("not known here", self.sluice(1, "whoami", *self.far("--token", ci)).stderr)
+        lines = json.loads(self.sluice(0, "audit", "-o", "json", "--filter", "(eq,path,/v1/tokens/ci)", *admin).stdout)
+        self.assertEqual([line["status"] for line in lines], [404, 204])
+        self.assertIn("WHO", self.sluice(0, "audit", "--last", "3", *admin).stdout)
+
+    def test_contexts(self):
+        key = os.path.join(self.folder, "admin.key")
+        self.sluice(0, "context", "set", "far", *self.far("--cert", os.path.join(self.folder, "admin.crt"), "--key", key))
+        self.assertEqual(json.loads(self.sluice(0, "whoami", "-o", "json", "--context", "far").stdout)["subject"], "admin")
+        self.sluice(0, "context", "set", "token", *self.far("--token", "@" + os.path.join(self.folder, "admin.token")))
+        shown = self.sluice(0, "whoami", "-v", "-o", "json", "--context", "token")
+        self.assertEqual(json.loads(shown.stdout)["how"], "token")
+        self.assertNotIn(self.admin, shown.stderr)
+        done = subprocess.run(["sh", "-c", shown.stderr[2:]], capture_output=True, timeout=60,
+                              env={**os.environ, "SLUICE_TOKEN": self.admin})
+        self.assertEqual(json.loads(done.stdout)["how"], "token", done.stderr)
+        with open(os.path.join(self.s.folder, ".config", "sluice", "contexts.cfg")) as file:
+            self.assertNotIn(self.admin, file.read())
+
+    def test_whom_it_does_not_believe(self):
+        self.assertIn("certificate", self.sluice(6, "whoami", "--server", "https://" + self.at).stderr)
+        self.assertIn("no/where", self.sluice(1, "whoami", *self.far("--token", "@/no/where")).stderr)
+        self.assertIn("expected a client certificate", self.sluice(1, "whoami", *self.far()).stderr)
+
+
 class Sixes(mano.Case):
     """In a network of its own, where there is IPv6 for certain."""
     double = True
