@@ -199,15 +199,20 @@ class Sluiced:
 
             wait_for(balanced, 10, f"counters of {folder} add up")
 
-    def close(self):
-        if self.process and self.process.poll() is None:
-            self.kill()
-        for pid in self.pids():
+    def all_ended(self):
+        """Kills what runs; again and again, as sluiced may have been killed while it started a process."""
+        pids = self.pids()
+        for pid in pids:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        wait_for(lambda: not self.pids(), what="all processes have ended")
+        return not pids
+
+    def close(self):
+        if self.process and self.process.poll() is None:
+            self.kill()
+        wait_for(self.all_ended, what="all processes have ended")
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
