@@ -27,6 +27,8 @@ enum cli_output { OUTPUT_TABLE, OUTPUT_WIDE, OUTPUT_JSON, OUTPUT_YAML, OUTPUT_NA
 
 /* Who the user is to sluiced; see identity.c. */
 enum { CLI_CACERT, CLI_CERT, CLI_KEY, CLI_TOKEN, CLI_IDENTITY };
+/* What getopt answers for options that have no letter. */
+enum { OPTION_IDENTITY = 256, OPTION_ROLE = OPTION_IDENTITY + CLI_IDENTITY, OPTION_EXPIRES };
 
 struct cli {
 	const char *server;       /* unix:PATH or a URL; never NULL once a verb runs that asks sluiced */

@@ -102,12 +102,11 @@ static bool take_flag(struct cli *cli, int option)
 
 static bool take_identity(struct cli *cli, int option)
 {
-	static const char letters[] = "AXKT"; /* in the order of the members */
-	const char *at = strchr(letters, option);
+	int member = option - OPTION_IDENTITY;
 
-	if (at)
-		cli->identity_asked[at - letters] = optarg;
-	return at;
+	if (member >= 0 && member < CLI_IDENTITY)
+		cli->identity_asked[member] = optarg;
+	return member >= 0 && member < CLI_IDENTITY;
 }
 
 static bool take_option(struct cli *cli, int option)
@@ -145,10 +144,10 @@ static bool take_option(struct cli *cli, int option)
 	case 'm':
 		cli->comment = optarg;
 		return true;
-	case 'R':
+	case OPTION_ROLE:
 		cli->role = optarg;
 		return true;
-	case 'E':
+	case OPTION_EXPIRES:
 		cli->expires = optarg;
 		return true;
 	case 'r':
