@@ -309,7 +309,7 @@ static bool print_event(void *user, const struct http_event *event)
 int cli_list_events(struct cli *cli, json_t **list)
 {
 	static const char *const headers[] = { "Accept: application/json", NULL };
-	struct http_request request = cli_http(cli, "GET", "/v1/events?last=0&limit=1000");
+	struct http_request request = cli_http(cli, "GET", "/v1/events?last=0");
 	struct http_client *client = cli_client(cli);
 	struct http_reply reply = { 0 };
 	int status;

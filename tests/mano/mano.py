@@ -167,7 +167,7 @@ class Sluiced:
         return self.get(f"/v1/services/{name}").json
 
     def events(self, kind=None, subject=None):
-        where = "/v1/events?last=0&limit=1000" + (f"&kind={kind}" if kind else "") + (f"&subject={subject}" if subject else "")
+        where = "/v1/events?last=0" + (f"&kind={kind}" if kind else "") + (f"&subject={subject}" if subject else "")
         return self.get(where, {"Accept": "application/json"}).json
 
     def pids(self):

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The command line where no service is needed: words, forms of output, contexts, completion, explanations."""
+import http.server
 import json
 import os
 import pty
+import socketserver
 import subprocess
+import threading
 import unittest
+import urllib.parse
 
 from cli import CliCase
 from lab import program
@@ -91,6 +95,30 @@ class Words(CliCase):
         self.assertTrue(shown.startswith("+ curl "), shown)
         done = subprocess.run(["sh", "-c", shown[2:]], stdout=subprocess.PIPE, check=True)
         self.assertEqual(json.loads(done.stdout)[0]["name"], json.loads(self.expect(0, "get", "nodes", "-o", "json").stdout)[0]["name"])
+
+    def test_last_events_of_many(self):
+        """Of a sluiced with more events than a page: an answer that is cut short holds the first, not the last."""
+        path = os.path.join(self.lab.folder, "many.sock")
+
+        class Many(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
+                events = [{"id": i, "time": "now", "kind": "k", "subject": "s", "message": f"event {i}"} for i in range(1, 3001)]
+                body = json.dumps(events[:int(query.get("limit", ["4096"])[0])]).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        with socketserver.UnixStreamServer(path, Many) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            lines = self.expect(0, "events", "--last", "2", "--server", f"unix:{path}").stdout.splitlines()
+            server.shutdown()
+        self.assertEqual([line.rsplit(" ", 1)[1] for line in lines], ["2999", "3000"])
 
     def test_where_sluiced_is(self):
         away = "unix:" + os.path.join(self.lab.folder, "nobody")
