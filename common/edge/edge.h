@@ -168,6 +168,9 @@ uint64_t edge_tick(struct edge_worker *ew, const struct edge_table *table, uint6
 /* Announces a port's addresses and claims (gratuitous ARP, unsolicited NA); worker 0. */
 void edge_announce(struct edge_worker *ew, const struct edge_table *table, uint16_t port, uint64_t now);
 
+/* A port's interface went away and came back: who its neighbours are is asked anew. Worker 0. */
+void edge_port_renewed(struct edge_worker *ew, uint16_t port);
+
 /* Operational state for REST, control thread: "neighbours", "routes", "ports", "claims". 0 or -ENOENT. */
 int edge_show(struct edge *edge, const struct edge_table *table, const char *topic, json_t **out);
 

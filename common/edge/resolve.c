@@ -193,6 +193,20 @@ static void fall_due(struct edge_worker *ew, const struct edge_table *table, uin
 	}
 }
 
+void edge_port_renewed(struct edge_worker *ew, uint16_t port)
+{
+	struct edge *edge = ew->edge;
+
+	for (uint32_t i = edge->live_count; i-- > 0;) {
+		uint32_t id = edge->live[i];
+
+		/* What is being asked for now goes on being asked for: packets may wait for it. */
+		if (adjacency_of(edge, id)->port == port &&
+		    neighbour_of(edge, id)->state != NEIGHBOUR_INCOMPLETE)
+			neighbour_retire(edge, id);
+	}
+}
+
 static void look_after(struct edge_worker *ew, const struct edge_table *table, uint32_t id, uint64_t now)
 {
 	struct neighbour *n = neighbour_of(ew->edge, id);

@@ -25,7 +25,8 @@ struct change {
 	struct conf *document;
 	bool dry;
 	struct errors *errors;
-	uint64_t new_ports, new_nfs; /* bit i: slot i is new */
+	uint64_t new_ports, new_nfs;                /* bit i: slot i is new */
+	const struct conf *where[ENGINE_PORTS_MAX]; /* of new ports, for errors */
 };
 
 /* --- checks --- */
@@ -134,6 +135,7 @@ static bool reserve_port(struct change *c, const struct conf *where, const char 
 	snprintf(free_slot->device, sizeof(free_slot->device), "%s", device);
 	snprintf(free_slot->netns, sizeof(free_slot->netns), "%s", netns);
 	c->new_ports |= UINT64_C(1) << (free_slot - c->engine->ports);
+	c->where[free_slot - c->engine->ports] = where;
 	return true;
 }
 
@@ -155,6 +157,24 @@ static void reserve_hop(struct change *c, const struct conf *hop)
 	}
 }
 
+/* Two ports on one device would each receive all of its packets. */
+static void check_device(struct change *c, const struct conf *ports, size_t number)
+{
+	const struct conf *p = conf_at(ports, number);
+	const char *device = conf_string(p, "device", "");
+
+	if (port_url_shared(device))
+		return;
+	for (size_t i = 0; i < number; i++) {
+		const struct conf *other = conf_at(ports, i);
+
+		if (strcmp(conf_string(other, "device", ""), device) == 0 &&
+		    strcmp(conf_string(other, "netns", ""), conf_string(p, "netns", "")) == 0)
+			conf_error(c->errors, conf_get(p, "device"), "duplicate-device",
+			           "port \"%s\" has this device already", conf_string(other, "name", ""));
+	}
+}
+
 static void reserve_ports(struct change *c)
 {
 	const struct conf *ports = conf_get(conf_get(c->document, "edge"), "ports"),
@@ -164,8 +184,9 @@ static void reserve_ports(struct change *c)
 		const struct conf *p = conf_at(ports, i);
 		const char *name = conf_string(p, "name", "");
 
-		reserve_port(c, p, name, conf_string(p, "as", name), conf_string(p, "device", ""),
-		             conf_string(p, "netns", ""));
+		check_device(c, ports, i);
+		reserve_port(c, conf_get(p, "device"), name, conf_string(p, "as", name),
+		             conf_string(p, "device", ""), conf_string(p, "netns", ""));
 	}
 	for (size_t i = 0; i < conf_count(hops); i++)
 		reserve_hop(c, conf_at(hops, i));
@@ -323,6 +344,7 @@ static bool open_port(struct change *c, unsigned number)
 		.number = (uint16_t)number,
 		.queues = (uint16_t)engine->sizes.workers,
 		.pool = engine->pool,
+		.where = c->where[number],
 	};
 
 	slot->port = port_open(&options, c->errors);
@@ -346,8 +368,32 @@ static void clear_port(struct engine *engine, unsigned number)
 	memset(slot, 0, sizeof(*slot));
 }
 
+static bool has_hop(const struct snapshot *s, unsigned number)
+{
+	for (unsigned i = 0; i < s->path_count; i++)
+		for (unsigned k = 0; s->paths[i] && k < s->paths[i]->count; k++)
+			if (!s->paths[i]->positions[k].nf && s->paths[i]->positions[k].hop == number)
+				return true;
+	return false;
+}
+
+/* Names of paths and hops that the configuration does not have (any more): their places are free. */
+static void forget_names(struct engine *engine, const struct snapshot *s)
+{
+	for (unsigned i = 0; i < ENGINE_PATHS_MAX; i++)
+		if (!s->paths[i] && engine->path_names[i][0]) {
+			engine->path_names[i][0] = '\0';
+			sample_forget_path(engine, i);
+		}
+	for (unsigned i = 0; i < ENGINE_HOPS_MAX; i++)
+		if (engine->hop_names[i][0] && !has_hop(s, i))
+			engine->hop_names[i][0] = '\0';
+}
+
 static void take_back(struct change *c)
 {
+	if (c->engine->document)
+		forget_names(c->engine, atomic_load(&c->engine->snapshot));
 	for (unsigned i = 0; i < ENGINE_PORTS_MAX; i++)
 		if (c->new_ports >> i & 1)
 			clear_port(c->engine, i);
@@ -418,11 +464,7 @@ static void clear_gone(struct engine *engine, const struct snapshot *s)
 	for (unsigned i = 0; i < ENGINE_NFS_MAX; i++)
 		if (engine->nfs[i] && !s->nfs[i])
 			free_nf(engine, i);
-	for (unsigned i = 0; i < ENGINE_PATHS_MAX; i++)
-		if (!s->paths[i] && engine->path_names[i][0]) {
-			engine->path_names[i][0] = '\0';
-			sample_forget_path(engine, i);
-		}
+	forget_names(engine, s);
 }
 
 static void publish(struct engine *engine, struct snapshot *next)
@@ -432,12 +474,16 @@ static void publish(struct engine *engine, struct snapshot *next)
 	names_save(engine);
 	found_sessions(engine, next);
 	handover_hold(engine, next);
+	pthread_mutex_lock(&engine->link_lock);
 	engine_see_links(engine, next);
 	atomic_store_explicit(&engine->snapshot, next, memory_order_release);
+	pthread_mutex_unlock(&engine->link_lock);
 	engine->revision = next->revision;
 	handover_resume(engine);
 	engine_grace(engine);
 	snapshot_carry(previous, next);
+	pthread_mutex_lock(&engine->link_lock); /* who looked at the links of the previous one has done so */
+	pthread_mutex_unlock(&engine->link_lock);
 	snapshot_free(previous);
 	memset(next->nf_carried, 0, sizeof(next->nf_carried));
 	retire_note(engine, next);

@@ -193,6 +193,7 @@ struct engine *engine_new(const struct conf *document, const struct engine_optio
 	if (options->check)
 		engine->sizes.mbufs = CHECK_MBUFS;
 	pthread_mutex_init(&engine->lock, NULL);
+	pthread_mutex_init(&engine->link_lock, NULL);
 	pthread_mutex_init(&engine->look_lock, NULL);
 	clock_start(&engine->clock);
 	if (!parts(engine, errors) || !new_workers(engine, errors) || !new_heartbeat(engine, errors)) {
@@ -297,11 +298,27 @@ void engine_see_links(struct engine *engine, const struct snapshot *snapshot)
 	}
 }
 
+static void renew_neighbours(struct worker *w, void *ports)
+{
+	for (unsigned i = 0; i < ENGINE_PORTS_MAX; i++)
+		if (*(uint64_t *)ports >> i & 1)
+			edge_port_renewed(w->edge, (uint16_t)i);
+}
+
 void engine_poll_links(struct engine *engine)
 {
-	pthread_mutex_lock(&engine->lock);
-	engine_see_links(engine, atomic_load(&engine->snapshot));
-	pthread_mutex_unlock(&engine->lock);
+	const struct snapshot *snapshot;
+	uint64_t renewed = 0;
+
+	pthread_mutex_lock(&engine->link_lock);
+	snapshot = atomic_load(&engine->snapshot);
+	for (unsigned i = 0; i < snapshot->port_count; i++)
+		if (snapshot->ports[i].role != PORT_UNUSED && port_tend(engine->ports[i].port))
+			renewed |= UINT64_C(1) << i;
+	engine_see_links(engine, snapshot);
+	pthread_mutex_unlock(&engine->link_lock);
+	if (renewed)
+		engine_call(engine, 0, renew_neighbours, &renewed);
 }
 
 void engine_free(struct engine *engine)
@@ -322,6 +339,7 @@ void engine_free(struct engine *engine)
 	free(engine->names_text);
 	conf_free(engine->document);
 	pthread_mutex_destroy(&engine->look_lock);
+	pthread_mutex_destroy(&engine->link_lock);
 	pthread_mutex_destroy(&engine->lock);
 	free(engine);
 }

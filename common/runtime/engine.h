@@ -69,7 +69,10 @@ struct engine {
 	pthread_t threads[ENGINE_WORKERS_MAX];
 	uint8_t bucket_worker[256]; /* owner of each bucket */
 	_Atomic bool stopping;
-	_Atomic bool holding;      /* outside ports are not received from for a moment (handover.h) */
+	_Atomic bool holding; /* outside ports are not received from for a moment (handover.h) */
+	/* Held while state words of hops are written and while a snapshot takes another's place: whoever holds it may follow `snapshot` to
+	 * its links. For moments only, unlike `lock`. */
+	pthread_mutex_t link_lock;
 	pthread_mutex_t look_lock; /* guards trace, capture */
 	struct trace *trace;       /* the present or last one; NULL: none */
 	struct capture *capture;   /* likewise */
@@ -95,7 +98,7 @@ struct engine {
 	        layout_left[ENGINE_LAYOUTS_MAX];
 	_Atomic uint8_t hop_up
 	        [ENGINE_HOPS_MAX]; /* state words of hops: workers read them, whoever sees a link change writes them */
-	char hop_names[ENGINE_HOPS_MAX][NF_NAME_MAX];
+	char hop_names[ENGINE_HOPS_MAX][2 * NF_NAME_MAX];
 };
 
 /* The schema of the whole document; functions' `config` is SCHEMA_ANY in it and checked by its class. */
@@ -111,7 +114,7 @@ void engine_free(struct engine *engine);
  * was not dry; the caller's otherwise. Blocks for as long as compiles, port probes and grace periods take. Control thread; takes the lock. */
 bool engine_apply(struct engine *engine, struct conf *document, bool dry, struct errors *errors);
 
-/* Watches links of hops and wakes ports' interrupts: to be called a few times a second by the control thread. */
+/* Watches links of hops and tends ports: to be called a few times a second by the control thread. */
 void engine_poll_links(struct engine *engine);
 
 /* Runs fn on one worker between two turns and waits for it. Control thread. */

@@ -21,7 +21,7 @@ void engine_read_sizes(const struct conf *document, struct engine_sizes *sizes);
 /* Waits until every worker has begun another turn; says so if one takes longer than a second. */
 void engine_grace(struct engine *engine);
 
-/* Writes the state words of the hops that a snapshot has. Under the lock. */
+/* Writes the state words of the hops that a snapshot has. Under link_lock. */
 void engine_see_links(struct engine *engine, const struct snapshot *snapshot);
 
 /* Frees the running snapshot, functions and ports; the workers have stopped. */

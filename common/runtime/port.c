@@ -14,48 +14,57 @@ const struct port_kind port_kinds[] = {
 	  "of a hop",
 	  port_open_vhost,
 	  { "queues" },
+	  false,
 	  false },
 	{ "virtio",
 	  "virtio:PATH[?queues=N]: virtio-user front end, listens on PATH; the function's side of a hop",
 	  port_open_virtio,
 	  { "queues" },
+	  false,
 	  false },
 	{ "af_packet",
 	  "af_packet:INTERFACE: a kernel interface, all of its packets",
 	  port_open_af_packet,
 	  { NULL },
+	  false,
 	  false },
 	{ "tap",
 	  "tap:NAME[?queues=N&persist=1]: a TAP; its other end is the kernel of the namespace",
 	  port_open_tap,
 	  { "queues", "persist" },
+	  false,
 	  false },
 	{ "pci",
 	  "pci:ADDRESS: a NIC or virtual function bound to vfio-pci or uio",
 	  port_open_pci,
 	  { NULL },
+	  false,
 	  false },
 	{ "pcap",
 	  "pcap:RX_FILE[,TX_FILE]: reads one capture once, writes another",
 	  port_open_pcap,
 	  { NULL },
-	  false },
+	  false,
+	  true },
 	{ "null",
 	  "null:[?size=BYTES&receive=0]: sends to nowhere; receives blank frames unless receive=0",
 	  port_open_null,
 	  { "size", "receive" },
+	  true,
 	  true },
 	{ "replay",
 	  "replay:FILE[?frames=N]: plays a capture (its first N frames) round and round, sends to nowhere",
 	  port_open_replay,
 	  { "frames" },
-	  false },
+	  false,
+	  true },
 	{ "synth",
 	  "synth:[?flows=N&size=BYTES&seed=N&learn=1&silent=1]: makes flows for benches, sends to nowhere",
 	  port_open_synth,
 	  { "flows", "size", "seed", "learn", "silent" },
+	  true,
 	  true },
-	{ NULL, NULL, NULL, { NULL }, false },
+	{ .prefix = NULL },
 };
 
 static const struct port_kind *kind_of(const char *url, const char **rest)
@@ -142,6 +151,14 @@ bool port_url_check(const char *url, const struct conf *where, struct errors *er
 	return check_options(kind, rest, where, errors);
 }
 
+bool port_url_shared(const char *url)
+{
+	const char *rest = NULL;
+	const struct port_kind *kind = kind_of(url, &rest);
+
+	return !kind || kind->shared;
+}
+
 void port_error(struct errors *errors, const struct port_options *options, const char *code,
                 const char *format, ...)
 {
@@ -151,6 +168,10 @@ void port_error(struct errors *errors, const struct port_options *options, const
 	va_start(args, format);
 	vsnprintf(detail, sizeof(detail), format, args);
 	va_end(args);
+	if (options->where) {
+		conf_error(errors, options->where, code, "%s: %s", options->url, detail);
+		return;
+	}
 	snprintf(path, sizeof(path), "edge.ports[%s]", options->name);
 	errors_add(errors, path, code, NULL, 0, "%s: %s", options->url, detail);
 }
@@ -227,6 +248,11 @@ void port_close(struct port *port)
 bool port_up(struct port *port)
 {
 	return port && port->ops->up(port);
+}
+
+bool port_tend(struct port *port)
+{
+	return port && port->ops->tend && port->ops->tend(port);
 }
 
 uint64_t port_missed(struct port *port)

@@ -28,6 +28,8 @@ struct port_ops {
 	void (*close)(struct port *port);
 	/* Frames that the device had but had no room for, since it was opened; NULL: it cannot tell. Any control thread. */
 	uint64_t (*missed)(struct port *port);
+	/* Looks after what may go away under the port; true: it came back. NULL: nothing does. The main thread, a few times a second. */
+	bool (*tend)(struct port *port);
 };
 
 struct port {
@@ -52,6 +54,7 @@ struct port_options {
 	uint16_t number;
 	uint16_t queues; /* one for each worker, if the device has them */
 	struct rte_mempool *pool;
+	const struct conf *where; /* the place of errors; NULL: they name the port */
 };
 
 /* Opens a port; NULL with errors that name the URL and the way out. Waits for no peer. */
@@ -62,6 +65,8 @@ void port_close(struct port *port);
 bool port_up(struct port *port);
 /* Frames that the device lost for want of room. Any control thread. */
 uint64_t port_missed(struct port *port);
+/* Looks after what the port stands on; true: it is another since the last time. Main thread. */
+bool port_tend(struct port *port);
 /* Counts a frame that is too long; rare, hence any worker. */
 static inline void port_count_oversize(struct port *port)
 {
@@ -69,6 +74,8 @@ static inline void port_count_oversize(struct port *port)
 }
 /* Checks a URL without opening anything; `where` names the place of an error. */
 bool port_url_check(const char *url, const struct conf *where, struct errors *errors);
+/* Whether several ports may have one URL: each is a source or a sink of its own. */
+bool port_url_shared(const char *url);
 
 /* One kind. */
 struct port_kind {
@@ -78,6 +85,7 @@ struct port_kind {
 	             struct errors *errors);
 	const char *options[8]; /* names of what may follow a question mark; all of them are numbers */
 	bool bare;              /* nothing but options follows the colon */
+	bool shared;            /* several ports may have the same URL */
 };
 extern const struct port_kind port_kinds[]; /* ends with prefix NULL */
 
@@ -108,6 +116,9 @@ bool port_ethdev(struct port *port, const struct port_options *options, const ch
 /* port_af_packet.c: binds a packet socket with rings to an interface of the calling thread's network namespace. */
 bool port_af_packet(struct port *port, const struct port_options *options, const char *interface,
                     struct errors *errors);
+
+/* port_kernel.c: makes an interface that the kernel has (again) ours, in the network namespace of `socket`; false: not yet. */
+bool port_prepare_again(int socket, const char *interface);
 
 /* port_tap.c: makes or takes up a TAP in the calling thread's network namespace; a persistent one outlives the port. */
 bool port_tap(struct port *port, const struct port_options *options, const char *name, uint16_t queues,

@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "manage/log.h"
 #include "runtime/port.h"
 #include "runtime/port_whole.h"
 
@@ -44,7 +45,8 @@ struct af_packet {
 	int fd;
 	void *map;
 	struct ring rx, tx;
-	int interface;
+	_Atomic int interface; /* its index; another when it went away and came back */
+	bool lost;
 	_Atomic uint64_t missed; /* what the kernel's count held before it was asked last; asking clears it */
 	struct whole whole;
 };
@@ -230,7 +232,7 @@ static uint16_t af_packet_tx(struct port *port, unsigned queue, struct rte_mbuf 
 	return sent;
 }
 
-/* Asked by its index: one of the same name may have taken its place, which this socket does not see. */
+/* Asked by its index: one of the same name may have taken its place, which this socket does not see before it is tended. */
 static bool af_packet_up(struct port *port)
 {
 	struct af_packet *a = port->private;
@@ -260,9 +262,6 @@ static void af_packet_close(struct port *port)
 	close(a->fd);
 	free(a);
 }
-
-static const struct port_ops af_packet_ops = { af_packet_rx, af_packet_tx, af_packet_up, af_packet_close,
-	                                       af_packet_missed };
 
 static bool make_rings(struct af_packet *a)
 {
@@ -294,39 +293,78 @@ static bool make_rings(struct af_packet *a)
 	return true;
 }
 
-static bool attach(struct af_packet *a, struct port *port, const char *interface)
+/* Binds the socket, whose rings stay, to the interface that has this name now. */
+static bool attach(struct af_packet *a, const char *interface, struct ifreq *mac)
 {
 	struct sockaddr_ll address = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
 	struct packet_mreq promiscuous = { .mr_type = PACKET_MR_PROMISC };
 	struct ifreq request = { 0 };
 
-	a->interface = (int)if_nametoindex(interface);
-	address.sll_ifindex = promiscuous.mr_ifindex = a->interface;
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
+	*mac = request;
+	if (ioctl(a->fd, SIOCGIFINDEX, &request) < 0)
+		return false;
+	address.sll_ifindex = promiscuous.mr_ifindex = request.ifr_ifindex;
 	if (bind(a->fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    ioctl(a->fd, SIOCGIFHWADDR, &request) < 0 ||
+	    ioctl(a->fd, SIOCGIFHWADDR, mac) < 0 ||
 	    setsockopt(a->fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof(promiscuous)) < 0)
 		return false;
-	memcpy(port->mac, request.ifr_hwaddr.sa_data, sizeof(port->mac));
+	a->interface = request.ifr_ifindex;
 	return true;
 }
+
+/* The kernel takes the socket off an interface that goes away, and would not put it on another. */
+static bool is_bound(const struct af_packet *a)
+{
+	struct sockaddr_ll bound = { .sll_ifindex = 0 };
+	socklen_t length = sizeof(bound);
+
+	return getsockname(a->fd, (struct sockaddr *)&bound, &length) < 0 || bound.sll_ifindex > 0;
+}
+
+/* An interface that was taken away (a container's or a VM's that starts anew, a namespace's that is made anew) is taken up again when one of
+ * its name is there. The port keeps its MAC, which its neighbours know: it is promiscuous. */
+static bool af_packet_tend(struct port *port)
+{
+	struct af_packet *a = port->private;
+	const char *interface = strchr(port->url, ':') + 1;
+	struct ifreq request = { 0 };
+
+	if (is_bound(a))
+		return false;
+	if (!a->lost)
+		log_warn("interface-lost", "port=%s interface=%s", port->name, interface);
+	a->lost = true;
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
+	if (ioctl(a->fd, SIOCGIFINDEX, &request) < 0 || !port_prepare_again(a->fd, interface) ||
+	    !attach(a, interface, &request))
+		return false;
+	a->lost = false;
+	log_info("interface-back", "port=%s interface=%s", port->name, interface);
+	return true;
+}
+
+static const struct port_ops af_packet_ops = { af_packet_rx,    af_packet_tx,     af_packet_up,
+	                                       af_packet_close, af_packet_missed, af_packet_tend };
 
 bool port_af_packet(struct port *port, const struct port_options *options, const char *interface,
                     struct errors *errors)
 {
 	struct af_packet *a = calloc(1, sizeof(*a));
+	struct ifreq mac;
 
 	if (!a)
 		return false;
 	port->private = a;
 	a->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	if (a->fd < 0 || !make_rings(a) || !attach(a, port, interface)) {
+	if (a->fd < 0 || !make_rings(a) || !attach(a, interface, &mac)) {
 		port_error(errors, options, "no-interface",
 		           "a packet socket on \"%s\" could not be set up: %s%s", interface, strerror(errno),
 		           errno == EPERM ? " (it takes CAP_NET_RAW)" : "");
 		af_packet_close(port);
 		return false;
 	}
+	memcpy(port->mac, mac.ifr_hwaddr.sa_data, sizeof(port->mac));
 	port->ops = &af_packet_ops;
 	port->rx_queues = port->tx_queues = 1;
 	return true;

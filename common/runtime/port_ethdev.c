@@ -64,7 +64,9 @@ static uint64_t ethdev_missed(struct port *port)
 	return rte_eth_stats_get(port->device, &stats) == 0 ? stats.imissed + stats.rx_nombuf : 0;
 }
 
-static const struct port_ops ethdev_ops = { ethdev_rx, ethdev_tx, ethdev_up, ethdev_close, ethdev_missed };
+static const struct port_ops ethdev_ops = {
+	ethdev_rx, ethdev_tx, ethdev_up, ethdev_close, ethdev_missed, NULL
+};
 
 static uint16_t at_most(uint16_t wanted, uint16_t limit)
 {

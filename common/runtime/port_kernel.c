@@ -111,17 +111,39 @@ static bool turn_up(const struct port_options *options, const char *name, struct
 }
 
 /* An interface that was the kernel's becomes ours: it must not answer beside us. */
-static bool prepare(const struct port_options *options, const char *name, struct errors *errors)
+static void make_ours(int fd, const char *name)
 {
 	static const uint32_t offloads[] = { ETHTOOL_STXCSUM, ETHTOOL_SRXCSUM, ETHTOOL_STSO, ETHTOOL_SGSO,
 		                             ETHTOOL_SGRO };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	no_kernel_ipv6(name);
 	for (unsigned i = 0; i < sizeof(offloads) / sizeof(*offloads); i++)
 		offload_off(fd, name, offloads[i]);
+}
+
+static bool prepare(const struct port_options *options, const char *name, struct errors *errors)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	make_ours(fd, name);
 	close(fd);
 	return turn_up(options, name, errors);
+}
+
+bool port_prepare_again(int socket, const char *interface)
+{
+	int space = ioctl(socket, SIOCGSKNS), old = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	bool entered = space >= 0 && old >= 0 && setns(space, CLONE_NEWNET) == 0;
+
+	if (space >= 0)
+		close(space);
+	if (!entered) {
+		close(old);
+		return false;
+	}
+	make_ours(socket, interface);
+	leave(old);
+	return bring_up(socket, interface);
 }
 
 static bool exists(const struct port_options *options, const char *name, struct errors *errors)

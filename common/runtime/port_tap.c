@@ -112,7 +112,7 @@ static void tap_close(struct port *port)
 	free(tap);
 }
 
-static const struct port_ops tap_ops = { tap_rx, tap_tx, tap_up, tap_close, NULL };
+static const struct port_ops tap_ops = { tap_rx, tap_tx, tap_up, tap_close, NULL, NULL };
 
 /* A persistent interface has one queue or many, as it was made, and must be asked for likewise. */
 static int attach_queue(const char *name, uint16_t queues)

@@ -41,6 +41,23 @@ class Forward(unittest.TestCase):
             self.assertIn(router, done.stdout)
             self.assertRegex(done.stdout, "Time to live exceeded|Hop limit")
 
+    def test_interface_comes_back(self):
+        lab = self.lab
+        engine = lab.engine("back", lab.document(COUNT)).ready()
+        self.assertEqual(lab.ping(lab.SERVER4), 3)
+        for _ in range(2):
+            run("ip", "-n", lab.edge, "link", "del", "wan0")
+            until("it is seen", lambda: not [p for p in engine.get("/v1/state/ports") if p["name"] == "wan"][0]["up"])
+            self.assertEqual(lab.ping(lab.SERVER4, count=1), 0)
+            lab.veth(lab.server, "eth0", lab.edge, "wan0")
+            lab.host(lab.server, "eth0", [f"{lab.SERVER4}/24", f"{lab.SERVER6}/64"], ["198.51.100.2", "2001:db8:2::2"])
+            until("traffic is back", lambda: lab.ping(lab.SERVER4, count=1) == 1)
+            self.assertEqual(lab.ping(lab.SERVER6), 3)
+        self.assertIn("interface-back", engine.logged())
+        features = run("ip", "netns", "exec", lab.edge, "ethtool", "-k", "wan0").stdout
+        self.assertIn("tx-checksumming: off", features)
+        engine.balance()
+
     def hop_documents(self, **engine):
         lab = self.lab
         folder = os.path.join(lab.folder, "hop")
