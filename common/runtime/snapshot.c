@@ -171,10 +171,10 @@ static int link_port(struct build *b, const char *function, const char *path, ch
 
 static int hop_number(struct engine *engine, const char *function, const char *path)
 {
-	char name[NF_NAME_MAX];
+	char name[2 * NF_NAME_MAX];
 	int free_hop = -1;
 
-	snprintf(name, sizeof(name), "%.30s@%.30s", function, path);
+	snprintf(name, sizeof(name), "%s@%s", function, path);
 	for (int i = 0; i < ENGINE_HOPS_MAX; i++) {
 		if (strcmp(engine->hop_names[i], name) == 0)
 			return i;
@@ -182,7 +182,7 @@ static int hop_number(struct engine *engine, const char *function, const char *p
 			free_hop = i;
 	}
 	if (free_hop >= 0)
-		snprintf(engine->hop_names[free_hop], NF_NAME_MAX, "%s", name);
+		snprintf(engine->hop_names[free_hop], sizeof(engine->hop_names[0]), "%s", name);
 	return free_hop;
 }
 
@@ -346,7 +346,7 @@ static bool fill_path(struct build *b, struct path *path, const struct conf *ite
 	return nfp_compile(conf_get(item, "match"), &path->match, b->errors);
 }
 
-static void add_path(struct build *b, const struct conf *item)
+static void add_path(struct build *b, const struct conf *item, size_t order)
 {
 	int id = path_id(b->engine, conf_string(item, "name", ""));
 	struct path *path = id < 0 ? NULL : calloc(1, sizeof(*path));
@@ -356,6 +356,7 @@ static void add_path(struct build *b, const struct conf *item)
 		return;
 	}
 	path->id = (uint16_t)id;
+	path->order = (uint16_t)order;
 	snprintf(path->name, sizeof(path->name), "%s", conf_string(item, "name", ""));
 	b->snapshot->paths[id] = path;
 	if (id >= b->snapshot->path_count)
@@ -421,7 +422,9 @@ static int by_priority(const void *a, const void *z)
 
 	if (x->path->priority != y->path->priority)
 		return x->path->priority > y->path->priority ? -1 : 1;
-	return (int)x->path->id - (int)y->path->id;
+	if (x->path != y->path)
+		return (int)x->path->order - (int)y->path->order;
+	return x->walk - y->walk;
 }
 
 static void add_candidates(struct build *b, uint16_t number)
@@ -490,7 +493,7 @@ struct snapshot *snapshot_build(struct engine *engine, const struct conf *docume
 	outside_ports(&b);
 	compile_functions(&b);
 	for (size_t i = 0; i < conf_count(paths) && errors->count == before; i++)
-		add_path(&b, conf_at(paths, i));
+		add_path(&b, conf_at(paths, i), i);
 	if (errors->count == before)
 		wire(&b);
 	if (errors->count == before)

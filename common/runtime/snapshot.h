@@ -51,6 +51,7 @@ struct path {
 	uint32_t generation; /* moves when a function on it was compiled anew, and with its structure */
 	uint32_t structure;  /* revision with which its positions last changed */
 	int32_t priority;
+	uint16_t order;         /* place in the document: among equals, the first is asked first */
 	uint64_t nf_set;        /* bit i: function (or shadow) with id i stands on it */
 	struct nfp_rules match; /* what enters it; no rules: everything */
 	uint16_t segment_count;

@@ -184,7 +184,7 @@ static const struct schema chain_members[] = {
 	  .min = -1000000,
 	  .max = 1000000,
 	  .otherwise = "0",
-	  .help = "Chains of higher priority are asked first." },
+	  .help = "Chains of higher priority are asked first; among equals, in order." },
 	{ .name = "match", .type = SCHEMA_ANY, .help = "Rules of what the chain takes; none: everything." },
 	{ .name = "onFailure",
 	  .type = SCHEMA_ENUM,
