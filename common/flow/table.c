@@ -288,11 +288,10 @@ static struct session *take_or_evict(struct flow_table *t, unsigned family, bool
 	return s;
 }
 
-enum flow_result flow_reserve(struct flow_table *table, const struct tuple *forward, uint32_t now,
-                              struct session **session)
+enum flow_result table_reserve(struct flow_table *table, const struct tuple *forward,
+                               enum session_class klass, uint32_t now, struct session **session)
 {
 	unsigned family = forward->family == FAMILY_V6;
-	enum session_class klass = first_class(forward);
 	enum flow_result result = FLOW_OK;
 	struct session *s = take_or_evict(table, family, class_half_open(klass), now, &result);
 
@@ -301,9 +300,15 @@ enum flow_result flow_reserve(struct flow_table *table, const struct tuple *forw
 		return result;
 	set_key(table, s, 0, forward);
 	s->klass = (uint8_t)klass;
-	s->last_seen = now;
+	s->last_seen = s->queued = now;
 	table->pool[family].half_open += class_half_open(klass);
 	return FLOW_OK;
+}
+
+enum flow_result flow_reserve(struct flow_table *table, const struct tuple *forward, uint32_t now,
+                              struct session **session)
+{
+	return table_reserve(table, forward, first_class(forward), now, session);
 }
 
 enum flow_result flow_commit(struct flow_table *table, struct session *s, const struct tuple *reverse)
@@ -324,7 +329,7 @@ enum flow_result flow_commit(struct flow_table *table, struct session *s, const 
 		table->counters.full++;
 	if (result != FLOW_OK)
 		return result;
-	list_append(table, s, LIST_STEPS - 1, s->last_seen);
+	list_append(table, s, LIST_STEPS - 1, s->queued);
 	table->counters.opened++;
 	table->counters.live++;
 	table->counters.per_class[s->klass]++;
@@ -380,20 +385,24 @@ static struct session *holder(struct flow_table *table, struct session *s)
 	return s;
 }
 
-struct session *flow_rezone(struct flow_table *table, struct session *s, uint16_t zone0, uint16_t zone1)
+struct session *flow_rekey(struct flow_table *table, struct session *s, const struct tuple *forward,
+                           const struct tuple *reverse)
 {
-	uint16_t before[2] = { s->key[0].zone, s->key[1].zone };
+	struct tuple before[2];
 	struct session *other = NULL;
 
+	session_tuple(s, 0, &before[0]);
+	session_tuple(s, 1, &before[1]);
 	session_write_begin(s);
 	take_keys_out(table, s);
-	s->key[0].zone = zone0;
+	set_key(table, s, 0, forward);
 	if (!(s->flags & SESSION_ONEWAY))
-		s->key[1].zone = zone1;
+		set_key(table, s, 1, reverse);
 	if (index_add_session(table, s) != FLOW_OK) {
 		other = holder(table, s);
-		s->key[0].zone = before[0];
-		s->key[1].zone = before[1];
+		set_key(table, s, 0, &before[0]);
+		if (!(s->flags & SESSION_ONEWAY))
+			set_key(table, s, 1, &before[1]);
 		index_add_session(table, s); /* there was room a moment ago */
 	}
 	session_write_end(s);

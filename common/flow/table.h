@@ -78,9 +78,10 @@ void flow_abandon(struct flow_table *table, struct session *s);
 /* Unlinks and frees a session. The caller has told the functions before. */
 void flow_remove(struct flow_table *table, struct session *s);
 
-/* Gives a session's keys other zones. NULL: done; else nothing has changed, and the answer is the session that has one of these keys (s itself: no
- * room in the index). */
-struct session *flow_rezone(struct flow_table *table, struct session *s, uint16_t zone0, uint16_t zone1);
+/* Gives a session other keys of the same family and protocol (`reverse` is not looked at for SESSION_ONEWAY). NULL: done; else nothing has
+ * changed, and the answer is the session that has one of these keys (s itself: no room in the index). */
+struct session *flow_rekey(struct flow_table *table, struct session *s, const struct tuple *forward,
+                           const struct tuple *reverse);
 
 /* The clock of round-trip times, microseconds, wraps: to be set once a turn. Where TCP's quality is summed by path (flow/quality.h): `count` paths; set
  * once at start, kept by the caller until the table is freed. */

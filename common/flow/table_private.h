@@ -212,6 +212,10 @@ void index_remove(struct flow_table *t, const struct session_key *key, uint32_t 
 /* Both keys of a session; FLOW_OK, FLOW_CLASH or FLOW_FULL, and then nothing is left behind. */
 enum flow_result index_add_session(struct flow_table *t, struct session *s);
 
+/* table.c: flow_reserve() for a session of this class. */
+enum flow_result table_reserve(struct flow_table *table, const struct tuple *forward,
+                               enum session_class klass, uint32_t now, struct session **session);
+
 /* lists.c: the rings of sessions that wait for their time. */
 void lists_init(struct flow_table *t);
 void list_append(struct flow_table *t, struct session *s, unsigned step, uint32_t when);

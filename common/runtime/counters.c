@@ -17,6 +17,8 @@ static const struct engine_counter_info totals[C_FIRST_DROP] = {
 	[C_PATH_CHANGED] = { "path-changed", "Sessions closed because their path is gone.", false },
 	[C_REVIEWED] = { "reviewed", "Sessions judged anew after a change of policy.", false },
 	[C_ADOPTED] = { "adopted", "Sessions of a predecessor process that go on.", false },
+	[C_TRANSFERS] = { "transfers", "Frames that brought sessions from other processes.", false },
+	[C_TRANSFER_LOST] = { "transfers-lost", "Sessions that a link did not take.", false },
 	[C_NOT_ADOPTED] = { "not-adopted",
 	                    "Sessions of a predecessor process whose path or functions cannot go on with "
 	                    "them.",
@@ -49,6 +51,9 @@ static const struct engine_counter_info drops[ENGINE_COUNTERS - C_NOT_FOR_ME] = 
 	        C_NOT_FOR_ME] = { "fragment-timeout", "A fragment waited for its first one too long.", true },
 	[C_NO_MBUF -
 	        C_NOT_FOR_ME] = { "no-mbuf", "No packet buffer was free for a packet of our own.", false },
+	[C_TRANSFER_REFUSED - C_NOT_FOR_ME] = { "transfer-refused",
+	                                        "A session from another process that makes no sense here.",
+	                                        true },
 	[C_STRAY - C_NOT_FOR_ME] = { "stray", "Came by, or was for, a port that is gone.", true },
 };
 

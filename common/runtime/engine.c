@@ -12,6 +12,7 @@
 
 #include "runtime/engine_private.h"
 #include "runtime/names.h"
+#include "runtime/takeover.h"
 #include "runtime/worker.h"
 
 enum { MBUF_CACHE = 256, CHECK_SESSIONS = 1024, CHECK_MBUFS = 1024 };
@@ -96,7 +97,8 @@ static bool parts(struct engine *engine, struct errors *errors)
 		           engine->sizes.mbufs, rte_strerror(rte_errno));
 	engine->rcu = new_rcu(engine->sizes.workers);
 	engine->edge = edge_new(engine->sizes.workers, errors);
-	if (!engine->pool || !engine->rcu || !engine->edge)
+	engine->takeover = takeover_new();
+	if (!engine->pool || !engine->rcu || !engine->edge || !engine->takeover)
 		return false;
 	atomic_store(&engine->snapshot, empty_snapshot(engine, errors));
 	return atomic_load(&engine->snapshot) != NULL;
@@ -332,6 +334,7 @@ void engine_free(struct engine *engine)
 	for (unsigned i = 0; i < ENGINE_WORKERS_MAX; i++)
 		worker_free(engine->workers[i]);
 	edge_free(engine->edge);
+	takeover_free(engine->takeover);
 	rte_free(engine->rcu);
 	rte_mempool_free(engine->pool);
 	heartbeat_close(engine->heartbeat);

@@ -53,6 +53,7 @@ struct engine_options {
 };
 
 struct worker;
+struct takeover;
 struct trace;
 struct capture;
 
@@ -69,7 +70,9 @@ struct engine {
 	pthread_t threads[ENGINE_WORKERS_MAX];
 	uint8_t bucket_worker[256]; /* owner of each bucket */
 	_Atomic bool stopping;
-	_Atomic bool holding; /* outside ports are not received from for a moment (handover.h) */
+	_Atomic bool holding;        /* outside ports are not received from for a moment (handover.h) */
+	struct takeover *takeover;   /* sessions of functions that come from elsewhere (takeover.h) */
+	_Atomic uint32_t give_asked; /* which sessions to give away (transfer_link.c) */
 	/* Held while state words of hops are written and while a snapshot takes another's place: whoever holds it may follow `snapshot` to
 	 * its links. For moments only, unlike `lock`. */
 	pthread_mutex_t link_lock;
@@ -92,6 +95,7 @@ struct engine {
 	        rewriters; /* bit i: function i may rewrite; written before its first snapshot is published */
 	struct names *names; /* a predecessor's numbers, until the first publication; NULL: none (names.h) */
 	char *names_text;    /* as last written */
+	uint64_t held_since; /* when `holding` began, ns */
 	bool names_known;    /* the sessions found mean what they meant */
 	/* Revision with which a number went out of use; 0: in use, or never was (retire.h). */
 	uint64_t nf_left[ENGINE_NFS_MAX], path_left[ENGINE_PATHS_MAX], port_left[ENGINE_PORTS_MAX],

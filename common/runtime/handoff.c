@@ -29,6 +29,19 @@ unsigned owner_bucket(struct worker *w, const struct snapshot_port *port, struct
 	return bucket == NF_NO_OWNER ? owner_default(m) : bucket;
 }
 
+unsigned entry_bucket(struct worker *w, const struct path *path, int walk, uint16_t number,
+                      struct rte_mbuf *m)
+{
+	struct snapshot_port from = w->snapshot->ports[number];
+
+	if (w->workers > 1)
+		return owner_bucket(w, &from, m);
+	if (from.role != PORT_OUTSIDE)
+		from = w->snapshot->ports[path->ends[walk]];
+	from.owner_walk = (uint8_t)walk;
+	return owner_bucket(w, &from, m);
+}
+
 void handoff(struct worker *w, unsigned to, struct rte_mbuf *m, enum stage stage)
 {
 	pkt_of(m)->stage = (uint8_t)stage;

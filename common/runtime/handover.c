@@ -2,12 +2,14 @@
 /* From one configuration to the next. Control side. */
 #include "runtime/handover.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "manage/log.h"
 #include "runtime/engine_private.h"
 #include "runtime/retire.h"
+#include "runtime/takeover.h"
 #include "runtime/worker.h"
 
 enum { LINKS_MS = 2000, STEP_US = 100, SILENT_US = 2000, DRAIN_US = 30000 };
@@ -104,16 +106,21 @@ void handover_hold(struct engine *engine, const struct snapshot *next)
 
 	if (!moves(now, next))
 		return;
+	engine->held_since = clock_now(&engine->clock);
 	atomic_store(&engine->holding, true);
 	engine_grace(engine);
 	if (links)
 		drain(engine, links);
+	takeover_begin(engine, now, next);
 }
 
 void handover_resume(struct engine *engine)
 {
 	if (!atomic_load(&engine->holding))
 		return;
-	retire_wait(engine);
+	if (retire_wait(engine))
+		takeover_end(engine);
 	atomic_store(&engine->holding, false);
+	log_info("functions-moved", "held=%" PRIu64 "us",
+	         (clock_now(&engine->clock) - engine->held_since) / 1000);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* From a port to a session: parse, fragments, owner, lookup; hits run along their paths, misses are classified. Worker thread. */
 #include "flow/touch.h"
+#include "runtime/transfer_link.h"
 #include "runtime/watch.h"
 #include "runtime/worker.h"
 
@@ -157,18 +158,12 @@ static void run_misses(struct worker *w, const struct entry *entry, struct group
 	groups->count = 0;
 }
 
-/* Packets of a session that was closed: they are misses from m[from] on. */
-static uint64_t forget(struct rte_mbuf **m, unsigned from, unsigned n, uint64_t hits)
+/* Sessions were closed, or got other keys: packets from m[from] on are looked up again. */
+static uint64_t look_again(struct worker *w, struct rte_mbuf **m, unsigned from, unsigned n, uint64_t hits)
 {
-	const struct session *gone = pkt_of(m[from])->session;
+	uint64_t left = (n == 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1) & ~((UINT64_C(1) << from) - 1);
 
-	for (unsigned i = from; i < n; i++) {
-		if (!(hits >> i & 1) || pkt_of(m[i])->session != gone)
-			continue;
-		pkt_of(m[i])->session = NULL;
-		hits &= ~(UINT64_C(1) << i);
-	}
-	return hits;
+	return (hits & ~left) | flow_lookup(w->table, m, n, left);
 }
 
 void ingress_lookup(struct worker *w, const struct entry *entry, struct rte_mbuf **m, unsigned n)
@@ -183,8 +178,8 @@ void ingress_lookup(struct worker *w, const struct entry *entry, struct rte_mbuf
 	if (unlikely(w->watch & WATCH_TRACE))
 		trace_lookup(w, m, n, hits);
 	for (unsigned i = 0; i < n; i++) {
-		if (likely(hits >> i & 1) && unlikely(!run_hit(w, entry, &groups, m[i])))
-			hits = forget(m, i, n, hits);
+		while (likely(hits >> i & 1) && unlikely(!run_hit(w, entry, &groups, m[i])))
+			hits = look_again(w, m, i, n, hits);
 		if (unlikely(!(hits >> i & 1)))
 			missed[misses++] = m[i];
 	}
@@ -317,6 +312,11 @@ static bool ingress_special(struct worker *w, const struct snapshot_port *port, 
 		worker_drop(w, m, C_MALFORMED + kind);
 		return true;
 	}
+	if (kind == PKT_NOT_IP && (port->role == PORT_LINK || w->snapshot->edge_mode == EDGE_LINK) &&
+	    transfer_is(m)) {
+		transfer_receive(w, p->in_port, m);
+		return true;
+	}
 	if (port->role == PORT_OUTSIDE && edge_is_control(m)) {
 		ingress_control(w, m);
 		return true;
@@ -414,6 +414,9 @@ void ingress_staged(struct worker *w, struct rte_mbuf *m)
 		return;
 	case STAGE_TRANSMIT:
 		transmit(w, (uint16_t)p->adjacency, m);
+		return;
+	case STAGE_TRANSFER:
+		transfer_owned(w, m);
 		return;
 	case STAGE_INGRESS:
 		ingress_fragment(w, m);

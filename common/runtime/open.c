@@ -49,14 +49,8 @@ static bool is_midstream(struct rte_mbuf *m)
 static void session_begin(struct worker *w, const struct entry *entry, const struct segment *segment,
                           struct rte_mbuf *m, struct session *s)
 {
-	struct snapshot_port from = w->snapshot->ports[pkt_of(m)->in_port];
-
-	if (w->workers == 1) {
-		if (from.role != PORT_OUTSIDE)
-			from = w->snapshot->ports[entry->path->ends[entry->walk]];
-		from.owner_walk = entry->walk;
-		pkt_of(m)->bucket = (uint8_t)owner_bucket(w, &from, m);
-	}
+	if (w->workers == 1)
+		pkt_of(m)->bucket = (uint8_t)entry_bucket(w, entry->path, entry->walk, pkt_of(m)->in_port, m);
 	s->path = entry->path->id;
 	s->layout = segment->layout;
 	s->generation = entry->path->generation;

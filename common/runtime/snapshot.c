@@ -232,9 +232,11 @@ static bool hop_position(struct build *b, struct path *path, struct position *p,
 		           shadow->klass->name);
 		return false;
 	}
-	p->shadow = shadow;
-	if (shadow)
+	if (shadow) {
+		p->shadow = shadow;
+		p->snapshot = b->snapshot->nf_snapshots[shadow->id];
 		path->nf_set |= UINT64_C(1) << shadow->id;
+	}
 	return true;
 }
 

@@ -82,7 +82,8 @@ json_t *engine_balance(struct engine *engine)
 {
 	uint64_t received = engine_total(engine, C_RECEIVED), sent = engine_total(engine, C_SENT);
 	uint64_t originated = engine_total(engine, C_ORIGINATED) + edge_total(engine, EDGE_C_ORIGINATED);
-	uint64_t delivered = edge_total(engine, EDGE_C_DELIVERED), drops = dropped(engine);
+	uint64_t delivered = edge_total(engine, EDGE_C_DELIVERED) + engine_total(engine, C_TRANSFERS),
+	         drops = dropped(engine);
 	struct held held = { edge_total(engine, EDGE_C_HELD) };
 
 	for (unsigned i = 0; i < engine->sizes.workers; i++)

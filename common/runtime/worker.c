@@ -3,6 +3,7 @@
  * The turn of a worker: receive, run, emit, transmit, tick, expire, report quiescent, rest. Made and freed by the control side; in between
  * everything in it is the worker thread's.
  */
+#include "runtime/transfer_link.h"
 #include "runtime/watch.h"
 
 #include <sys/prctl.h>
@@ -33,6 +34,7 @@ static void switch_snapshot(struct worker *w)
 		return;
 	transmit_flush(w);
 	w->snapshot = now;
+	w->mute = 0;
 	edge_worker_switch(w->edge, now->edge, w->now);
 	w->tick_at = 0;
 }
@@ -123,6 +125,7 @@ unsigned worker_turn(struct worker *w, uint64_t now)
 	moved += handoff_drain(w);
 	moved += emit_drain(w);
 	moved += sweep_turn(w);
+	moved += transfer_give_turn(w);
 	tick(w);
 	transmit_flush(w);
 	if (w->opened_this_turn)

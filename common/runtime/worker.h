@@ -34,6 +34,8 @@ enum engine_counter {
 	C_PATH_CHANGED,   /* sessions closed because their path is gone or cannot be walked any more */
 	C_ADOPTED,        /* sessions of a predecessor */
 	C_NOT_ADOPTED,
+	C_TRANSFERS,                /* frames of sessions from other processes */
+	C_TRANSFER_LOST,            /* that links did not take */
 	C_FIRST_DROP,               /* from here on: reasons for drops */
 	C_MALFORMED = C_FIRST_DROP, /* PKT_MALFORMED_KINDS counters */
 	C_NOT_FOR_ME = C_MALFORMED + PKT_MALFORMED_KINDS,
@@ -56,7 +58,8 @@ enum engine_counter {
 	C_FRAGMENT_LAST = C_FRAGMENT + FRAG_RESULTS - 1,
 	C_FRAGMENT_TIMEOUT,
 	C_NO_MBUF, /* not a packet's end: one could not be made */
-	C_STRAY,   /* came by a port or link that has no use any more */
+	C_TRANSFER_REFUSED,
+	C_STRAY, /* came by a port or link that has no use any more */
 	ENGINE_COUNTERS
 };
 struct engine_counter_info {
@@ -90,6 +93,7 @@ enum stage {
 	STAGE_EMITTED,  /* a new packet at (path, position, walk) */
 	STAGE_TURNED,   /* with its session, at (path, position, walk) */
 	STAGE_TRANSMIT, /* complete; adjacency is the port */
+	STAGE_TRANSFER, /* a session from another process; owner is known */
 };
 
 enum { TX_BURST = 64, EMIT_MAX = 1024, INBOX_SIZE = 4096 };
@@ -130,7 +134,11 @@ struct worker {
 	uint64_t opened_this_turn;
 	uint64_t sweeping, sweep_cursor; /* revision under which the table is being swept, and how far */
 	_Atomic uint64_t swept;          /* revision under which it was swept whole */
-	bool found; /* a predecessor's sessions are in the table, and the functions do not know yet */
+	uint32_t given, give_asked;      /* what was asked of it: done, being done */
+	uint16_t giving;                 /* path whose sessions it gives away, and how far it is */
+	uint64_t give_cursor;
+	uint64_t mute; /* bit i: link i takes no sessions */
+	bool found;    /* a predecessor's sessions are in the table, and the functions do not know yet */
 	struct rte_ring *inbox; /* many writers, one reader */
 	struct frag_table *frags;
 	_Atomic(struct call *) call;
@@ -202,6 +210,9 @@ enum refreshed {
 };
 enum refreshed session_refresh(struct worker *w, struct session *s, const struct path *path);
 
+/* regroup.c: the same for a session whose segment is no more: joined with what is known of its flow elsewhere, and divided anew. */
+enum refreshed session_regroup(struct worker *w, struct session *s, const struct path *path);
+
 /* found.c: the functions of a snapshot that is about to be published are told of a predecessor's sessions. Control thread. */
 void found_sessions(struct engine *engine, const struct snapshot *next);
 
@@ -222,6 +233,8 @@ void transmit_flush(struct worker *w);
 /* Owner bucket of a packet that enters by an outside port. */
 unsigned owner_bucket(struct worker *w, const struct snapshot_port *port, struct rte_mbuf *m);
 unsigned owner_default(struct rte_mbuf *m);
+/* Bucket of a session whose first packet enters a path by this port or link: one worker alone has not asked before. */
+unsigned entry_bucket(struct worker *w, const struct path *path, int walk, uint16_t port, struct rte_mbuf *m);
 void handoff(struct worker *w, unsigned to, struct rte_mbuf *m, enum stage stage);
 unsigned handoff_drain(struct worker *w);
 

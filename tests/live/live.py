@@ -3,11 +3,55 @@
 import json
 import os
 import signal
+import subprocess
 
 import mano
 from lab import BUILD, Line, run, until
 
 LOAD = os.path.join(BUILD, "tests", "live", "sluice-load")
+
+
+ECHO = """
+import socket, sys, threading
+def serve(c):
+    while True:
+        data = c.recv(4096)
+        if not data:
+            return
+        c.sendall((c.getpeername()[0] + " ").encode() + data)
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind((sys.argv[1], 7))
+s.listen()
+while True:
+    threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()
+"""
+TALK = """
+import socket, sys
+s = socket.create_connection((sys.argv[1], 7), 20)
+s.settimeout(20)
+for line in sys.stdin:
+    s.sendall(line.encode())
+    print(s.recv(4096).decode().strip(), flush=True)
+"""
+
+
+class Talk:
+    """One TCP connection that says a word and hears it again."""
+
+    def __init__(self, line):
+        self.child = subprocess.Popen(["ip", "netns", "exec", line.client, "python3", "-c", TALK, line.SERVER4], text=True,
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def say(self, word):
+        self.child.stdin.write(word + "\n")
+        self.child.stdin.flush()
+        return self.child.stdout.readline().strip()
+
+    def close(self):
+        self.child.stdin.close()
+        self.child.stdout.close()
+        self.child.wait(30)
 
 
 class Load:
@@ -71,6 +115,17 @@ class Live(mano.Case):
 
     def apply(self):
         self.s.must_apply(self.descriptor)
+
+    def echo(self):
+        """A TCP server that says again what it hears, with the address that it sees in front."""
+        self.line.process(["python3", "-c", ECHO, self.line.SERVER4], netns=self.line.server)
+        until("echo listens", lambda: ":7 " in run("ip", "netns", "exec", self.line.server, "ss", "-ltn").stdout)
+
+    def talk(self):
+        talk = Talk(self.line)
+        self.addCleanup(talk.close)
+        self.assertEqual(talk.say("one"), "198.51.100.10 one")
+        return talk
 
     def drops(self):
         """What the service's process counted, but for zeros."""

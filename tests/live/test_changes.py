@@ -10,7 +10,7 @@ from live import Live, Load
 
 SEED = int(os.environ.get("SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
 CHANGES = int(os.environ.get("CHANGES", "60"))
-RATE = int(os.environ.get("RATE", "2000"))
+RATE = int(os.environ.get("RATE", "1000"))
 
 
 class Changes(Live):
@@ -63,12 +63,12 @@ class Changes(Live):
 
     def move(self):
         """A function moves out of the service's process, or back."""
-        vnf = self.descriptor["vnfs"][0]
+        vnf = self.dice.choice(self.descriptor["vnfs"])
         vnf["placement"] = "fused" if vnf.get("placement") == "process" else "process"
 
     def run_changes(self, kinds, count):
         self.descriptor = copy.deepcopy(self.descriptor)
-        load = Load(self.line, RATE, 3 + count * 0.25)
+        load = Load(self.line, RATE, 10 + count * 3)
         while count and load.running():
             kind = self.dice.choice(kinds)
             kind()

@@ -3,67 +3,16 @@
 """The service's process dies after its chain was changed: what its successor finds must mean what it meant."""
 import os
 import signal
-import socket
-import subprocess
 
 import mano
-from lab import run, until
+from lab import until
 from live import Live
-
-ECHO = """
-import socket, sys, threading
-def serve(c):
-    while True:
-        data = c.recv(4096)
-        if not data:
-            return
-        c.sendall((c.getpeername()[0] + " ").encode() + data)
-s = socket.socket()
-s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-s.bind((sys.argv[1], 7))
-s.listen()
-while True:
-    threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()
-"""
-TALK = """
-import socket, sys
-s = socket.create_connection((sys.argv[1], 7), 20)
-s.settimeout(20)
-for line in sys.stdin:
-    s.sendall(line.encode())
-    print(s.recv(4096).decode().strip(), flush=True)
-"""
-
-
-class Talk:
-    """One TCP connection that says a word and hears it again."""
-
-    def __init__(self, line):
-        self.child = subprocess.Popen(["ip", "netns", "exec", line.client, "python3", "-c", TALK, line.SERVER4], text=True,
-                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-
-    def say(self, word):
-        self.child.stdin.write(word + "\n")
-        self.child.stdin.flush()
-        return self.child.stdout.readline().strip()
-
-    def close(self):
-        self.child.stdin.close()
-        self.child.stdout.close()
-        self.child.wait(30)
 
 
 class Crash(Live):
     def setUp(self):
         super().setUp()
-        self.line.process(["python3", "-c", ECHO, self.line.SERVER4], netns=self.line.server)
-        until("echo listens", lambda: ":7 " in run("ip", "netns", "exec", self.line.server, "ss", "-ltn").stdout)
-
-    def talk(self):
-        talk = Talk(self.line)
-        self.addCleanup(talk.close)
-        self.assertEqual(talk.say("one"), "198.51.100.10 one")
-        return talk
+        self.echo()
 
     def kill(self):
         pid = next(iter(self.s.pids()))

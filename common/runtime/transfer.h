@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Sessions that move between processes with the function that knows them, through the hop's own links, so that it works alike for a
+ * process, a container and a virtual machine. A frame of its own Ethernet type carries
+ *
+ *	SESSION  one session, as it is at the hop: its tuple before and behind the function, tracking, the function's slot.
+ *	GIVE     asks the function's process for all sessions of the link's path.
+ *	END      answers GIVE when they have been sent: one from each worker, by each of the two links.
+ *
+ * Frames are taken by links alone: the hops of a service process, the ports of a process in link mode. Whoever sends may be another build,
+ * or broken: every field is checked.
+ */
+#ifndef SLUICE_RUNTIME_TRANSFER_H
+#define SLUICE_RUNTIME_TRANSFER_H
+
+#include "flow/carry.h"
+#include "runtime/nf.h"
+
+enum {
+	TRANSFER_ETHERTYPE = 0x88b5, /* IEEE 802: local experimental */
+	TRANSFER_VERSION = 1,
+	TRANSFER_SLOT_MAX = 32,
+	TRANSFER_HEADERS_MAX = 128, /* bytes in front of a frame's own */
+};
+
+enum transfer_kind { TRANSFER_SESSION = 1, TRANSFER_GIVE, TRANSFER_END };
+
+/* What there is to know of one session at a function. Zones of the tuples are 0. */
+struct transfer {
+	struct tuple before, behind; /* as the originator's packets arrive at the function, and leave it */
+	struct flow_carry carry;
+	uint8_t walk;  /* the originator's */
+	bool known;    /* the function has a slot in the session; else it joins it */
+	char kind[16]; /* of the function */
+	uint16_t size; /* of its slot */
+	uint16_t version;
+	uint8_t slot[TRANSFER_SLOT_MAX];
+};
+
+/* One frame, decoded. */
+struct transfer_frame {
+	enum transfer_kind kind;
+	uint16_t senders; /* of END: how many workers answer */
+	struct transfer session;
+};
+
+/* Writes a frame into an empty mbuf. */
+void transfer_encode(struct rte_mbuf *m, const struct transfer_frame *frame);
+
+/* Whether it is a frame of this protocol at all (whole or not). */
+bool transfer_is(const struct rte_mbuf *m);
+
+/* Reads a frame; false: not whole, of another version, or with a field that makes no sense. */
+bool transfer_decode(const struct rte_mbuf *m, struct transfer_frame *frame);
+
+/* Writes in its place the headers of a packet with this tuple (no payload, no checksums), for whoever names the owners of packets: pkt_parse()
+ * reads it. The mbuf holds TRANSFER_HEADERS_MAX bytes at least. */
+void transfer_headers(struct rte_mbuf *m, const struct tuple *t);
+
+#endif
