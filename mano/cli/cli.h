@@ -114,13 +114,17 @@ void cli_print_changes(const struct cli *cli, const json_t *answer);
 /* Whether standard output is a terminal that wants colours: not with NO_COLOR, nor TERM=dumb. */
 bool cli_colours(void);
 
-/* commands.c: the events that sluiced has kept; *list a new reference or NULL; an exit status. */
-int cli_list_events(struct cli *cli, json_t **list);
+/* events.c: the events that sluiced has kept about "edge" and what is below it, or "edge/fw" (NULL: all); *list a new reference; an exit status. */
+int cli_list_events(struct cli *cli, const char *about, json_t **list);
+bool cli_concerns(const json_t *event, const char *about);
 
 /* get.c: prints the list (all its pages, filtered, watched as asked) or object at a path. */
 int cli_list(struct cli *cli, const char *path);
 /* Appends NAME=VALUE, the value escaped, to a malloc'd path; answers the longer one. */
 char *cli_with_query(char *path, const char *name, const char *value);
+/* Prints what read() answers anew whenever it differs, each second, until the reader or the user has had enough. */
+int cli_watch(struct cli *cli, int (*read)(struct cli *cli, const void *what, json_t **answer),
+              const void *what);
 /* The nouns of get, in order, NULL at the end. */
 const char *cli_noun(unsigned i);
 /* The path of the noun and name in cli->words, and the columns of its table; false: it was said what is missing. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Changing and asking: chain, config, heal, restart, op, events, doctor, version. */
+/* Changing and asking: chain, config, heal, restart, op, doctor, version. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -285,79 +285,7 @@ int command_op(struct cli *cli)
 	return status;
 }
 
-/* --- events --- */
-
-static bool print_event(void *user, const struct http_event *event)
-{
-	const struct cli *cli = user;
-	json_t *json = event && event->data ? json_loads(event->data, 0, NULL) : NULL;
-
-	if (json && cli->output == OUTPUT_YAML) {
-		puts("---");
-		yaml_print(json);
-	} else if (json && cli->output == OUTPUT_JSON)
-		printf("%s\n", event->data);
-	else if (json)
-		printf("%s  %-18s %-12s %s\n", json_string_value(json_object_get(json, "time")),
-		       json_string_value(json_object_get(json, "kind")),
-		       json_string_value(json_object_get(json, "subject")),
-		       json_string_value(json_object_get(json, "message")));
-	json_decref(json);
-	return fflush(stdout) == 0; /* else the reader has gone */
-}
-
-int cli_list_events(struct cli *cli, json_t **list)
-{
-	static const char *const headers[] = { "Accept: application/json", NULL };
-	struct http_request request = cli_http(cli, "GET", "/v1/events?last=0");
-	struct http_client *client = cli_client(cli);
-	struct http_reply reply = { 0 };
-	int status;
-
-	request.headers = headers;
-	request.timeout_ms = 1000L * cli->timeout_s;
-	if (http_request_json(client, &request, NULL, &reply, list))
-		status = reply.status == 200 ? CLI_DONE : CLI_FAILED;
-	else
-		status = cli_unreachable(cli, &reply);
-	http_reply_free(&reply);
-	http_client_free(client);
-	return status;
-}
-
-static int last_events(struct cli *cli)
-{
-	json_t *list = NULL;
-	int status = cli_list_events(cli, &list);
-	size_t count = json_array_size(list);
-
-	for (size_t i = count > cli->last ? count - cli->last : 0; i < count; i++) {
-		char *text = json_dumps(json_array_get(list, i), JSON_COMPACT);
-		struct http_event event = { .data = text };
-
-		print_event(cli, &event);
-		free(text);
-	}
-	json_decref(list);
-	return status;
-}
-
-int command_events(struct cli *cli)
-{
-	struct http_request request = cli_http(cli, "GET", "/v1/events");
-	struct http_client *client;
-	struct http_reply reply = { 0 };
-	int status = CLI_DONE;
-
-	if (cli->last)
-		return last_events(cli);
-	client = cli_client(cli);
-	if (!http_events(client, &request, print_event, cli, &reply))
-		status = cli_unreachable(cli, &reply);
-	http_reply_free(&reply);
-	http_client_free(client);
-	return status;
-}
+/* --- host and versions --- */
 
 int command_doctor(struct cli *cli)
 {

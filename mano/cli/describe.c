@@ -32,15 +32,6 @@ static json_t *last_of(json_t *list, size_t n)
 	return list;
 }
 
-/* Whether it is about "edge" or what is below it. */
-static bool concerns(const char *subject, const char *about)
-{
-	size_t length = strlen(about);
-
-	return subject && strncmp(subject, about, length) == 0 &&
-	       (!subject[length] || subject[length] == '/');
-}
-
 /* The last events about "edge" and what is below it, or "edge/fw"; also about the process in which it runs (NULL: none). */
 static json_t *events_about(struct cli *cli, const char *about, const char *process)
 {
@@ -49,12 +40,12 @@ static json_t *events_about(struct cli *cli, const char *about, const char *proc
 	size_t i;
 
 	quiet.silent = true;
-	cli_list_events(&quiet, &all);
+	cli_list_events(&quiet, NULL, &all);
 	json_array_foreach(all, i, event)
 	{
 		const char *subject = json_string_value(json_object_get(event, "subject"));
 
-		if (concerns(subject, about) || (subject && process && strcmp(subject, process) == 0))
+		if (cli_concerns(event, about) || (subject && process && strcmp(subject, process) == 0))
 			json_array_append_new(found, json_pack("{s:O,s:O,s:O,s:O}", "time",
 			                                       json_object_get(event, "time"), "kind",
 			                                       json_object_get(event, "kind"), "subject",
@@ -63,16 +54,6 @@ static json_t *events_about(struct cli *cli, const char *about, const char *proc
 	}
 	json_decref(all);
 	return last_of(found, EVENTS);
-}
-
-static int finish(struct cli *cli, int status, json_t *object)
-{
-	if (cli->output == OUTPUT_NAME)
-		cli->output = OUTPUT_TABLE;
-	if (status == CLI_DONE)
-		cli_print(cli, object);
-	json_decref(object);
-	return status;
 }
 
 static void put(json_t *object, const char *name, json_t *value)
@@ -176,13 +157,13 @@ static json_t *sessions_of(struct cli *cli, const char *service)
 	return sums;
 }
 
-static int describe_service(struct cli *cli, const char *service)
+static int describe_service(struct cli *cli, const char *service, json_t *out)
 {
 	static const char *const members[] = {
 		"name", "state", "revision", "placement", "operation", "chains"
 	};
 	char path[256];
-	json_t *found, *out = json_object();
+	json_t *found;
 	int status;
 
 	snprintf(path, sizeof(path), "/v1/services/%s", service);
@@ -199,7 +180,7 @@ static int describe_service(struct cli *cli, const char *service)
 		put(out, "events", events_about(cli, service, NULL));
 	}
 	json_decref(found);
-	return finish(cli, status, out);
+	return status;
 }
 
 /* Pairs of both directions, and times, in words. */
@@ -231,7 +212,7 @@ static void say_traffic(json_t *traffic)
 		json_object_del(traffic, "latency");
 }
 
-static int describe_vnf(struct cli *cli, const char *service, const char *vnf)
+static int describe_vnf(struct cli *cli, const char *service, const char *vnf, json_t *out)
 {
 	char path[256], about[200], tail[160];
 	const char *process;
@@ -252,10 +233,12 @@ static int describe_vnf(struct cli *cli, const char *service, const char *vnf)
 		put(found, "ports", ask(cli, "state/ports?vnf=", service, vnf));
 		put(found, "events", events_about(cli, about, process));
 	}
-	return finish(cli, status, found);
+	json_object_update(out, found);
+	json_decref(found);
+	return status;
 }
 
-static int describe_chain(struct cli *cli, const char *service, const char *chain)
+static int describe_chain(struct cli *cli, const char *service, const char *chain, json_t *out)
 {
 	char path[256];
 	json_t *found, *vnfs, *members = json_array(), *vnf, *name;
@@ -279,10 +262,12 @@ static int describe_chain(struct cli *cli, const char *service, const char *chai
 	}
 	json_decref(members);
 	json_decref(vnfs);
-	return finish(cli, status, found);
+	json_object_update(out, found);
+	json_decref(found);
+	return status;
 }
 
-static int describe_op(struct cli *cli, const char *id)
+static int describe_op(struct cli *cli, const char *id, json_t *out)
 {
 	char path[256], about[64];
 	json_t *found;
@@ -293,7 +278,9 @@ static int describe_op(struct cli *cli, const char *id)
 	status = cli_request(cli, "GET", path, NULL, &found);
 	if (status == CLI_DONE)
 		put(found, "events", events_about(cli, about, NULL));
-	return finish(cli, status, found);
+	json_object_update(out, found);
+	json_decref(found);
+	return status;
 }
 
 /* Whether a word is a noun, or its plural. */
@@ -304,20 +291,50 @@ static bool is(const char *word, const char *noun)
 	return strncmp(word, noun, length) == 0 && (!word[length] || strcmp(word + length, "s") == 0);
 }
 
+/* What is described: the words of the command. */
+struct described {
+	const char *noun, *word, *service, *rest;
+};
+
+static int describe(struct cli *cli, const void *what, json_t **answer)
+{
+	const struct described *d = what;
+
+	*answer = json_object();
+	if (is(d->noun, "service") && !d->rest)
+		return describe_service(cli, d->service, *answer);
+	if (is(d->noun, "vnf") && d->rest)
+		return describe_vnf(cli, d->service, d->rest, *answer);
+	if (is(d->noun, "chain") && d->rest)
+		return describe_chain(cli, d->service, d->rest, *answer);
+	return describe_op(cli, d->word, *answer);
+}
+
+static bool is_described(const struct described *d)
+{
+	return (is(d->noun, "service") && !d->rest) ||
+	       ((is(d->noun, "vnf") || is(d->noun, "chain")) && d->rest) || is(d->noun, "op");
+}
+
 int command_describe(struct cli *cli)
 {
 	char service[128] = "";
-	const char *rest = NULL, *noun = cli->count == 2 ? cli->words[0] : "";
+	struct described d = { .noun = cli->count == 2 ? cli->words[0] : "", .service = service };
+	json_t *answer;
+	int status;
 
-	if (cli->count != 2 || !cli_split(cli->words[1], service, sizeof(service), &rest))
+	if (cli->count != 2 || !cli_split(cli->words[1], service, sizeof(service), &d.rest))
 		return cli_usage("describe service NAME | vnf|chain SERVICE/NAME | op ID | node NAME");
-	if (is(noun, "service") && !rest)
-		return describe_service(cli, service);
-	if (is(noun, "vnf") && rest)
-		return describe_vnf(cli, service, rest);
-	if (is(noun, "chain") && rest)
-		return describe_chain(cli, service, rest);
-	if (is(noun, "op"))
-		return describe_op(cli, cli->words[1]);
-	return command_get(cli);
+	d.word = cli->words[1];
+	if (!is_described(&d))
+		return command_get(cli);
+	if (cli->output == OUTPUT_NAME)
+		cli->output = OUTPUT_TABLE;
+	if (cli->watch)
+		return cli_watch(cli, describe, &d);
+	status = describe(cli, &d, &answer);
+	if (status == CLI_DONE)
+		cli_print(cli, answer);
+	json_decref(answer);
+	return status;
 }

@@ -33,6 +33,7 @@ static const struct noun {
 	  "/v1/ops",
 	  "/v1/ops/S",
 	  { "id", "kind", "subject", "state", "progress", "message", "author", "created" } },
+	{ "event", "/v1/events?last=0", NULL, { "time", "kind", "subject", "message" } },
 	{ "node", "/v1/nodes", "/v1/nodes/S", { NULL } },
 	{ "revision", "/v1/services/S/revisions", "/v1/services/S/revisions/V", { NULL } },
 	{ "session", "/v1/services/S/state/sessions", "/v1/services/S/state/sessions?vnf=V", { NULL } },
@@ -43,6 +44,9 @@ static const struct noun {
 	{ "neighbour", "/v1/services/S/state/neighbours", NULL, { NULL } },
 	{ "route", "/v1/services/S/state/routes", NULL, { NULL } },
 	{ "worker", "/v1/services/S/state/workers", "/v1/services/S/state/workers?vnf=V", { NULL } },
+	{ "path", "/v1/services/S/state/paths", "/v1/services/S/state/paths?vnf=V", { NULL } },
+	{ "hop", "/v1/services/S/state/hops", NULL, { NULL } },
+	{ "memory", "/v1/services/S/state/memory", "/v1/services/S/state/memory?vnf=V", { NULL } },
 	{ "counter", "/v1/services/S/state/counters", "/v1/services/S/state/counters?vnf=V", { NULL } },
 	{ "rule", NULL, "/v1/services/S/vnfs/V/state/rules", { NULL } },
 	{ "zone", NULL, "/v1/services/S/vnfs/V/state/zones", { NULL } },
@@ -154,14 +158,14 @@ static int read_pages(struct cli *cli, const char *from, json_t **whole)
 	return status;
 }
 
-/* Prints it whenever it differs, until the reader or the user has had enough. */
-static int watch(struct cli *cli, const char *path)
+int cli_watch(struct cli *cli, int (*read)(struct cli *cli, const void *what, json_t **answer),
+              const void *what)
 {
 	bool terminal = isatty(STDOUT_FILENO);
 	json_t *before = NULL, *now;
 	int status;
 
-	while ((status = read_pages(cli, path, &now)) == CLI_DONE) {
+	while ((status = read(cli, what, &now)) == CLI_DONE) {
 		if (!before || !json_equal(before, now)) {
 			if (terminal)
 				printf("\033[H\033[2J");
@@ -171,12 +175,19 @@ static int watch(struct cli *cli, const char *path)
 		}
 		json_decref(before);
 		before = now;
+		now = NULL;
 		if (fflush(stdout) != 0)
 			break;
 		sleep(1);
 	}
+	json_decref(now);
 	json_decref(before);
 	return status;
+}
+
+static int read_list(struct cli *cli, const void *path, json_t **answer)
+{
+	return read_pages(cli, path, answer);
 }
 
 int cli_list(struct cli *cli, const char *path)
@@ -185,7 +196,7 @@ int cli_list(struct cli *cli, const char *path)
 	int status;
 
 	if (cli->watch)
-		return watch(cli, path);
+		return cli_watch(cli, read_list, path);
 	status = read_pages(cli, path, &answer);
 	if (status == CLI_DONE)
 		cli_print(cli, answer);

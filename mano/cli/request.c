@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Requests to sluiced, and what their statuses mean for the exit status. Problems are told on standard error with file and line where they are known. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "manage/client.h"
@@ -123,11 +125,19 @@ static void print_curl(const struct cli *cli, const char *method, const char *pa
 	free(text);
 }
 
+/* Whether the socket may not be connected to by who we are. */
+static bool is_forbidden(const char *server)
+{
+	return strncmp(server, "unix:", 5) == 0 && access(server + 5, R_OK | W_OK) < 0 && errno == EACCES;
+}
+
 int cli_unreachable(const struct cli *cli, const struct http_reply *reply)
 {
 	const char *advice =
 	        reply->timed_out ? "; --timeout SECONDS waits longer, sluice doctor tells how the host is"
-	                         : " (is sluiced running? --server, --context or SLUICE_SERVER says where)";
+	        : is_forbidden(cli->server)
+	                ? ": permission denied; be root, or in the group that sluiced has its --group from"
+	                : " (is sluiced running? --server, --context or SLUICE_SERVER says where)";
 
 	if (!cli->silent)
 		fprintf(stderr, "sluice: %s%s\n", reply->error, advice);
@@ -165,9 +175,12 @@ struct http_request cli_http(const struct cli *cli, const char *method, const ch
 static int exchange(struct cli *cli, const char *method, const char *path, const json_t *body,
                     json_t **answer, char **next)
 {
+	static const char *const headers[] = { "Accept: application/json",
+		                               NULL }; /* of events not the stream */
 	struct http_request request = { .target = cli->server,
 		                        .method = method,
 		                        .path = path,
+		                        .headers = headers,
 		                        .timeout_ms = patience(cli, method, path) };
 	struct http_client *client = cli_client(cli);
 	struct http_reply reply = { 0 };

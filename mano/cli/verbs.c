@@ -60,9 +60,9 @@ const struct cli_verb cli_verbs[] = {
 	  "sluice get vnfs edge --watch\tas they change\n",
 	  command_get, false },
 	{ "describe", "describe service|vnf|chain|op NAME", "all that a person wants to know of one of them",
-	  "",
+	  "watch",
 	  "sluice describe service edge\tstate, processes, ports, sessions, revisions, events\n"
-	  "sluice describe vnf edge/fw\tone function\n"
+	  "sluice describe vnf edge/fw --watch\tone function, each second\n"
 	  "sluice describe op 12\twhat it did and why it failed\n",
 	  command_describe, false },
 	{ "apply", "apply -f FILE", "make it so: all of the file, or nothing", "file " REVISES,
@@ -119,8 +119,9 @@ const struct cli_verb cli_verbs[] = {
 	  "sluice op list\tthe last ones\n"
 	  "sluice op wait 12 --timeout 60\tuntil it has ended\n",
 	  command_op, false },
-	{ "events", "events", "what happens, as it happens", "last",
+	{ "events", "events [SERVICE[/VNF]]", "what happens, as it happens", "last",
 	  "sluice events\tuntil interrupted\n"
+	  "sluice events edge\tof one service and its functions\n"
 	  "sluice events --last 20 -o json\tthe last ones, one object a line\n",
 	  command_events, false },
 	{ "top", "top", "functions, chains, workers and ports, live: rates, latency, busy shares", "once",

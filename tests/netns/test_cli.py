@@ -2,6 +2,7 @@
 """The command line against a real sluiced and a service that runs: its life by hand, what is told of it, what a dry run leaves alone."""
 import json
 import os
+import select
 import subprocess
 import unittest
 
@@ -121,6 +122,29 @@ class Cli(ServiceCase):
         first = self.watched(watcher, lambda line: line.startswith("pid: "))
         self.expect(0, "restart", "edge")
         self.watched(watcher, lambda line: line.startswith("pid: ") and line != first)
+
+    def test_events(self):
+        self.expect(0, "apply", "-f", self.good)
+        self.assertIn("edge", self.expect(0, "events", "edge", "--last", "100").stdout)
+        kinds = [e["kind"] for e in self.data("get", "events")]
+        self.assertLessEqual({"op-started", "vnf-ready"}, set(kinds))
+        self.assertNotIn("op-started", self.expect(0, "events", "edge", "--last", "100").stdout)
+        self.assertEqual(self.expect(0, "events", "edge/fw", "--last", "1", "-q").stdout, "")
+        listener = self.start("events", "edge")
+        for cleanup in (listener.stdout.close, listener.stderr.close, listener.wait, listener.kill):
+            self.addCleanup(cleanup)
+        # It may begin to listen too late for the first restart; an event of each is told.
+        until("it is told", lambda: self.expect(0, "restart", "edge") and select.select([listener.stdout], [], [], 1)[0], 60)
+        self.watched(listener, lambda line: "vnf-" in line)
+
+    def test_describe_watched(self):
+        self.expect(0, "apply", "-f", self.good)
+        watcher = self.start("describe", "service", "edge", "--watch", "-o", "yaml")
+        for cleanup in (watcher.stdout.close, watcher.stderr.close, watcher.wait, watcher.kill):
+            self.addCleanup(cleanup)
+        self.watched(watcher, lambda line: line == "state: ready\n")
+        self.expect(0, "delete", "service", "edge")
+        self.assertEqual(watcher.wait(30), 3)
 
     def watched(self, process, wanted):
         for line in process.stdout:

@@ -2,6 +2,7 @@
 """What goes wrong while the command line waits: nobody answers, time is over, Ctrl-C, sluiced is killed, a full disk. Each has its exit status and its word."""
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -67,6 +68,17 @@ class Waiting(ServiceCase):
                       ("capture", "edge", "-w", "-"), ("describe", "service", "edge"), ("config", "get", "edge/fw"), ("events", "--last", "1")):
             self.assertIn("is sluiced running?", self.expect(6, *words).stderr, words)
         self.assertEqual(self.expect(6, "version").stdout.split()[0], "sluice", "the own version is known all the same")
+
+    def test_nobody_s_socket(self):
+        """Who may not connect is told what it takes, not that sluiced were away."""
+        os.chmod(self.lab.folder, 0o711)
+        os.chmod(self.folder, 0o755)
+        os.chmod(self.socket, 0o600)
+        sluice = shutil.copy(program("sluice"), self.lab.folder)  # the build may lie where nobody else comes to
+        done = subprocess.run([sluice, "get", "services"], user="nobody", group="nogroup", extra_groups=[], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, env=self.environment(HOME="/nonexistent"))
+        self.assertEqual(done.returncode, 6, done.stderr)
+        self.assertIn("permission denied", done.stderr)
 
     def test_somebody_who_does_not_answer(self):
         path = os.path.join(self.lab.folder, "mute")
