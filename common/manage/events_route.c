@@ -173,6 +173,9 @@ struct rest_route events_route(struct events *events, const char *pattern)
 		.pattern = pattern,
 		.summary = "Events",
 		.get = { .handle = get_events,
+		         .answer = "Event[]",
+		         .query = "last limit<=4096 kind subject",
+		         .types = "text/event-stream application/json",
 		         .summary = "Server-sent events, or with Accept: application/json a list" },
 		.user = events,
 	};

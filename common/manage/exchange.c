@@ -163,7 +163,7 @@ static enum MHD_Result begin(struct rest_exchange *exchange, const char *method)
 	request->content_type = header(exchange, "Content-Type");
 	exchange->phase = PHASE_BODY;
 	exchange->refused = !admit_client(exchange) || !target_known(exchange) || !find_method(exchange) ||
-	                    !admit_role(exchange) || !announced_body_fits(exchange);
+	                    !admit_role(exchange) || !query_fits(exchange) || !announced_body_fits(exchange);
 	/* A client that waits for our word learns of the refusal before it sends; for others the body is
 	 * drained first, because closing on unread bytes would cost them the reply. */
 	return exchange->refused && header(exchange, "Expect") ? answer(exchange) : MHD_YES;

@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "config/schema.h"
 #include "manage/rest.h"
 
 /* Builds the document. `components` maps a component name to its JSON Schema (as schema_to_openapi gives it);
@@ -14,5 +15,9 @@
  * reference. */
 json_t *openapi_document(const struct rest *rest, const char *title, const char *version,
                          const json_t *components);
+
+/* The JSON Schema of a table for what is answered: as schema_to_openapi, but more members may be there than it names,
+ * so that programs do not break when some are added. New reference. */
+json_t *openapi_open(const struct schema *members);
 
 #endif

@@ -55,7 +55,11 @@ struct rest_method {
 	rest_handler *handle; /* NULL: the method is not allowed here */
 	const char *summary;  /* of this method, for the OpenAPI document */
 	const char *body;     /* component name of what is sent; NULL: none */
-	const char *answer;   /* component name of what comes back; NULL: none */
+	const char *answer;   /* component name of what comes back ("Op", of a list "Op[]"); NULL: anything */
+	const char *query; /* names of its query parameters, parted by blanks; NULL: none. Numbers among them
+	                         are checked before the handler is called; see query.c */
+	const char *statuses; /* "200 404 409": what the handler answers, for the document; NULL: the usual */
+	const char *types;    /* of what comes back, parted by blanks; NULL: application/json */
 	unsigned accepts;     /* enum rest_type */
 	enum role role;       /* the least that may; ROLE_NONE: viewer for GET, operator for all else */
 };

@@ -184,6 +184,16 @@ bool admit_client(struct rest_exchange *exchange);
 bool admit_known(struct rest_exchange *exchange);
 bool admit_role(struct rest_exchange *exchange);
 
+/* query.c: parameters that mean the same on every route; of numbers the range (max 0: it is none). */
+struct query_parameter {
+	const char *name, *type, *help;
+	int64_t min, max;
+};
+/* Takes the next of a row's names ("limit", "limit<=4096") off the list; `name` holds its text. False: there is none. */
+bool query_next(const char **names, struct query_parameter *parameter, char *name, size_t size);
+/* Whether the numbers among the documented ones are numbers in their range; false: the reply is a 400. */
+bool query_fits(struct rest_exchange *exchange);
+
 /* rates.c: requests a second of each client; some clients share when there are very many. */
 struct rates *rates_new(unsigned rate, unsigned burst);
 void rates_free(struct rates *rates);

@@ -183,8 +183,12 @@ const struct rest_route session_routes[] = {
 	  .summary = "Live sessions",
 	  .get = { .handle = get_sessions,
 	           .summary = "Filtered (?filter=) and paged (?limit=, ?cursor=); a page may hold some more "
-	                      "than asked for" },
-	  .del = { .handle = delete_sessions, .summary = "Clear those that match ?filter=" },
+	                      "than asked for",
+	           .query = "filter limit cursor" },
+	  .del = { .handle = delete_sessions,
+	           .summary = "Clear those that match ?filter=",
+	           .query = "filter",
+	           .statuses = "200" },
 	  .flags = REST_SLOW },
 	{ .pattern = NULL },
 };

@@ -54,6 +54,9 @@ bool access_prepare(struct api *api, struct errors *errors);
 /* Writes STATE/access/contexts.cfg, with which `sluice` speaks to us at that address as the admin. */
 bool access_context(const struct api *api, const char *address, struct errors *errors);
 
+/* Components of the OpenAPI document (shapes.c). New reference. */
+json_t *shapes_json(void);
+
 /* --- What the files share (common.c). --- */
 
 struct api *api_of(const struct rest_request *request);

@@ -155,7 +155,7 @@ static void get_version(const struct rest_request *request, struct rest_reply *r
 
 static void get_openapi(const struct rest_request *request, struct rest_reply *reply)
 {
-	json_t *components = json_pack("{s:o}", "Service", schema_to_openapi(service_schema));
+	json_t *components = shapes_json();
 
 	rest_reply_json(reply, 200,
 	                openapi_document(api_of(request)->rest, "sluiced", SLUICE_VERSION, components));
@@ -175,13 +175,15 @@ static void get_schemas(const struct rest_request *request, struct rest_reply *r
 }
 
 const struct rest_route system_routes[] = {
-	{ .pattern = "/v1/nodes", .summary = "Hosts", .get = { .handle = get_nodes, .summary = "This one" } },
+	{ .pattern = "/v1/nodes",
+	  .summary = "Hosts",
+	  .get = { .handle = get_nodes, .summary = "This one", .answer = "Node[]" } },
 	{ .pattern = "/v1/nodes/{node}",
 	  .summary = "One host",
-	  .get = { .handle = get_node, .summary = "Read it" } },
+	  .get = { .handle = get_node, .summary = "Read it", .answer = "Node" } },
 	{ .pattern = "/v1/doctor",
 	  .summary = "What the host lacks",
-	  .get = { .handle = get_doctor, .summary = "Checks and their fixes" },
+	  .get = { .handle = get_doctor, .summary = "Checks and their fixes", .answer = "Doctor" },
 	  .flags = REST_SLOW },
 	{ .pattern = "/v1/schemas",
 	  .summary = "What descriptors and the configurations of functions may hold",
@@ -189,18 +191,20 @@ const struct rest_route system_routes[] = {
 	  .flags = REST_SLOW },
 	{ .pattern = "/metrics",
 	  .summary = "Metrics for Prometheus",
-	  .get = { .handle = get_metrics, .summary = "Scrape" } },
+	  .get = { .handle = get_metrics,
+	           .summary = "Scrape",
+	           .types = "text/plain application/openmetrics-text" } },
 	{ .pattern = "/healthz",
 	  .summary = "Liveness",
-	  .get = { .handle = get_health, .summary = "Alive" },
+	  .get = { .handle = get_health, .summary = "Alive", .answer = "Status" },
 	  .flags = REST_PUBLIC },
 	{ .pattern = "/readyz",
 	  .summary = "Readiness",
-	  .get = { .handle = get_ready, .summary = "Ready" },
+	  .get = { .handle = get_ready, .summary = "Ready", .answer = "Status" },
 	  .flags = REST_PUBLIC },
 	{ .pattern = "/v1/version",
 	  .summary = "Version",
-	  .get = { .handle = get_version, .summary = "Version" } },
+	  .get = { .handle = get_version, .summary = "Version", .answer = "Version" } },
 	{ .pattern = "/openapi.json",
 	  .summary = "This API",
 	  .get = { .handle = get_openapi, .summary = "OpenAPI 3.1" } },

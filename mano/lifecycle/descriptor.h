@@ -11,6 +11,7 @@
 
 /* One service, and a set of resources: { services: ( ... ) }. */
 extern const struct schema service_schema[];
+extern const struct schema chain_schema[];
 extern const struct schema resources_schema[];
 
 /* Where things are, which decides how long names may be. */

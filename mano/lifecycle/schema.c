@@ -166,7 +166,7 @@ static const struct schema vnf_members[] = {
 	{ .name = NULL },
 };
 
-static const struct schema chain_members[] = {
+const struct schema chain_schema[] = {
 	{ .name = "name", .type = SCHEMA_NAME, .flags = SCHEMA_REQUIRED, .help = "Name of the chain." },
 	{ .name = "path",
 	  .type = SCHEMA_ARRAY,
@@ -219,7 +219,7 @@ const struct schema service_schema[] = {
 	{ .name = "chains",
 	  .type = SCHEMA_LIST,
 	  .key = "name",
-	  .members = chain_members,
+	  .members = chain_schema,
 	  .max = 64,
 	  .help = "The ways that packets take." },
 	{ .name = "unmatched",
