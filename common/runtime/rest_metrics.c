@@ -83,23 +83,6 @@ static void worker_metrics(struct engine *engine, struct metrics *m)
 	}
 }
 
-/* What all workers have counted at a port. */
-static struct port_traffic port_total(const struct engine *engine, unsigned number)
-{
-	struct port_traffic sum = { 0 };
-
-	for (unsigned i = 0; i < engine->sizes.workers; i++) {
-		const struct port_traffic *t = &engine->workers[i]->port_traffic[number];
-
-		sum.rx_packets += t->rx_packets;
-		sum.rx_bytes += t->rx_bytes;
-		sum.tx_packets += t->tx_packets;
-		sum.tx_bytes += t->tx_bytes;
-		sum.tx_dropped += t->tx_dropped;
-	}
-	return sum;
-}
-
 static void port_count(struct metrics *m, const char *port, const char *name, const char *unit,
                        const char *help, uint64_t value)
 {
@@ -112,7 +95,7 @@ static void port_metrics(struct engine *engine, struct metrics *m)
 	                                           "Whether the port's other end is there.");
 
 	for (unsigned p = 0; p < ENGINE_PORTS_MAX; p++) {
-		struct port_traffic t = port_total(engine, p);
+		struct port_traffic t = engine_port_traffic(engine, p);
 		const char *name = engine->ports[p].name;
 
 		if (!engine->ports[p].port)
@@ -120,6 +103,10 @@ static void port_metrics(struct engine *engine, struct metrics *m)
 		metrics_count(up, port_up(engine->ports[p].port), "port", name, NULL);
 		port_count(m, name, "sluice_port_received_packets", NULL, "Packets received.", t.rx_packets);
 		port_count(m, name, "sluice_port_received", "bytes", "Bytes received.", t.rx_bytes);
+		port_count(m, name, "sluice_port_received_bursts", NULL, "Times that packets were received.",
+		           t.rx_bursts);
+		port_count(m, name, "sluice_port_full_bursts", NULL,
+		           "Times that 64 packets were received at once: more were waiting.", t.rx_full);
 		port_count(m, name, "sluice_port_sent_packets", NULL, "Packets sent.", t.tx_packets);
 		port_count(m, name, "sluice_port_sent", "bytes", "Bytes sent.", t.tx_bytes);
 		port_count(m, name, "sluice_port_refused_packets", NULL,

@@ -151,26 +151,18 @@ static json_t *show_port(struct engine *engine, unsigned number)
 {
 	struct engine_port *slot = &engine->ports[number];
 	uint16_t pair = edge_pair(atomic_load(&engine->snapshot)->edge, (uint16_t)number);
-	struct port_traffic sum = { 0 };
+	struct port_traffic sum = engine_port_traffic(engine, number);
 	json_t *out;
 	char mac[18];
 
-	for (unsigned i = 0; i < engine->sizes.workers; i++) {
-		const struct port_traffic *t = &engine->workers[i]->port_traffic[number];
-
-		sum.rx_packets += t->rx_packets;
-		sum.rx_bytes += t->rx_bytes;
-		sum.tx_packets += t->tx_packets;
-		sum.tx_bytes += t->tx_bytes;
-		sum.tx_dropped += t->tx_dropped;
-	}
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", slot->port->mac[0], slot->port->mac[1],
 	         slot->port->mac[2], slot->port->mac[3], slot->port->mac[4], slot->port->mac[5]);
-	out = json_pack("{s:s,s:s,s:s,s:b,s:s,s:i,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "name", slot->name, "as",
-	                slot->as, "device", slot->device, "up", port_up(slot->port), "mac", mac, "queues",
-	                slot->port->rx_queues, "receivedPackets", (json_int_t)sum.rx_packets, "receivedBytes",
-	                (json_int_t)sum.rx_bytes, "sentPackets", (json_int_t)sum.tx_packets, "sentBytes",
-	                (json_int_t)sum.tx_bytes, "sendDrops", (json_int_t)sum.tx_dropped, "missed",
+	out = json_pack("{s:s,s:s,s:s,s:b,s:s,s:i,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "name", slot->name,
+	                "as", slot->as, "device", slot->device, "up", port_up(slot->port), "mac", mac,
+	                "queues", slot->port->rx_queues, "receivedPackets", (json_int_t)sum.rx_packets,
+	                "receivedBytes", (json_int_t)sum.rx_bytes, "sentPackets", (json_int_t)sum.tx_packets,
+	                "sentBytes", (json_int_t)sum.tx_bytes, "sendDrops", (json_int_t)sum.tx_dropped,
+	                "bursts", (json_int_t)sum.rx_bursts, "fullBursts", (json_int_t)sum.rx_full, "missed",
 	                (json_int_t)port_missed(slot->port), "oversize",
 	                (json_int_t)atomic_load(&slot->port->oversize));
 	if (pair != EDGE_NO_PORT)

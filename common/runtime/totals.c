@@ -28,6 +28,24 @@ struct nf_traffic engine_nf_traffic(const struct engine *engine, unsigned id)
 	return sum;
 }
 
+struct port_traffic engine_port_traffic(const struct engine *engine, unsigned number)
+{
+	struct port_traffic sum = { 0 };
+
+	for (unsigned i = 0; i < engine->sizes.workers; i++) {
+		const struct port_traffic *t = &engine->workers[i]->port_traffic[number];
+
+		sum.rx_packets += t->rx_packets;
+		sum.rx_bytes += t->rx_bytes;
+		sum.tx_packets += t->tx_packets;
+		sum.tx_bytes += t->tx_bytes;
+		sum.tx_dropped += t->tx_dropped;
+		sum.rx_bursts += t->rx_bursts;
+		sum.rx_full += t->rx_full;
+	}
+	return sum;
+}
+
 uint64_t engine_nf_counter(const struct engine *engine, unsigned id, unsigned counter)
 {
 	uint64_t sum = 0;

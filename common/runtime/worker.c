@@ -73,6 +73,8 @@ static unsigned receive(struct worker *w)
 				bytes += rte_pktmbuf_pkt_len(m[i]);
 			traffic->rx_packets += n;
 			traffic->rx_bytes += bytes;
+			traffic->rx_bursts++;
+			traffic->rx_full += n == BATCH_MAX;
 			w->counters[C_RECEIVED] += n;
 			w->counters[C_RECEIVED_BYTES] += bytes;
 			watch_burst(w);

@@ -105,6 +105,7 @@ struct tx_buffer {
 
 struct port_traffic {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes, tx_dropped;
+	uint64_t rx_bursts, rx_full; /* that had any; that had BATCH_MAX: more was waiting */
 };
 
 struct call {

@@ -142,9 +142,12 @@ static json_t *worker_row(const char *name, const struct pair *p)
 
 static json_t *port_row(const char *name, const struct pair *p)
 {
-	return json_pack("{s:s,s:o,s:o,s:o,s:o,s:o,s:o}", "port", name, "in packets/s",
+	double bursts = growth(p, "bursts");
+
+	return json_pack("{s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "port", name, "in packets/s",
 	                 rate(p, "receivedPackets", 1), "in bits/s", rate(p, "receivedBytes", 8),
 	                 "out packets/s", rate(p, "sentPackets", 1), "out bits/s", rate(p, "sentBytes", 8),
+	                 "full %", bursts > 0 ? tenths(100 * growth(p, "fullBursts") / bursts) : json_null(),
 	                 "missed/s", rate(p, "missed", 1), "send drops/s", rate(p, "sendDrops", 1));
 }
 

@@ -155,17 +155,22 @@ class Look(unittest.TestCase):
             ways_out = total("sent_packets_total") + total("delivered_packets_total") + total("dropped_packets_total") + total("queue_packets")
             return found if ways_in == ways_out else None
 
+        resources = lambda: ({f["name"]: f["packets"] for f in self.engine.get("/v1/vnfs")},
+                             {p["name"]: p["receivedBytes"] for p in self.engine.get("/v1/state/ports")})
+        before = resources()
         found = until("they add up", adds_up)
+        after = resources()
         by = {dict(p.split("=") for p in labels)["by"].strip('"') for labels, value in found["sluice_dropped_packets_total"].items() if value}
         self.assertIn("nat", by)
         self.assertEqual(sum(found["sluice_sessions_opened_total"].values()),
                          sum(found["sluice_sessions"].values()) + sum(found["sluice_sessions_ended_total"].values()))
-        shown = {f["name"]: f for f in self.engine.get("/v1/vnfs")}
         for name in ("fw", "nat"):
-            counted = [found["sluice_function_packets_total"][frozenset({f'function="{name}"', f'walk="{walk}"'})] for walk in ("along", "against")]
-            self.assertEqual(counted, shown[name]["packets"])
-        for port in self.engine.get("/v1/state/ports"):
-            self.assertEqual(found["sluice_port_received_bytes_total"][frozenset({f'port="{port["name"]}"'})], port["receivedBytes"])
+            for i, walk in enumerate(("along", "against")):
+                counted = found["sluice_function_packets_total"][frozenset({f'function="{name}"', f'walk="{walk}"'})]
+                self.assertTrue(before[0][name][i] <= counted <= after[0][name][i], (name, before, counted, after))
+        for port in ("lan", "wan"):  # the kernels on both sides say something now and then
+            counted = found["sluice_port_received_bytes_total"][frozenset({f'port="{port}"'})]
+            self.assertTrue(before[1][port] <= counted <= after[1][port], (port, before, counted, after))
 
     def test_levels(self):
         self.start()
