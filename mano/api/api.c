@@ -52,19 +52,27 @@ static bool listen_tcp(struct api *api, struct errors *errors)
 	return true;
 }
 
+static bool add_routes(struct api *api, struct errors *errors)
+{
+	const struct rest_route *const tables[] = {
+		service_routes, revision_routes, upgrade_routes,    vnf_routes,
+		chain_routes,   op_routes,       system_routes,     backup_routes,
+		access_routes,  log_routes,      api->audit_routes, api->event_routes,
+	};
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
+		if (!rest_add(api->rest, tables[i], errors))
+			return false;
+	return true;
+}
+
 static bool serve(struct api *api, struct errors *errors)
 {
 	char *path = text_format("%s/sluiced.sock", api->manager->options.run_folder);
 	long group = api->options->group;
 	struct rest_unix where = { .path = path, .has_group = group >= 0, .group = (gid_t)group };
-	bool fine =
-	        rest_add(api->rest, service_routes, errors) && rest_add(api->rest, revision_routes, errors) &&
-	        rest_add(api->rest, upgrade_routes, errors) && rest_add(api->rest, vnf_routes, errors) &&
-	        rest_add(api->rest, chain_routes, errors) && rest_add(api->rest, op_routes, errors) &&
-	        rest_add(api->rest, system_routes, errors) && rest_add(api->rest, access_routes, errors) &&
-	        rest_add(api->rest, log_routes, errors) && rest_add(api->rest, api->audit_routes, errors) &&
-	        rest_add(api->rest, api->event_routes, errors) &&
-	        rest_listen_unix(api->rest, &where, errors) && listen_tcp(api, errors);
+	bool fine = add_routes(api, errors) && rest_listen_unix(api->rest, &where, errors) &&
+	            listen_tcp(api, errors);
 
 	free(path);
 	return fine;

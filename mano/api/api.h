@@ -44,8 +44,8 @@ void api_ready(struct api *api);
 void api_stop(struct api *api);
 
 /* --- Tables, one a file. --- */
-extern const struct rest_route service_routes[], revision_routes[], upgrade_routes[], vnf_routes[], chain_routes[], op_routes[],
-        system_routes[], access_routes[], log_routes[];
+extern const struct rest_route service_routes[], revision_routes[], upgrade_routes[], backup_routes[],
+        vnf_routes[], chain_routes[], op_routes[], system_routes[], access_routes[], log_routes[];
 
 /* --- Access (access.c): STATE/access with the authority, our certificate, an admin's, and the tokens. --- */
 

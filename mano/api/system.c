@@ -148,9 +148,9 @@ static void get_ready(const struct rest_request *request, struct rest_reply *rep
 static void get_version(const struct rest_request *request, struct rest_reply *reply)
 {
 	(void)request;
-	rest_reply_json(
-	        reply, 200,
-	        json_pack("{s:s,s:s,s:[s]}", "name", "sluiced", "version", SLUICE_VERSION, "apis", "v1"));
+	rest_reply_json(reply, 200,
+	                json_pack("{s:s,s:s,s:[s],s:I}", "name", "sluiced", "version", SLUICE_VERSION, "apis",
+	                          "v1", "life", (json_int_t)manager_of(request)->life));
 }
 
 static void get_openapi(const struct rest_request *request, struct rest_reply *reply)

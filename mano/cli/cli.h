@@ -49,10 +49,11 @@ struct cli {
 	const char *before, *after;
 	const char *build, *libexec;    /* of upgrade: an executable; a folder of them */
 	const char *comment, *revision; /* why; of diff: A[..B] */
-	unsigned confirm_s;             /* undone unless confirmed; 0: need not be */
-	const char *const *columns;     /* of a table that is not wide; NULL: all of the first object */
-	struct conf *document;          /* what was read from `file`: error paths are found again in it */
-	char **words;                   /* behind the verb */
+	bool force;
+	unsigned confirm_s;         /* undone unless confirmed; 0: need not be */
+	const char *const *columns; /* of a table that is not wide; NULL: all of the first object */
+	struct conf *document;      /* what was read from `file`: error paths are found again in it */
+	char **words;               /* behind the verb */
 	int count;
 };
 
@@ -145,6 +146,8 @@ int command_apply(struct cli *cli);
 int command_diff(struct cli *cli);
 int command_validate(struct cli *cli);
 int command_delete(struct cli *cli);
+int command_backup(struct cli *cli);
+int command_restore(struct cli *cli);
 int command_upgrade(struct cli *cli);
 int command_history(struct cli *cli);
 int command_diff_revisions(struct cli *cli);

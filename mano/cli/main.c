@@ -83,6 +83,8 @@ static bool take_flag(struct cli *cli, int option)
 	switch (option) {
 	case 'd':
 		return cli->dry_run = true;
+	case 'O':
+		return cli->force = true;
 	case 'n':
 		return cli->no_wait = true;
 	case 'y': /* as is done anyway */

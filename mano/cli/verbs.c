@@ -23,7 +23,8 @@ const struct cli_option cli_options[] = {
 	{ "timeout", 't', "SECONDS", false, true,
 	  "how long to wait for an answer, or for the end of an operation (30)" },
 	{ "write", 'w', "FILE", true, false,
-	  "where captured packets (- is standard output) or the bundle go" },
+	  "where captured packets or a backup (- is standard output) or the bundle go" },
+	{ "force", 'O', NULL, false, false, "although services run" },
 	{ "wait", 'y', NULL, false, false, "wait for the end of the operation, as is done anyway" },
 	{ "no-wait", 'n', NULL, false, false, "begin the operation, do not wait for its end" },
 	{ "filter", 'F', "EXPRESSION", false, false,
@@ -137,6 +138,13 @@ const struct cli_verb cli_verbs[] = {
 	  "sluice capture edge -w edge.pcapng --seconds 10\tall ports\n"
 	  "sluice capture edge/nat tcp port 443 -w - | tcpdump -r -\tbefore and behind a function\n",
 	  command_capture, false },
+	{ "backup", "backup -w FILE|-", "all that sluiced remembers, as one file", "write",
+	  "sluice backup -w sluice.backup\tservices, revisions, operations; an SQLite database\n",
+	  command_backup, false },
+	{ "restore", "restore FILE", "a backup in place of what sluiced remembers", "force dry-run",
+	  "sluice restore sluice.backup\ton a host without services\n"
+	  "sluice restore sluice.backup --force\tservices that are not in it end\n",
+	  command_restore, false },
 	{ "doctor", "doctor", "what this host lacks, and how to mend it", "",
 	  "sluice doctor\texit 1 if anything is missing\n", command_doctor, false },
 	{ "support-bundle", "support-bundle [-w FILE]",

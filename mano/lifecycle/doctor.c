@@ -63,6 +63,18 @@ static void check_folder(json_t *checks, const char *name, const char *folder)
 	             : text_format("run sluiced as the owner of %s", folder));
 }
 
+static void check_store(struct manager *manager, json_t *checks)
+{
+	char *file = text_format("%s/sluiced.db", manager->options.state_folder);
+	struct errors errors = ERRORS_NONE;
+	bool sound = store_sound(file, &errors);
+
+	add(checks, "store", sound, "error", text_copy(sound ? "the store is sound" : errors.list[0].detail),
+	    text_copy("sluice restore FILE puts a backup in its place"));
+	errors_free(&errors);
+	free(file);
+}
+
 /* --- executables --- */
 
 static json_t *kinds(const char *folder)
@@ -168,6 +180,7 @@ json_t *doctor_show(struct manager *manager)
 	check_cores(manager, checks);
 	check_folder(checks, "run-folder", manager->options.run_folder);
 	check_folder(checks, "state-folder", manager->options.state_folder);
+	check_store(manager, checks);
 	add(checks, "namespaces", geteuid() == 0, "error",
 	    text_copy(geteuid() == 0 ? "may enter network namespaces" : "may not enter network namespaces"),
 	    text_copy("run sluiced as root"));

@@ -120,7 +120,7 @@ bool manager_load_builds(struct manager *manager, struct errors *errors)
 
 /* --- life --- */
 
-static bool make_folders(const char *path, struct errors *errors)
+bool manager_make_folder(const char *path, struct errors *errors)
 {
 	char *copy = text_copy(path);
 	int error = 0;
@@ -168,8 +168,8 @@ static bool open_memory(struct manager *manager, struct errors *errors)
 {
 	uint64_t first;
 
-	if (!make_folders(manager->options.run_folder, errors) ||
-	    !make_folders(manager->options.state_folder, errors))
+	if (!manager_make_folder(manager->options.run_folder, errors) ||
+	    !manager_make_folder(manager->options.state_folder, errors))
 		return false;
 	manager->store = store_open(manager->options.state_folder, errors);
 	if (manager->store && manager->options.revisions)
@@ -177,6 +177,7 @@ static bool open_memory(struct manager *manager, struct errors *errors)
 	first = manager->store ? store_reserve(manager->store, "event", EVENT_IDS, errors) : 0;
 	if (!first)
 		return false;
+	manager->life = first;
 	manager->events = events_new(0, first);
 	return manager->events != NULL;
 }

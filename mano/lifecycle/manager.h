@@ -57,6 +57,7 @@ struct manager {
 	struct events *events;
 	const struct driver *driver;
 	struct host host;
+	uint64_t life; /* a number that grows with each life */
 	char boot[40]; /* of this start of the machine: /proc/sys/kernel/random/boot_id */
 
 	pthread_mutex_t change;
@@ -71,6 +72,8 @@ struct manager {
 	_Atomic uint64_t restarts, ops_started, ops_failed, hangs;
 };
 
+/* Makes a folder and those that it is in. False with an error. */
+bool manager_make_folder(const char *path, struct errors *errors);
 /* Opens the store and makes the run folder; NULL with errors. */
 struct manager *manager_new(const struct manager_options *options, struct errors *errors);
 /* Brings back what the store knows: adopts, restarts, cleans, carries operations on. Returns at once; keepers do the work. */

@@ -18,6 +18,7 @@
 #include "manage/log.h"
 #include "manage/options.h"
 #include "notify.h"
+#include "restore.h"
 #include "util/memory.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, RENEW_S = 3600 };
@@ -29,6 +30,8 @@ struct command {
 	struct manager_options manager;
 	struct log_settings log;
 	struct api_options api;
+	const char *restore; /* a backup that is put in the store's place, and no more; NULL: none */
+	bool force;
 };
 
 static const struct option_row option_rows[] = {
@@ -43,6 +46,8 @@ static const struct option_row option_rows[] = {
 	{ "ready-timeout", 't', "SECONDS", "for a process to be ready in an operation (default: 30)" },
 	{ "revisions", 'R', "N", "of a service that are kept (2 to 1000; default: 50)" },
 	{ "stop-vnfs-on-exit", 'S', NULL, "stop all processes with sluiced; else they are adopted again" },
+	{ "restore", 'b', "FILE", "put a backup in the store's place, and end; sluiced must not run" },
+	{ "force", 'F', NULL, "with --restore: while processes of services run" },
 	{ "foreground", 'f', NULL, "stay in the foreground (as it always does)" },
 	{ "log", 'l', "FILE", "default: standard error; SIGHUP opens it anew and looks after certificates" },
 	{ "log-level", 'v', "LEVEL", "debug, info, warn or error (default: info)" },
@@ -152,6 +157,12 @@ static bool take_option(struct command *c, int option)
 		return take_timeout(c, optarg);
 	case 'R':
 		return take_revisions(c, optarg);
+	case 'b':
+		c->restore = optarg;
+		return true;
+	case 'F':
+		c->force = true;
+		return true;
 	case 'S':
 		c->manager.stop_on_exit = true;
 		return true;
@@ -251,7 +262,8 @@ static void print_errors(struct errors *errors)
 	errors_free(errors);
 }
 
-static void wait_for_end(const struct command *c, struct api *api, const sigset_t *signals)
+/* Whether a new life is asked for. */
+static bool wait_for_end(const struct command *c, struct api *api, const sigset_t *signals)
 {
 	static const struct timespec hour = { .tv_sec = RENEW_S };
 	int number;
@@ -262,6 +274,7 @@ static void wait_for_end(const struct command *c, struct api *api, const sigset_
 		api_renew(api);
 	}
 	log_info("stopping", "signal=%d", number);
+	return number == SIGUSR1;
 }
 
 enum { HEIR_TRIES = 40, HEIR_PAUSE_US = 50000 };
@@ -285,13 +298,15 @@ static bool check_alone(const struct manager_options *options, struct errors *er
 	return !taken;
 }
 
-static int run(const struct command *c, const sigset_t *signals)
+/* One life. *again: another is to follow, whose store is a backup that was laid down. */
+static int run(const struct command *c, const sigset_t *signals, bool *again)
 {
 	struct errors errors = ERRORS_NONE;
 	struct manager *manager =
 	        check_alone(&c->manager, &errors) ? manager_new(&c->manager, &errors) : NULL;
 	struct api *api = NULL;
 
+	*again = false;
 	if (manager && manager_recover(manager, &errors))
 		api = api_start(manager, &c->api, &errors);
 	if (api) {
@@ -299,8 +314,11 @@ static int run(const struct command *c, const sigset_t *signals)
 		log_info("ready", "version=%s socket=%s/sluiced.sock libexec=%s", SLUICE_VERSION,
 		         c->manager.run_folder, c->manager.program_folder);
 		notify("READY=1");
-		wait_for_end(c, api, signals);
-		notify("STOPPING=1");
+		*again = wait_for_end(c, api, signals);
+		if (*again)
+			manager->options.stop_on_exit = false;
+		else
+			notify("STOPPING=1");
 	}
 	print_errors(&errors);
 	if (manager)
@@ -310,12 +328,36 @@ static int run(const struct command *c, const sigset_t *signals)
 	return api ? EXIT_DONE : EXIT_FAILED;
 }
 
+static int live(const struct command *c, const sigset_t *signals)
+{
+	bool again;
+	int status;
+
+	do
+		status = run(c, signals, &again);
+	while (again);
+	return status;
+}
+
+static int restore(const struct command *c)
+{
+	struct errors errors = ERRORS_NONE;
+	bool done = check_alone(&c->manager, &errors) &&
+	            restore_offline(&c->manager, c->restore, c->force, &errors);
+
+	if (done)
+		log_info("restored", "file=%s state=%s", c->restore, c->manager.state_folder);
+	print_errors(&errors);
+	return done ? EXIT_DONE : EXIT_FAILED;
+}
+
 static void block_signals(sigset_t *signals)
 {
 	sigemptyset(signals);
 	sigaddset(signals, SIGTERM);
 	sigaddset(signals, SIGINT);
 	sigaddset(signals, SIGHUP);
+	sigaddset(signals, SIGUSR1);
 	pthread_sigmask(SIG_BLOCK, signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
@@ -344,7 +386,7 @@ int main(int argc, char **argv)
 	c.manager.state_folder = state_folder;
 	c.manager.program_folder = programs;
 	block_signals(&signals);
-	status = run(&c, &signals);
+	status = c.restore ? restore(&c) : live(&c, &signals);
 	free(run_folder);
 	free(state_folder);
 	free(programs);

@@ -80,6 +80,12 @@ uint64_t store_op_new(struct store *store, const char *kind, const char *subject
 
 	if (!sql_begin(store, errors))
 		return 0;
+	if (store->frozen) {
+		errors_add(errors, NULL, "restoring", NULL, 0,
+		           "a backup is being restored: ask again in a moment");
+		sql_end(store, false, errors);
+		return 0;
+	}
 	bool fine = sql_run(
 	        store, errors, NULL, NULL,
 	        "INSERT INTO op (kind, subject, state, progress, message, errors, author, created, updated)"

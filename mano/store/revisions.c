@@ -12,10 +12,9 @@
 
 #include "store/sql.h"
 
-enum { DIGEST_BYTES = 16, DIGEST_TEXT = 2 * DIGEST_BYTES + 1 };
+enum { DIGEST_BYTES = (REVISION_DIGEST - 1) / 2 };
 
-/* The first half of SHA-256 over the document with its members in order, so that equal documents have equal digests. */
-static void digest_of(const char *document, char text[static DIGEST_TEXT])
+void revision_digest(const char *document, char text[static REVISION_DIGEST])
 {
 	json_t *json = json_loads(document, 0, NULL);
 	char *canonical = json ? json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
@@ -32,9 +31,9 @@ static void digest_of(const char *document, char text[static DIGEST_TEXT])
 bool revision_add(struct store *store, uint64_t op, const struct store_change *change,
                   const struct store_reason *reason, int64_t *number, struct errors *errors)
 {
-	char digest[DIGEST_TEXT];
+	char digest[REVISION_DIGEST];
 
-	digest_of(change->document, digest);
+	revision_digest(change->document, digest);
 	return sql_run(store, errors, sql_take_number, number,
 	               "SELECT COALESCE(MAX(number), 0) + 1 FROM revision WHERE service = ?", "s",
 	               change->service) &&
@@ -78,11 +77,11 @@ static const char *state_of(sqlite3_stmt *row)
 
 static json_t *shown(sqlite3_stmt *row)
 {
-	char digest[DIGEST_TEXT];
+	char digest[REVISION_DIGEST];
 
 	snprintf(digest, sizeof(digest), "%s", sql_text(row, 8));
 	if (!digest[0]) /* written by a version that made none */
-		digest_of(sql_text(row, 11), digest);
+		revision_digest(sql_text(row, 11), digest);
 	json_t *json = json_pack(
 	        "{s:I,s:o,s:s,s:s,s:I,s:s,s:s,s:b}", "revision", (json_int_t)sqlite3_column_int64(row, 0),
 	        "time", sql_time(sqlite3_column_int64(row, 1)), "author", sql_text(row, 2), "kind",

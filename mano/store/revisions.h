@@ -5,6 +5,11 @@
 
 #include "store/store.h"
 
+enum { REVISION_DIGEST = 33 };
+
+/* The first half of SHA-256 over a document with its members in order, so that equal documents have equal digests. */
+void revision_digest(const char *document, char text[static REVISION_DIGEST]);
+
 /* Writes the next revision of a service and makes it the present one; *number is its. */
 bool revision_add(struct store *store, uint64_t op, const struct store_change *change,
                   const struct store_reason *reason, int64_t *number, struct errors *errors);

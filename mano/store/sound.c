@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Whether a database file is what SQLite wrote, and holds what we wrote. See store.h. */
+/* Whether a database file is what SQLite wrote, and its documents are what we wrote. See store.h. */
 #include <stdio.h>
 #include <string.h>
 
 #include <sqlite3.h>
 
+#include "store/revisions.h"
+#include "store/schema.h"
 #include "store/store.h"
+
+enum { BUSY_MS = 5000, DIGESTS_SINCE = 2 };
 
 /* The first thing that is wrong; empty: nothing. */
 struct finding {
-	char text[160];
+	char text[200];
 };
 
 static int take_finding(void *user, int columns, char **values, char **names)
@@ -23,10 +27,31 @@ static int take_finding(void *user, int columns, char **values, char **names)
 	return 0;
 }
 
+/* Columns: service, number, digest, document. */
+static int check_digest(void *user, int columns, char **values, char **names)
+{
+	struct finding *finding = user;
+	char digest[REVISION_DIGEST];
+
+	(void)columns;
+	(void)names;
+	revision_digest(values[3], digest);
+	if (!finding->text[0] && strcmp(digest, values[2]) != 0)
+		snprintf(finding->text, sizeof(finding->text),
+		         "revision %s of service \"%s\" is not what was written", values[1], values[0]);
+	return 0;
+}
+
 static void look(sqlite3 *db, struct finding *finding)
 {
-	if (sqlite3_exec(db, "PRAGMA quick_check(1)", take_finding, finding, NULL) != SQLITE_OK &&
-	    !finding->text[0])
+	bool read = sqlite3_exec(db, "PRAGMA quick_check(1)", take_finding, finding, NULL) == SQLITE_OK;
+
+	if (read && !finding->text[0] && schema_version(db) >= DIGESTS_SINCE)
+		read = sqlite3_exec(
+		               db,
+		               "SELECT service, number, digest, document FROM revision WHERE digest <> ''",
+		               check_digest, finding, NULL) == SQLITE_OK;
+	if (!read && !finding->text[0])
 		snprintf(finding->text, sizeof(finding->text), "%s", sqlite3_errmsg(db));
 }
 
@@ -36,7 +61,7 @@ bool store_sound(const char *file, struct errors *errors)
 	sqlite3 *db = NULL;
 
 	if (sqlite3_open_v2(file, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK) {
-		sqlite3_busy_timeout(db, 5000);
+		sqlite3_busy_timeout(db, BUSY_MS);
 		look(db, &finding);
 	} else {
 		snprintf(finding.text, sizeof(finding.text), "%s", sqlite3_errmsg(db));

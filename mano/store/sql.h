@@ -16,6 +16,7 @@ struct store {
 	pthread_mutex_t lock;
 	int guard;          /* file descriptor that holds the lock against a second orchestrator */
 	unsigned revisions; /* of a service that are kept */
+	bool frozen;        /* no operation may begin; lock */
 };
 
 /* Called for each row. */

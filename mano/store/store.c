@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/backup.h"
 #include "store/schema.h"
 #include "store/sql.h"
 #include "util/memory.h"
@@ -102,7 +103,8 @@ struct store *store_open(const char *folder, struct errors *errors)
 	if (mkdir(folder, 0700) < 0 && errno != EEXIST)
 		errors_add(errors, NULL, "store-failed", NULL, 0, "cannot make the folder %s: %s", folder,
 		           strerror(errno));
-	else if (take_guard(store, folder, errors) && open_database(store, folder, errors))
+	else if (take_guard(store, folder, errors) && store_take_restored(folder, errors) &&
+	         open_database(store, folder, errors))
 		return store;
 	store_close(store);
 	return NULL;
@@ -111,6 +113,13 @@ struct store *store_open(const char *folder, struct errors *errors)
 void store_keep(struct store *store, unsigned revisions)
 {
 	store->revisions = revisions;
+}
+
+void store_freeze(struct store *store)
+{
+	pthread_mutex_lock(&store->lock);
+	store->frozen = true;
+	pthread_mutex_unlock(&store->lock);
 }
 
 void store_close(struct store *store)

@@ -41,6 +41,9 @@ bool store_sound(const char *file, struct errors *errors);
 /* How many revisions of a service are kept, if not STORE_REVISIONS; at least 2. Before other threads use the store. */
 void store_keep(struct store *store, unsigned revisions);
 
+/* No operation begins any more, because another store is about to take this one's place: store_op_new fails ("restoring"). */
+void store_freeze(struct store *store);
+
 /* --- Services: a name, the revision that should run, and its document. --- */
 
 /* One service of an operation: its new document as JSON text, or NULL if it shall go. */
@@ -187,6 +190,18 @@ json_t *store_op(struct store *store, uint64_t op, struct errors *errors);
 
 /* The last STORE_OPS, oldest first; only those in `state` unless it is NULL. */
 json_t *store_ops(struct store *store, const char *state, struct errors *errors);
+
+/* --- Backups (backup.c). --- */
+
+/* Copies the store in FOLDER to a new database, without the processes of this host. Also while it is in use; any thread. */
+bool store_backup(const char *folder, const char *file, struct errors *errors);
+
+/*
+ * Checks a backup and, unless `dry_run`, lays it down in FOLDER, where the next store_open finds it. The names of its services (JSON array), NULL
+ * with errors ("not-a-backup", "store-too-new"). One caller at a time.
+ */
+json_t *store_restore(const char *folder, const void *data, size_t length, bool dry_run,
+                      struct errors *errors);
 
 /* --- Numbers that outlive us. --- */
 

@@ -61,6 +61,9 @@ CHANGES = [
     ("POST", f"{EDGE}:rollback", None), ("POST", f"{EDGE}:rollback", {"revision": 1, "vnf": "fw"}),
 ]
 
+# Takes no JSON, and has its own lines below.
+RESTORE = ("POST", "/v1/restore", None)
+
 # What is wrong is refused, or told, and changes nothing either.
 WRONG = [
     (200, apply(service(vnfs=[{"name": "fw", "kind": "firewall", "config": {"rules": [{"name": "x", "action": "no"}]}}]))),
@@ -152,6 +155,12 @@ class DryRun(mano.Case):
                 self.assertStatus(reply, status)
                 self.assertFalse(status == 200 and reply.json["valid"], reply)
                 self.check_same(before, call)
+        backup = self.s.get("/v1/backup").body
+        for query in ("dryRun=1&force=1", "dryRun=1"):  # the second is refused, because a service runs
+            with self.subTest(restore=query):
+                reply = self.s.call("POST", f"/v1/restore?{query}", backup, {"Content-Type": "application/vnd.sqlite3"})
+                self.assertStatus(reply, 200 if "force" in query else 409)
+                self.check_same(before, RESTORE)
         for call in WITHOUT:
             with self.subTest(call=call[:2]):
                 self.assertStatus(self.dry(call), 422)
@@ -168,7 +177,7 @@ class DryRun(mano.Case):
 
     def test_every_request_is_here(self):
         """Each documented request that changes something is in a table of this test."""
-        tried = [(method, re.sub(r"\?.*", "", path)) for method, path, _ in CHANGES + WITHOUT]
+        tried = [(method, re.sub(r"\?.*", "", path)) for method, path, _ in [*CHANGES, *WITHOUT, RESTORE]]
         for path, item in self.s.get("/openapi.json").json["paths"].items():
             pattern = re.compile("^" + re.sub(r"\{(\w+)\}", lambda part: ".+" if part[1] == "rest" else "[^/:]+", path) + "$")
             for method in item:
