@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/nouns.h"
+
 enum { PATH_SIZE = 384, TOKENS = 12 };
 
 /* What is to be completed: the words before it, and what stands of it. */
@@ -161,8 +163,8 @@ static void tell_ops(const struct place *place)
 static void tell_nouns(const struct place *place)
 {
 	(void)place;
-	for (unsigned i = 0; cli_noun(i); i++)
-		printf("%s\n", cli_noun(i));
+	for (unsigned i = 0; noun_name(i); i++)
+		printf("%s\n", noun_name(i));
 }
 
 static void tell_verbs(const struct place *place)
@@ -200,11 +202,6 @@ static void tell_ports(const struct place *place)
 	tell_of_service(place, "state/ports", "name");
 }
 
-static bool is_noun(const char *word, const char *noun)
-{
-	return strncmp(word, noun, strlen(noun)) == 0 && strlen(word) <= strlen(noun) + 1;
-}
-
 /* A name: of a noun before it, of a context, of a member of a chain. */
 static void tell_name(const struct place *place)
 {
@@ -216,17 +213,17 @@ static void tell_name(const struct place *place)
 		tell_of_service(place, "vnfs", "name");
 		if (strcmp(noun, "insert") != 0 && strcmp(noun, "remove") != 0)
 			tell_ports(place);
-	} else if (is_noun(noun, "op")) {
+	} else if (noun_is(noun, "op")) {
 		tell_ops(place);
-	} else if (is_noun(noun, "node")) {
+	} else if (noun_is(noun, "node")) {
 		tell_names(place->cli, "/v1/nodes", "", "name");
-	} else if (is_noun(noun, "service")) {
+	} else if (noun_is(noun, "service")) {
 		tell_services(place);
 	} else if (strcmp(verb, "get") == 0) {
 		tell_services(place);
-		tell_members(place->cli, is_noun(noun, "chain") ? "chains" : "vnfs");
+		tell_members(place->cli, noun_is(noun, "chain") ? "chains" : "vnfs");
 	} else {
-		tell_members(place->cli, is_noun(noun, "chain") ? "chains" : "vnfs");
+		tell_members(place->cli, noun_is(noun, "chain") ? "chains" : "vnfs");
 	}
 }
 

@@ -119,17 +119,14 @@ bool cli_colours(void);
 int cli_list_events(struct cli *cli, const char *about, json_t **list);
 bool cli_concerns(const json_t *event, const char *about);
 
-/* get.c: prints the list (all its pages, filtered, watched as asked) or object at a path. */
+/* get.c: reads what is to be shown: a new reference; an exit status. */
+typedef int cli_read(struct cli *cli, const void *what, json_t **answer);
+/* Prints what read() answers; with --watch anew whenever it differs, until the reader or the user has had enough. */
+int cli_show(struct cli *cli, cli_read *read, const void *what);
+/* Prints the list (all its pages, filtered, watched as asked) or object at a path. */
 int cli_list(struct cli *cli, const char *path);
 /* Appends NAME=VALUE, the value escaped, to a malloc'd path; answers the longer one. */
 char *cli_with_query(char *path, const char *name, const char *value);
-/* Prints what read() answers anew whenever it differs, each second, until the reader or the user has had enough. */
-int cli_watch(struct cli *cli, int (*read)(struct cli *cli, const void *what, json_t **answer),
-              const void *what);
-/* The nouns of get, in order, NULL at the end. */
-const char *cli_noun(unsigned i);
-/* The path of the noun and name in cli->words, and the columns of its table; false: it was said what is missing. */
-bool cli_noun_path(struct cli *cli, char *path, size_t size);
 
 /* explain.c: candidates for what is to be explained, given what stands of it already. */
 void explain_complete(struct cli *cli, const char *word);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/nouns.h"
 #include "util/memory.h"
 
 enum { EVENTS = 10, REVISIONS = 5 };
@@ -283,14 +283,6 @@ static int describe_op(struct cli *cli, const char *id, json_t *out)
 	return status;
 }
 
-/* Whether a word is a noun, or its plural. */
-static bool is(const char *word, const char *noun)
-{
-	size_t length = strlen(noun);
-
-	return strncmp(word, noun, length) == 0 && (!word[length] || strcmp(word + length, "s") == 0);
-}
-
 /* What is described: the words of the command. */
 struct described {
 	const char *noun, *word, *service, *rest;
@@ -301,27 +293,25 @@ static int describe(struct cli *cli, const void *what, json_t **answer)
 	const struct described *d = what;
 
 	*answer = json_object();
-	if (is(d->noun, "service") && !d->rest)
+	if (noun_is(d->noun, "service") && !d->rest)
 		return describe_service(cli, d->service, *answer);
-	if (is(d->noun, "vnf") && d->rest)
+	if (noun_is(d->noun, "vnf") && d->rest)
 		return describe_vnf(cli, d->service, d->rest, *answer);
-	if (is(d->noun, "chain") && d->rest)
+	if (noun_is(d->noun, "chain") && d->rest)
 		return describe_chain(cli, d->service, d->rest, *answer);
 	return describe_op(cli, d->word, *answer);
 }
 
 static bool is_described(const struct described *d)
 {
-	return (is(d->noun, "service") && !d->rest) ||
-	       ((is(d->noun, "vnf") || is(d->noun, "chain")) && d->rest) || is(d->noun, "op");
+	return (noun_is(d->noun, "service") && !d->rest) ||
+	       ((noun_is(d->noun, "vnf") || noun_is(d->noun, "chain")) && d->rest) || noun_is(d->noun, "op");
 }
 
 int command_describe(struct cli *cli)
 {
 	char service[128] = "";
 	struct described d = { .noun = cli->count == 2 ? cli->words[0] : "", .service = service };
-	json_t *answer;
-	int status;
 
 	if (cli->count != 2 || !cli_split(cli->words[1], service, sizeof(service), &d.rest))
 		return cli_usage("describe service NAME | vnf|chain SERVICE/NAME | op ID | node NAME");
@@ -330,11 +320,5 @@ int command_describe(struct cli *cli)
 		return command_get(cli);
 	if (cli->output == OUTPUT_NAME)
 		cli->output = OUTPUT_TABLE;
-	if (cli->watch)
-		return cli_watch(cli, describe, &d);
-	status = describe(cli, &d, &answer);
-	if (status == CLI_DONE)
-		cli_print(cli, answer);
-	json_decref(answer);
-	return status;
+	return cli_show(cli, describe, &d);
 }

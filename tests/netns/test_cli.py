@@ -137,6 +137,22 @@ class Cli(ServiceCase):
         until("it is told", lambda: self.expect(0, "restart", "edge") and select.select([listener.stdout], [], [], 1)[0], 60)
         self.watched(listener, lambda line: "vnf-" in line)
 
+    def test_get(self):
+        self.expect(0, "apply", "-f", self.good)
+        self.assertEqual([(v["service"], v["name"]) for v in self.data("get", "vnfs")], [("edge", "fw"), ("edge", "nat")], "of all services")
+        self.assertEqual(self.data("get", "ports", "edge"), [{k: v for k, v in p.items() if k != "service"} for p in self.data("get", "ports")])
+        self.assertEqual(self.data("get", "vnfs", "edge", "--filter", "(eq,kind,nat)")[0]["name"], "nat")
+        self.assertEqual(len(self.data("get", "routes", "edge", "--limit", "2")), 2)
+        self.assertGreater(len(self.data("get", "routes", "edge")), 2)
+        self.assertRegex(self.expect(0, "get", "counters", "edge").stdout, r"(?m)^balance.balanced +true$")
+        self.assertNotIn("UPTIME", self.expect(0, "get", "vnfs").stdout)
+        self.assertIn("UPTIME", self.expect(0, "get", "vnfs", "-o", "wide").stdout)
+        self.assertEqual(self.expect(0, "get", "vnfs", "edge", "-o", "name").stdout, "fw\nnat\n")
+        self.assertEqual(self.data("get", "traffic", "edge/fw")["name"], "fw", "what only the function knows")
+        self.assertIn('no state "gadgets"', self.expect(3, "get", "gadgets", "edge/fw").stderr)
+        for words in (("rules", ), ("counters", ), ("rules", "edge"), ("gadgets", ), ("rulez", "edge/fw")):
+            self.expect(2, "get", *words)
+
     def test_describe_watched(self):
         self.expect(0, "apply", "-f", self.good)
         watcher = self.start("describe", "service", "edge", "--watch", "-o", "yaml")

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "cli/candidates.h"
+#include "cli/nouns.h"
 
 static const struct cli_option *option_named(const char *name, size_t length)
 {
@@ -86,9 +87,45 @@ static void test_suggestions(void **state)
 	assert_string_equal(suggest("aply", verb_name), "apply");
 	assert_string_equal(suggest("tpo", verb_name), "top");
 	assert_string_equal(suggest("dryrun", option_name), "dry-run");
-	assert_string_equal(suggest("sesion", cli_noun), "session");
+	assert_string_equal(suggest("sesion", noun_name), "session");
 	assert_null(suggest("frobnicate", verb_name));
 	assert_null(suggest("", verb_name));
+}
+
+static void test_nouns(void **state)
+{
+	(void)state;
+	assert_true(noun_is("port", "port"));
+	assert_true(noun_is("ports", "port"));
+	assert_false(noun_is("portx", "port"));
+	assert_false(noun_is("por", "port"));
+}
+
+static void target_of(const char *noun, const char *word, const char *path, const char *pattern)
+{
+	char *words[] = { (char *)(uintptr_t)noun, (char *)(uintptr_t)word };
+	struct cli cli = { .words = words, .count = word ? 2 : 1 };
+	struct noun_target target;
+
+	assert_true(noun_target(&cli, &target));
+	assert_string_equal(target.path, path);
+	if (pattern)
+		assert_string_equal(target.pattern, pattern);
+	else
+		assert_null(target.pattern);
+}
+
+static void test_targets(void **state)
+{
+	(void)state;
+	target_of("services", NULL, "/v1/services", NULL);
+	target_of("service", "edge", "/v1/services/edge", NULL);
+	target_of("vnf", "edge/fw", "/v1/services/edge/vnfs/fw", NULL);
+	target_of("vnfs", NULL, "", "/v1/services/S/vnfs");
+	target_of("rules", "edge/fw", "/v1/services/edge/vnfs/fw/state/rules", NULL);
+	target_of("op", "7", "/v1/ops/7", NULL);
+	target_of("backends", "edge/lb", "/v1/services/edge/vnfs/lb/state/backends", NULL);
+	target_of("fragments", "edge", "/v1/services/edge/state/fragments", NULL);
 }
 
 static void test_usages_are_a_grammar(void **state)
@@ -136,6 +173,8 @@ int main(void)
 		cmocka_unit_test(test_verbs_are_whole),
 		cmocka_unit_test(test_an_option_is_taken_by_its_whole_name),
 		cmocka_unit_test(test_suggestions),
+		cmocka_unit_test(test_nouns),
+		cmocka_unit_test(test_targets),
 		cmocka_unit_test(test_usages_are_a_grammar),
 		cmocka_unit_test(test_completion_knows_every_place),
 	};
