@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A service that sluiced runs between a client and a server, and numbered traffic through it in both families."""
+import hashlib
 import json
 import os
+import random
 import signal
 import subprocess
+import threading
 
 import mano
 from lab import BUILD, Line, run, until
@@ -54,6 +57,67 @@ class Talk:
         self.child.wait(30)
 
 
+# Serves a file of SIZE bytes that is told by its seed, SPEED bytes a second, whoever asks for what.
+FILES = """
+import http.server, random, socket, socketserver, sys, time
+port, seed, size, speed = map(int, sys.argv[1:])
+content = random.Random(seed).randbytes(size)
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", str(size))
+        self.end_headers()
+        begin = time.monotonic()
+        for at in range(0, size, 16384):
+            time.sleep(max(0, begin + at / speed - time.monotonic()))
+            self.wfile.write(content[at:at + 16384])
+    def log_message(self, *ignored):
+        pass
+class Server(http.server.ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+    server_bind = socketserver.TCPServer.server_bind  # the other asks a resolver for its name, and here is none
+Server(("::", port), Handler).serve_forever()
+"""
+
+
+class Downloads:
+    """One download after another over each family, until it is told to stop; every one has to arrive whole."""
+
+    PORT, SIZE, SPEED = 8000, 4 << 20, 500000
+
+    def __init__(self, line, seed=1):
+        self.wanted = hashlib.sha256(random.Random(seed).randbytes(self.SIZE)).hexdigest()
+        self.line, self.stopping = line, threading.Event()
+        self.whole, self.broken, self.children = 0, [], {}
+        line.process(["python3", "-c", FILES, self.PORT, seed, self.SIZE, self.SPEED], netns=line.server)
+        until("the files are served", lambda: f":{self.PORT} " in run("ip", "netns", "exec", line.server, "ss", "-ltn").stdout)
+        self.threads = [threading.Thread(target=self.go_on, args=(number, address), daemon=True)
+                        for number, address in enumerate((line.SERVER4, f"[{line.SERVER6}]"))]
+        for thread in self.threads:
+            thread.start()
+
+    def go_on(self, number, address):
+        path = os.path.join(self.line.folder, f"download{number}")
+        command = ["ip", "netns", "exec", self.line.client, "curl", "-sS", "-g", "-m", "240", "-o", path, f"http://{address}:{self.PORT}/"]
+        while not self.stopping.is_set():
+            done = subprocess.run(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "SLUICE_LAB": self.line.folder})
+            if done.returncode:
+                self.broken.append(f"{address}: {done.stderr.strip()}")
+                return
+            with open(path, "rb") as file:
+                if hashlib.sha256(file.read()).hexdigest() != self.wanted:
+                    self.broken.append(f"{address}: other bytes than were sent")
+                    return
+            self.whole += 1
+
+    def result(self):
+        """Lets those under way end; answers how many arrived whole, and what was wrong with others."""
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join(250)
+        return self.whole, self.broken
+
+
 class Load:
     """Numbered datagrams from the client to the server, over IPv4 and IPv6 at once."""
 
@@ -68,6 +132,21 @@ class Load:
 
     def running(self):
         return any(sender.alive() for sender, _ in self.ends)
+
+    def flowing(self):
+        """Whether every flow was heard since this was asked last, and the longest time in ms that one was silent."""
+        reports = []
+        for _, receiver in self.ends:
+            before = receiver.text().count("\n")
+            receiver.kill(signal.SIGUSR1)
+            until("the receiver reports", lambda receiver=receiver, before=before: receiver.text().count("\n") > before)
+            reports.append(json.loads(receiver.text().splitlines()[-1]))
+        return not any(report["silentFlows"] for report in reports), max(report["flowGapMs"] for report in reports)
+
+    def stop(self):
+        """Nothing more is sent; result() tells."""
+        for sender, _ in self.ends:
+            sender.kill(signal.SIGTERM)
 
     def result(self):
         """Ends it; answers the sum of both families: sent, received, lost, reordered, longestGapMs."""

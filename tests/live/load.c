@@ -3,7 +3,8 @@
  * UDP at a stated rate, every datagram numbered within its flow, so that what is lost or overtaken on the way is known
  * exactly.
  *
- *   load receive ADDRESS PORT                     counts until SIGTERM, then prints one JSON object
+ *   load receive ADDRESS PORT                     counts until SIGTERM, then prints one JSON object; at SIGUSR1 one of what was
+ *                                                 since the last: flows not heard, longest silence of one
  *   load send ADDRESS PORT FLOWS RATE SECONDS     RATE datagrams a second over all flows; prints how many were sent
  *
  * One thread; nothing is allocated while packets flow.
@@ -29,12 +30,18 @@ struct datagram {
 };
 
 static const uint32_t magic = 0x5151ce;
-static volatile sig_atomic_t stop_asked;
+static volatile sig_atomic_t stop_asked, report_asked;
 
 static void on_stop(int number)
 {
 	(void)number;
 	stop_asked = 1;
+}
+
+static void on_report(int number)
+{
+	(void)number;
+	report_asked = 1;
 }
 
 static void die(const char *what)
@@ -45,7 +52,8 @@ static void die(const char *what)
 
 static struct addrinfo *address_of(const char *host, const char *port)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV }, *found;
+	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV },
+	                *found;
 
 	if (getaddrinfo(host, port, &hints, &found) != 0) {
 		fprintf(stderr, "load: not an address and a port: %s %s\n", host, port);
@@ -66,8 +74,16 @@ static int64_t now_ns(void)
 struct tally {
 	uint64_t next[FLOWS_MAX]; /* number that follows the highest seen */
 	uint64_t received, missing, reordered, foreign;
-	int64_t last, longest_gap; /* ns between two datagrams of any flow */
+	int64_t last, longest_gap;              /* ns between two datagrams of any flow */
+	int64_t flow_last[FLOWS_MAX], flow_gap; /* and of one and the same, since the last report */
+	int64_t reported;
 };
+
+static void keep_longest(int64_t *longest, int64_t from, int64_t to)
+{
+	if (from && to - from > *longest)
+		*longest = to - from;
+}
 
 static void count(struct tally *t, const struct datagram *d, size_t size, int64_t now)
 {
@@ -75,9 +91,9 @@ static void count(struct tally *t, const struct datagram *d, size_t size, int64_
 		t->foreign++;
 		return;
 	}
-	if (t->last && now - t->last > t->longest_gap)
-		t->longest_gap = now - t->last;
-	t->last = now;
+	keep_longest(&t->longest_gap, t->last, now);
+	keep_longest(&t->flow_gap, t->flow_last[d->flow], now);
+	t->last = t->flow_last[d->flow] = now;
 	t->received++;
 	if (d->number >= t->next[d->flow]) {
 		t->missing += d->number - t->next[d->flow];
@@ -86,6 +102,22 @@ static void count(struct tally *t, const struct datagram *d, size_t size, int64_
 		t->reordered++;
 		t->missing--;
 	}
+}
+
+/* A flow that is silent now counts from its last datagram on, in this report and in the next. */
+static void report(struct tally *t, int64_t now)
+{
+	unsigned silent = 0;
+
+	for (unsigned i = 0; i < FLOWS_MAX; i++) {
+		keep_longest(&t->flow_gap, t->flow_last[i], now);
+		silent += t->flow_last[i] && t->flow_last[i] < t->reported;
+	}
+	printf("{\"received\": %" PRIu64 ", \"silentFlows\": %u, \"flowGapMs\": %.1f}\n", t->received, silent,
+	       (double)t->flow_gap / 1e6);
+	fflush(stdout);
+	t->flow_gap = 0;
+	t->reported = now;
 }
 
 static int receive(const char *host, const char *port)
@@ -117,10 +149,15 @@ static int receive(const char *host, const char *port)
 
 		for (int i = 0; i < n; i++)
 			count(&tally, &data[i], messages[i].msg_len, now);
+		if (report_asked) {
+			report_asked = 0;
+			report(&tally, now);
+		}
 	}
-	printf("{\"received\": %" PRIu64 ", \"missing\": %" PRIu64 ", \"reordered\": %" PRIu64 ", \"foreign\": %" PRIu64
-	       ", \"longestGapMs\": %.1f}\n",
-	       tally.received, tally.missing, tally.reordered, tally.foreign, (double)tally.longest_gap / 1e6);
+	printf("{\"received\": %" PRIu64 ", \"missing\": %" PRIu64 ", \"reordered\": %" PRIu64
+	       ", \"foreign\": %" PRIu64 ", \"longestGapMs\": %.1f}\n",
+	       tally.received, tally.missing, tally.reordered, tally.foreign,
+	       (double)tally.longest_gap / 1e6);
 	return 0;
 }
 
@@ -148,7 +185,8 @@ static int send_all(const char *host, const char *port, unsigned flows, double r
 	}
 	freeaddrinfo(at);
 	begin = now_ns();
-	for (int64_t at_ns = begin; !stop_asked && at_ns < begin + (int64_t)(seconds * 1e9); at_ns = now_ns()) {
+	for (int64_t at_ns = begin; !stop_asked && at_ns < begin + (int64_t)(seconds * 1e9);
+	     at_ns = now_ns()) {
 		struct timespec pause = { 0, TICK_NS };
 
 		for (due = (uint64_t)(rate * (double)(at_ns - begin) / 1e9); sent < due; sent++)
@@ -161,14 +199,16 @@ static int send_all(const char *host, const char *port, unsigned flows, double r
 
 int main(int count, char **words)
 {
-	struct sigaction action = { .sa_handler = on_stop };
+	struct sigaction action = { .sa_handler = on_stop }, reporting = { .sa_handler = on_report };
 
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGUSR1, &reporting, NULL);
 	if (count == 4 && strcmp(words[1], "receive") == 0)
 		return receive(words[2], words[3]);
 	if (count == 7 && strcmp(words[1], "send") == 0 && atoi(words[4]) > 0 && atoi(words[4]) <= FLOWS_MAX)
 		return send_all(words[2], words[3], (unsigned)atoi(words[4]), atof(words[5]), atof(words[6]));
-	fprintf(stderr, "usage: load receive ADDRESS PORT\n       load send ADDRESS PORT FLOWS RATE SECONDS\n");
+	fprintf(stderr,
+	        "usage: load receive ADDRESS PORT\n       load send ADDRESS PORT FLOWS RATE SECONDS\n");
 	return 2;
 }

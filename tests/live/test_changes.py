@@ -76,8 +76,7 @@ class Changes(Live):
             self.apply()
             count -= 1
         self.assertEqual(count, 0, "changes were too slow")
-        for sender, _ in load.ends:
-            sender.kill(15)
+        load.stop()
         self.check(load)
 
     def test_nothing(self):
