@@ -99,12 +99,20 @@ static void learn_known(struct edge_worker *ew, const struct edge_table *table, 
 	}
 }
 
-void neighbour_learn(struct edge_worker *ew, const struct edge_table *table,
-                     const struct neighbour_news *news, uint64_t now)
+/* ARP does not say whether an answer was asked for, and anybody may send one: unless it was, it is believed, and then proven. */
+static bool was_asked(const struct neighbour_news *news, uint8_t state)
 {
-	uint32_t id = neighbour_find(ew->edge, &news->key);
+	return news->key.family == FAMILY_V6 || state == NEIGHBOUR_INCOMPLETE || state == NEIGHBOUR_PROBE;
+}
+
+void neighbour_learn(struct edge_worker *ew, const struct edge_table *table,
+                     const struct neighbour_news *heard, uint64_t now)
+{
+	struct neighbour_news said = *heard, *news = &said;
+	uint32_t id = neighbour_find(ew->edge, &heard->key);
 	uint8_t state = id ? neighbour_of(ew->edge, id)->state : NEIGHBOUR_INCOMPLETE;
 
+	news->solicited &= was_asked(news, state);
 	if (id == 0) {
 		if (news->may_add && news->has_mac)
 			learn_new(ew, table, news, now);

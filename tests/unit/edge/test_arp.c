@@ -160,6 +160,34 @@ static void stale_in_use_is_probed(void **state)
 	world_close(&w);
 }
 
+/* An answer that nobody asked for is believed, but soon proven: the true host answers what the false one does not. */
+static void unasked_answer_is_proven(void **state)
+{
+	struct world w;
+	struct rte_mbuf *m;
+	uint16_t port;
+
+	(void)state;
+	world_open(&w, world_config, NULL, 0);
+	world_output(&w, 0, to_host("203.0.113.7", 1));
+	reply(&w, WAN, "203.0.113.7", host_mac);
+	world_skip(&w);
+	reply(&w, WAN, "203.0.113.7", other_mac);
+	world_output(&w, 0, to_host("203.0.113.7", 2));
+	m = world_next_ip(&w, &port);
+	assert_memory_equal(rte_pktmbuf_mtod(m, void *), other_mac, 6);
+	world_pass(&w, 5.3);
+	expect_request(&w, WAN, "203.0.113.7", other_mac);
+	world_pass(&w, 3.2);
+	world_skip(&w);
+	world_output(&w, 0, to_host("203.0.113.7", 3));
+	expect_request(&w, WAN, "203.0.113.7", broadcast);
+	reply(&w, WAN, "203.0.113.7", host_mac);
+	m = world_next_ip(&w, &port);
+	assert_memory_equal(rte_pktmbuf_mtod(m, void *), host_mac, 6);
+	world_close(&w);
+}
+
 static void probe_without_answer_forgets(void **state)
 {
 	struct world w;
@@ -377,6 +405,7 @@ int main(void)
 		cmocka_unit_test(fails_after_three_requests),
 		cmocka_unit_test(hold_is_bounded),
 		cmocka_unit_test(stale_in_use_is_probed),
+		cmocka_unit_test(unasked_answer_is_proven),
 		cmocka_unit_test(probe_without_answer_forgets),
 		cmocka_unit_test(unused_is_forgotten),
 		cmocka_unit_test(new_mac_is_taken),
