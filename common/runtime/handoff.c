@@ -8,38 +8,58 @@
 #include "runtime/watch.h"
 
 /* The same for both directions of a flow, and for its ICMP errors and fragments: addresses only, in no order. */
-unsigned owner_default(struct rte_mbuf *m)
+static unsigned owner_default(const struct tuple *t)
 {
-	struct tuple t;
-	uint64_t low, high;
+	uint64_t low = t->src.halves[0] ^ t->dst.halves[0], high = t->src.halves[1] ^ t->dst.halves[1];
 
-	pkt_tuple(m, &t);
-	low = t.src.halves[0] ^ t.dst.halves[0];
-	high = t.src.halves[1] ^ t.dst.halves[1];
 	return rte_hash_crc_8byte(low, rte_hash_crc_8byte(high, 0)) & 0xff;
 }
 
-unsigned owner_bucket(struct worker *w, const struct snapshot_port *port, struct rte_mbuf *m)
+unsigned owner_bucket(const struct snapshot_port *port, const struct tuple *t)
 {
+	struct tuple answer;
 	unsigned bucket = NF_NO_OWNER;
 
-	(void)w;
-	if (port->owner)
-		bucket = port->owner->klass->owner(port->owner, port->owner_snapshot, m, port->owner_walk);
-	return bucket == NF_NO_OWNER ? owner_default(m) : bucket;
+	if (port->owner) {
+		if (port->owner_of_answer)
+			answer = tuple_reverse(t);
+		bucket = port->owner->klass->owner(port->owner, port->owner_snapshot,
+		                                   port->owner_of_answer ? &answer : t, port->owner_walk);
+	}
+	return bucket == NF_NO_OWNER ? owner_default(t) : bucket;
 }
 
-unsigned entry_bucket(struct worker *w, const struct path *path, int walk, uint16_t number,
-                      struct rte_mbuf *m)
+unsigned owner_of_packet(const struct snapshot_port *port, struct rte_mbuf *m)
 {
-	struct snapshot_port from = w->snapshot->ports[number];
+	struct tuple t;
 
-	if (w->workers > 1)
-		return owner_bucket(w, &from, m);
-	if (from.role != PORT_OUTSIDE)
-		from = w->snapshot->ports[path->ends[walk]];
+	pkt_tuple(m, &t);
+	return owner_bucket(port, &t);
+}
+
+unsigned owner_of_fragment(struct rte_mbuf *m)
+{
+	struct tuple t;
+
+	pkt_tuple(m, &t);
+	return owner_default(&t);
+}
+
+static unsigned owner_of_emitted(const struct snapshot *snapshot, const struct path *path, int walk,
+                                 const struct tuple *t)
+{
+	struct snapshot_port from = snapshot->ports[path->ends[walk]];
+
 	from.owner_walk = (uint8_t)walk;
-	return owner_bucket(w, &from, m);
+	return owner_bucket(&from, t);
+}
+
+unsigned owner_of_session(const struct snapshot *snapshot, const struct path *path, int walk,
+                          const struct tuple *first)
+{
+	if (first->zone & EMITTED_ZONE)
+		return owner_of_emitted(snapshot, path, walk, first);
+	return owner_bucket(&snapshot->ports[first->zone - 1], first);
 }
 
 void handoff(struct worker *w, unsigned to, struct rte_mbuf *m, enum stage stage)

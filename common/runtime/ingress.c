@@ -220,7 +220,7 @@ static void ingress_owned(struct worker *w, const struct snapshot_port *port, st
 			struct pkt *p = pkt_of(m[i]);
 			unsigned owner;
 
-			p->bucket = (uint8_t)owner_bucket(w, port, m[i]);
+			p->bucket = (uint8_t)owner_of_packet(port, m[i]);
 			owner = w->engine->bucket_worker[p->bucket];
 			if (owner == w->id)
 				m[kept++] = m[i];
@@ -268,7 +268,7 @@ static void ingress_fragment(struct worker *w, struct rte_mbuf *m)
 
 static void ingress_first(struct worker *w, struct rte_mbuf *m)
 {
-	unsigned owner = w->workers > 1 ? w->engine->bucket_worker[owner_default(m)] : w->id;
+	unsigned owner = w->workers > 1 ? w->engine->bucket_worker[owner_of_fragment(m)] : w->id;
 
 	if (unlikely(w->trace != NULL))
 		trace_step(w, m, STEP_FRAGMENT, NULL, NULL, NULL);
@@ -381,9 +381,9 @@ static void ingress_emitted(struct worker *w, struct rte_mbuf *m, const struct p
 {
 	struct pkt *p = pkt_of(m);
 	struct entry entry = { path, (int16_t)p->position, p->walk };
-	struct snapshot_port from = w->snapshot->ports[path->ends[p->walk]];
 	enum pkt_malformed kind;
 	uint16_t traced;
+	struct tuple t;
 	unsigned owner;
 
 	traced = p->flags & PKT_TRACE;
@@ -394,8 +394,8 @@ static void ingress_emitted(struct worker *w, struct rte_mbuf *m, const struct p
 		worker_drop(w, m, C_MALFORMED + kind);
 		return;
 	}
-	from.owner_walk = p->walk;
-	p->bucket = (uint8_t)owner_bucket(w, &from, m);
+	pkt_tuple(m, &t);
+	p->bucket = (uint8_t)owner_of_session(w->snapshot, path, p->walk, &t);
 	owner = w->engine->bucket_worker[p->bucket];
 	if (owner != w->id)
 		handoff(w, owner, m, STAGE_EMITTED);

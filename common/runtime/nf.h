@@ -125,8 +125,9 @@ struct nf_class {
 	             struct errors *errors); /* live state (nf->live), before the first compile; 0 or -1 */
 	void (*stop)(struct nf *nf);
 
-	/* Owner bucket (0..255) of a packet that enters this path with this walk, before any lookup; NF_NO_OWNER: no opinion. Pure. */
-	unsigned (*owner)(const struct nf *nf, const void *snapshot, struct rte_mbuf *m, int walk);
+	/* Owner bucket (0..255) of packets with this tuple that come to the function with this walk, before any lookup; NF_NO_OWNER: no
+	 * opinion. Pure. */
+	unsigned (*owner)(const struct nf *nf, const void *snapshot, const struct tuple *tuple, int walk);
 	void (*open)(const struct nf *nf, const void *snapshot, struct openings *openings);
 	/* Judges a live session anew after a policy change. tuple: as direction 0 arrives here; the function replays its rewrite on it.
 	 * PASS: go on; TAKE: the session ends here; DROP: it is closed. */
@@ -182,10 +183,12 @@ static inline void *nf_slot(const struct nf *nf, struct session *s)
 void nf_emit(struct worker *worker, const struct path *path, int position, int walk, struct rte_mbuf *m,
              struct session *session);
 
+enum { EMITTED_ZONE = 0x8000 };
+
 /* The zone of packets that a function emits as new ones (the far side of a hairpin, of a tunnel): one for each instance. */
 static inline uint16_t nf_zone(const struct nf *nf)
 {
-	return (uint16_t)(0x8000 | nf->id);
+	return (uint16_t)(EMITTED_ZONE | nf->id);
 }
 
 /* A fresh mbuf of this worker's pool with a cleared struct pkt, or NULL (counted). */

@@ -47,10 +47,10 @@ static bool is_midstream(struct rte_mbuf *m)
 }
 
 static void session_begin(struct worker *w, const struct entry *entry, const struct segment *segment,
-                          struct rte_mbuf *m, struct session *s)
+                          struct rte_mbuf *m, const struct tuple *tuple, struct session *s)
 {
 	if (w->workers == 1)
-		pkt_of(m)->bucket = (uint8_t)entry_bucket(w, entry->path, entry->walk, pkt_of(m)->in_port, m);
+		pkt_of(m)->bucket = (uint8_t)owner_of_session(w->snapshot, entry->path, entry->walk, tuple);
 	s->path = entry->path->id;
 	s->layout = segment->layout;
 	s->generation = entry->path->generation;
@@ -77,7 +77,7 @@ static bool begin(struct worker *w, struct round *round, struct rte_mbuf *m, uns
 		worker_drop(w, m, refusal_counter[result]);
 		return false;
 	}
-	session_begin(w, round->entry, round->segment, m, o->session);
+	session_begin(w, round->entry, round->segment, m, &o->tuple, o->session);
 	o->m = m;
 	o->walk = (uint8_t)walk;
 	o->attempt = (uint8_t)attempt;

@@ -366,7 +366,7 @@ static void add_session(struct flow *f, const struct piece *piece)
 		return;
 	memcpy(session_slot(s, 0), session_slot(f->first, 0), ENGINE_SLOT_BYTES);
 	s->path = f->first->path;
-	s->bucket = f->first->bucket;
+	s->bucket = (uint8_t)owner_of_session(f->w->snapshot, f->path, f->walk, &piece->in);
 	s->flags |= f->first->flags & SESSION_WALK;
 	describe(s, f, piece);
 	if (flow_commit(f->w->table, s, &answer) != FLOW_OK)
@@ -432,7 +432,7 @@ enum refreshed session_regroup(struct worker *w, struct session *s, const struct
 		return REFRESH_CLOSED;
 	}
 	has = gather(&f);
-	f.first->bucket = (uint8_t)transfer_bucket(w, path, f.walk, (uint16_t)(f.head.zone - 1), &f.head);
+	f.first->bucket = (uint8_t)owner_of_session(w->snapshot, path, f.walk, &f.head);
 	if (has & w->engine->rewriters & ~path->nf_set || !lay_out(&f, &plan, has, &taken) ||
 	    !rekey(&f, &plan.pieces[0]))
 		return give_up(&f, f.here | taken, plan.denied);

@@ -4,10 +4,6 @@
 
 #include "runtime/retire.h"
 
-enum {
-	EMITTED_ZONE = 0x8000
-}; /* nf_zone(): of packets that a function emits, and of answers to what ended there */
-
 /* A number for another set of slots: a new one, or one that no session has any more. */
 static int spare_layout(struct engine *engine)
 {

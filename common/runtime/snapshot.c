@@ -366,7 +366,7 @@ static void add_path(struct build *b, const struct conf *item, size_t order)
 	fill_path(b, path, item);
 }
 
-/* --- links of hops --- */
+/* --- owners, links of hops --- */
 
 /* Whether the segment that begins at `position` with this walk keeps sessions: it does at the ends of a path, and where functions are. */
 static bool keeps_sessions(const struct path *path, int position, int walk)
@@ -377,6 +377,54 @@ static bool keeps_sessions(const struct path *path, int position, int walk)
 		return false;
 	}
 	return true;
+}
+
+/* The first function that names owners from `position` on, in this process or behind a hop: where it runs makes no difference; NULL: none. */
+static const struct nf *owner_from(const struct path *path, int position, int walk)
+{
+	for (int i = position; i >= 0 && i < path->count; i += walk ? -1 : 1) {
+		const struct position *p = &path->positions[i];
+		const struct nf *nf = p->nf ? p->nf : p->shadow;
+
+		if (nf && nf->klass->owner)
+			return nf;
+	}
+	return NULL;
+}
+
+static void set_owner(struct build *b, struct snapshot_port *port, const struct nf *nf, int walk)
+{
+	port->owner = nf;
+	port->owner_snapshot = b->snapshot->nf_snapshots[nf->id];
+	port->owner_walk = (uint8_t)walk;
+}
+
+static void name_owner(struct build *b, struct snapshot_port *port, const struct path *path, int walk,
+                       const struct conf *item)
+{
+	const struct nf *nf = owner_from(path, walk ? path->count - 1 : 0, walk);
+
+	if (nf && port->owner && port->owner != nf)
+		conf_error(b->errors, item, "owners-disagree",
+		           "functions \"%s\" and \"%s\" would both spread the packets of one port "
+		           "over the workers",
+		           nf->name, port->owner->name);
+	else if (nf)
+		set_owner(b, port, nf, walk);
+}
+
+/* What comes by a link has a function in front of it, or behind: that one would see the answer. */
+static void name_link_owner(struct build *b, struct snapshot_port *port)
+{
+	int walk = port->walk;
+	const struct nf *ahead = owner_from(port->path, port->position, walk);
+	const struct nf *behind = owner_from(port->path, port->position + (walk ? 1 : -1), !walk);
+
+	if (ahead)
+		set_owner(b, port, ahead, walk);
+	else if (behind)
+		set_owner(b, port, behind, !walk);
+	port->owner_of_answer = !ahead && behind;
 }
 
 static void link_side(struct build *b, const struct path *path, unsigned position, int walk)
@@ -390,33 +438,12 @@ static void link_side(struct build *b, const struct path *path, unsigned positio
 	port->path = path;
 	port->zone = (uint16_t)(number + 1);
 	port->look_up = keeps_sessions(path, port->position, walk);
+	name_link_owner(b, port);
 	if (number >= b->snapshot->port_count)
 		b->snapshot->port_count = (uint16_t)(number + 1);
 }
 
-/* --- candidates and owners --- */
-
-static void name_owner(struct build *b, struct snapshot_port *port, const struct path *path, int walk,
-                       const struct conf *item)
-{
-	for (int i = walk ? path->count - 1 : 0; i >= 0 && i < path->count; i += walk ? -1 : 1) {
-		const struct nf *nf = path->positions[i].nf;
-
-		if (!nf || !nf->klass->owner)
-			continue;
-		if (port->owner && port->owner != nf) {
-			conf_error(b->errors, item, "owners-disagree",
-			           "functions \"%s\" and \"%s\" would both spread the packets of one port "
-			           "over the workers",
-			           nf->name, port->owner->name);
-			return;
-		}
-		port->owner = nf;
-		port->owner_snapshot = b->snapshot->nf_snapshots[nf->id];
-		port->owner_walk = (uint8_t)walk;
-		return;
-	}
-}
+/* --- candidates --- */
 
 static int by_priority(const void *a, const void *z)
 {

@@ -87,7 +87,7 @@ struct snapshot_port {
 	        candidates;     /* of an outside port: range in snapshot.candidates, in priority order */
 	const struct nf *owner; /* function that names the owner bucket; NULL: the address pair */
 	const void *owner_snapshot;
-	uint8_t owner_walk;
+	uint8_t owner_walk, owner_of_answer; /* it is asked of the reversed tuple */
 };
 
 struct snapshot {

@@ -12,7 +12,7 @@
 enum {
 	MAGIC = 0x534c5452, /* "SLTR" */
 	ETHER = sizeof(struct rte_ether_hdr),
-	BODY = TRANSFER_HEADERS_MAX,
+	BODY = 16, /* where it begins in a frame */
 };
 
 /* As it is sent: both ends are of one architecture, whose order it is in. */
@@ -118,80 +118,4 @@ bool transfer_decode(const struct rte_mbuf *m, struct transfer_frame *frame)
 	memcpy(t->kind, wire.function_kind, sizeof(t->kind));
 	memcpy(t->slot, wire.slot, sizeof(t->slot));
 	return true;
-}
-
-/* --- headers for owners --- */
-
-static unsigned transport_length(uint8_t proto)
-{
-	return proto == IPPROTO_TCP ? 20 : proto == IPPROTO_SCTP ? 16 : 8;
-}
-
-static void put_transport(uint8_t *at, const struct tuple *t)
-{
-	memset(at, 0, transport_length(t->proto));
-	switch (t->proto) {
-	case IPPROTO_ICMP:
-	case IPPROTO_ICMPV6: /* an echo request, by its identifier */
-		at[0] = t->proto == IPPROTO_ICMP ? 8 : 128;
-		memcpy(at + 4, &t->sport, 2);
-		return;
-	case IPPROTO_TCP:
-		at[12] = 5 << 4;
-		at[13] = 0x10; /* ACK */
-		break;
-	case IPPROTO_UDP:
-		at[5] = 8;
-		at[7] = 1; /* some checksum: 0 is none, which IPv6 forbids */
-		break;
-	case IPPROTO_SCTP: /* with some tag, and a COOKIE ACK */
-		at[7] = 1;
-		at[12] = 11;
-		at[15] = 4;
-		break;
-	default:
-		break;
-	}
-	memcpy(at, &t->sport, 2);
-	memcpy(at + 2, &t->dport, 2);
-}
-
-static uint8_t *put_ip4(uint8_t *at, const struct tuple *t)
-{
-	struct rte_ipv4_hdr ip = {
-		.version_ihl = 0x45,
-		.total_length = rte_cpu_to_be_16((uint16_t)(sizeof(ip) + transport_length(t->proto))),
-		.time_to_live = 64,
-		.next_proto_id = t->proto,
-		.src_addr = t->src.v4,
-		.dst_addr = t->dst.v4,
-	};
-
-	memcpy(at, &ip, sizeof(ip));
-	return at + sizeof(ip);
-}
-
-static uint8_t *put_ip6(uint8_t *at, const struct tuple *t)
-{
-	struct rte_ipv6_hdr ip = {
-		.vtc_flow = rte_cpu_to_be_32(6u << 28),
-		.payload_len = rte_cpu_to_be_16((uint16_t)transport_length(t->proto)),
-		.proto = t->proto,
-		.hop_limits = 64,
-	};
-
-	memcpy(ip.src_addr, t->src.bytes, 16);
-	memcpy(ip.dst_addr, t->dst.bytes, 16);
-	memcpy(at, &ip, sizeof(ip));
-	return at + sizeof(ip);
-}
-
-void transfer_headers(struct rte_mbuf *m, const struct tuple *t)
-{
-	bool v4 = t->family == FAMILY_V4;
-	uint8_t *at = rte_pktmbuf_mtod_offset(m, uint8_t *, ETHER);
-
-	put_ether(m, v4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6);
-	at = v4 ? put_ip4(at, t) : put_ip6(at, t);
-	put_transport(at, t);
 }

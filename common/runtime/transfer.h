@@ -20,7 +20,6 @@ enum {
 	TRANSFER_ETHERTYPE = 0x88b5, /* IEEE 802: local experimental */
 	TRANSFER_VERSION = 1,
 	TRANSFER_SLOT_MAX = 32,
-	TRANSFER_HEADERS_MAX = 128, /* bytes in front of a frame's own */
 };
 
 enum transfer_kind { TRANSFER_SESSION = 1, TRANSFER_GIVE, TRANSFER_END };
@@ -52,9 +51,5 @@ bool transfer_is(const struct rte_mbuf *m);
 
 /* Reads a frame; false: not whole, of another version, or with a field that makes no sense. */
 bool transfer_decode(const struct rte_mbuf *m, struct transfer_frame *frame);
-
-/* Writes in its place the headers of a packet with this tuple (no payload, no checksums), for whoever names the owners of packets: pkt_parse()
- * reads it. The mbuf holds TRANSFER_HEADERS_MAX bytes at least. */
-void transfer_headers(struct rte_mbuf *m, const struct tuple *t);
 
 #endif

@@ -65,29 +65,13 @@ bool transfer_fits(const struct transfer *t, const struct nf *nf)
 	       t->size == nf->klass->slot.size && t->version == nf->klass->slot.version;
 }
 
-unsigned transfer_bucket(struct worker *w, const struct path *path, int walk, uint16_t number,
-                         const struct tuple *tuple)
-{
-	struct rte_mbuf *m = worker_mbuf(w);
-	unsigned bucket = NF_NO_OWNER;
-
-	if (!m)
-		return NF_NO_OWNER;
-	rte_pktmbuf_append(m, TRANSFER_HEADERS_MAX);
-	transfer_headers(m, tuple);
-	if (pkt_parse(m, 0) == PKT_OK)
-		bucket = entry_bucket(w, path, walk, number, m);
-	rte_pktmbuf_free(m);
-	return bucket;
-}
-
 /* --- giving --- */
 
 /* Sessions that end here, or begin here, are the function's own affair. */
 static bool may_leave(const struct session *s)
 {
-	return !(s->flags & (SESSION_ONEWAY | SESSION_CLOSING)) && !(s->key[0].zone & 0x8000) &&
-	       !(s->key[1].zone & 0x8000);
+	return !(s->flags & (SESSION_ONEWAY | SESSION_CLOSING)) && !(s->key[0].zone & EMITTED_ZONE) &&
+	       !(s->key[1].zone & EMITTED_ZONE);
 }
 
 static void give_one(void *worker, struct session *s)
@@ -270,14 +254,9 @@ static void to_owner(struct worker *w, uint16_t number, struct rte_mbuf *m, cons
 	struct pkt *p = pkt_of(m);
 	unsigned owner;
 
-	transfer_headers(m, &t->before);
-	if (pkt_parse(m, 0) != PKT_OK) {
-		worker_drop(w, m, C_TRANSFER_REFUSED);
-		return;
-	}
 	p->in_port = number;
 	p->zone = port->zone;
-	p->bucket = (uint8_t)owner_bucket(w, port, m);
+	p->bucket = (uint8_t)owner_bucket(port, &t->before);
 	owner = w->workers > 1 ? w->engine->bucket_worker[p->bucket] : w->id;
 	if (owner == w->id)
 		transfer_owned(w, m);

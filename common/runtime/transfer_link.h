@@ -18,10 +18,6 @@ void transfer_owned(struct worker *w, struct rte_mbuf *m);
 /* A slice of giving, if the other end of a link has asked; answers whether there was any. */
 unsigned transfer_give_turn(struct worker *w);
 
-/* Owner bucket of packets with this tuple that enter a path by this port (or link); NF_NO_OWNER: no packet buffer was free to ask with. */
-unsigned transfer_bucket(struct worker *w, const struct path *path, int walk, uint16_t port,
-                         const struct tuple *tuple);
-
 /* What is known of a function's slot in a session, for another process; false: its layout has none. */
 void transfer_put_slot(struct transfer *t, const struct nf *nf, struct session *s);
 /* Whether a slot from elsewhere is one of this function, by kind, size and version. */

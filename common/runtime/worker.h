@@ -231,11 +231,13 @@ void transmit(void *worker, uint16_t port, struct rte_mbuf *m);
 void transmit_flush(struct worker *w);
 
 /* handoff.c */
-/* Owner bucket of a packet that enters by an outside port. */
-unsigned owner_bucket(struct worker *w, const struct snapshot_port *port, struct rte_mbuf *m);
-unsigned owner_default(struct rte_mbuf *m);
-/* Bucket of a session whose first packet enters a path by this port or link: one worker alone has not asked before. */
-unsigned entry_bucket(struct worker *w, const struct path *path, int walk, uint16_t port, struct rte_mbuf *m);
+/* Owner bucket of what enters by a port or link; of a fragment, for whoever gathers its datagram; of a session whose first packets come in with
+ * this tuple, its zone a port's or a function's. */
+unsigned owner_bucket(const struct snapshot_port *port, const struct tuple *t);
+unsigned owner_of_packet(const struct snapshot_port *port, struct rte_mbuf *m);
+unsigned owner_of_fragment(struct rte_mbuf *m);
+unsigned owner_of_session(const struct snapshot *snapshot, const struct path *path, int walk,
+                          const struct tuple *first);
 void handoff(struct worker *w, unsigned to, struct rte_mbuf *m, enum stage stage);
 unsigned handoff_drain(struct worker *w);
 

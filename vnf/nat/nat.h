@@ -114,7 +114,7 @@ void nat_stop(struct nf *nf);
 void *nat_compile(struct nf *nf, const void *previous, const struct conf *config, struct errors *errors);
 void nat_release(void *snapshot);
 
-unsigned nat_owner(const struct nf *nf, const void *snapshot, struct rte_mbuf *m, int walk);
+unsigned nat_owner(const struct nf *nf, const void *snapshot, const struct tuple *t, int walk);
 void nat_open(const struct nf *nf, const void *snapshot, struct openings *openings);
 enum verdict nat_review(const struct nf *nf, const void *snapshot, struct session *s, struct tuple *tuple,
                         uint16_t in_port, uint16_t out_port);

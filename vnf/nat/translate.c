@@ -163,30 +163,28 @@ static unsigned bucket_of(uint32_t address)
 	return rte_hash_crc_4byte(address, 0) & 0xff;
 }
 
-unsigned nat_owner(const struct nf *nf, const void *snapshot, struct rte_mbuf *m, int walk)
+unsigned nat_owner(const struct nf *nf, const void *snapshot, const struct tuple *t, int walk)
 {
 	const struct nat_config *config = snapshot;
 	const struct nat_forward *forward;
 	const struct nat_static *fixed;
-	struct tuple t;
 
 	(void)nf;
-	if (!(pkt_of(m)->flags & PKT_V4))
+	if (t->family != FAMILY_V4)
 		return NF_NO_OWNER;
-	pkt_tuple(m, &t);
 	if (walk == 0)
-		return bucket_of(t.src.v4);
-	forward = nat_forward_of(config, t.dst.v4, t.proto, t.dport);
-	fixed = forward ? NULL : nat_static_outside(config, t.dst.v4);
+		return bucket_of(t->src.v4);
+	forward = nat_forward_of(config, t->dst.v4, t->proto, t->dport);
+	fixed = forward ? NULL : nat_static_outside(config, t->dst.v4);
 	if (forward || fixed)
 		return bucket_of(forward ? forward->inside : fixed->inside);
 	for (unsigned p = 0; p < NAT_POOLS_MAX; p++) {
 		int owner = config->pools >> p & 1
-		                    ? ports_owner(config->live->pools[p]->ports, t.dst.v4, t.dport)
+		                    ? ports_owner(config->live->pools[p]->ports, t->dst.v4, t->dport)
 		                    : -1;
 
 		if (owner >= 0)
 			return (unsigned)owner;
 	}
-	return bucket_of(t.dst.v4);
+	return bucket_of(t->dst.v4);
 }

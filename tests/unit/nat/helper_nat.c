@@ -171,7 +171,7 @@ static enum flow_result try(struct bench *b, int walk, struct rte_mbuf *m, unsig
 	if (flow_reserve(b->table, &o.tuple, b->now, &o.session) != FLOW_OK)
 		return FLOW_FULL;
 	*s = o.session;
-	o.session->bucket = (uint8_t)nat_owner(&b->nf, b->config, m, walk);
+	o.session->bucket = (uint8_t)nat_owner(&b->nf, b->config, &o.tuple, walk);
 	o.session->flags |= walk ? SESSION_WALK : 0;
 	o.answer_zone = walk ? ZONE_LAN : ZONE_WAN;
 	nat_open(&b->nf, b->config, &os);
