@@ -5,8 +5,9 @@
  * and late by a sixteenth of the timeout at most. Owned by the table's worker.
  */
 #include "flow/table_private.h"
+#include "flow/tcp.h"
 
-enum { MAX_TIMEOUT = 1000000 };
+enum { MAX_TIMEOUT = 1000000, OVER_BUDGET = 32 };
 
 static uint32_t timeout_ms(const struct flow_timeouts *timeouts, unsigned klass)
 {
@@ -118,6 +119,45 @@ static struct session *oldest_half_open(struct flow_table *t, unsigned family, u
 		oldest = list->next;
 	}
 	return oldest == SESSION_NONE || age < HALF_OPEN_AGE ? NULL : flow_session(t, oldest);
+}
+
+/* Both ends have said that it is over: it is kept for stragglers only. */
+static bool is_over(const struct session *s)
+{
+	return s->klass == CLASS_TCP_CLOSING && s->tcp_state[0] >= TCP_FIN_ACKED &&
+	       s->tcp_state[1] >= TCP_FIN_ACKED;
+}
+
+/* Of the sessions that are ending, one that is over; not looked for among many others. */
+static struct session *oldest_over(struct flow_table *t, unsigned family, uint32_t now)
+{
+	unsigned budget = OVER_BUDGET;
+
+	for (unsigned step = LIST_STEPS; step-- > 0;) {
+		uint32_t index = t->list[(CLASS_TCP_CLOSING * FAMILIES + family) * LIST_STEPS + step].next;
+
+		for (; index < LIST_BASE && budget; budget--) {
+			struct session *s = flow_session(t, index);
+
+			if (now - s->last_seen < HALF_OPEN_AGE)
+				break;
+			if (is_over(s) && !(s->flags & SESSION_HELD))
+				return s;
+			index = s->next;
+		}
+	}
+	return NULL;
+}
+
+bool flow_evict_over(struct flow_table *t, unsigned family, uint32_t now)
+{
+	struct session *s = oldest_over(t, family, now);
+
+	if (!s || (t->evict && !t->evict(t->evict_context, s)))
+		return false;
+	flow_remove(t, s);
+	t->counters.evicted++;
+	return true;
 }
 
 bool flow_evict(struct flow_table *t, unsigned family, uint32_t now)

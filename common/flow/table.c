@@ -279,7 +279,7 @@ static struct session *take_or_evict(struct flow_table *t, unsigned family, bool
 		return NULL;
 	}
 	s = record_take(t, family);
-	if (!s && flow_evict(t, family, now))
+	if (!s && (flow_evict(t, family, now) || flow_evict_over(t, family, now)))
 		s = record_take(t, family);
 	if (!s) {
 		t->counters.full++;

@@ -56,15 +56,15 @@ struct session *flow_find(struct flow_table *table, const struct tuple *t, int *
 
 enum flow_result {
 	FLOW_OK,
-	FLOW_FULL,      /* no room, and no half-open session old enough (above 1 s) to evict */
-	FLOW_CLASH,     /* one of the two keys exists already */
+	FLOW_FULL,  /* no room, and no session to evict that is half-open or over, and idle for above 1 s */
+	FLOW_CLASH, /* one of the two keys exists already */
 	FLOW_HALF_OPEN, /* the share of half-open sessions is used up and none is old enough to evict */
 };
 
 /* Reserves a session for an originator's tuple: a record with its slots zeroed, key 0, class (by protocol)
  * and last_seen set, entry_ports 0xffffffff, not yet findable. `now` in milliseconds. Follow with
  * flow_commit() or flow_abandon(). TCP, UDP and SCTP count as half-open from here on until they are answered. May
- * evict a half-open session that is idle for above 1 s. */
+ * evict a session that is half-open, or where there is no room a TCP session that is over, and idle for above 1 s. */
 enum flow_result flow_reserve(struct flow_table *table, const struct tuple *forward, uint32_t now,
                               struct session **s);
 
@@ -99,7 +99,7 @@ const struct tcp_quality *flow_quality(const struct flow_table *table, const str
 typedef bool flow_close_fn(void *context, struct session *s);
 unsigned flow_expire(struct flow_table *table, const struct flow_timeouts *timeouts, uint32_t now,
                      unsigned budget, flow_close_fn *close, void *context);
-/* Called before a half-open session is evicted for room; set once at start. False keeps it. */
+/* Called before a session that is half-open or over is evicted for room; set once at start. False keeps it. */
 void flow_on_evict(struct flow_table *table, flow_close_fn *close, void *context);
 
 /* Walks the pools from *cursor (0 to begin) over at most `budget` records, calling `visit` for each findable

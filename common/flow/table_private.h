@@ -225,6 +225,8 @@ void list_change_class(struct flow_table *t, struct session *s, enum session_cla
 
 /* expire.c: evicts the oldest half-open session of a family; false where none is old enough. */
 bool flow_evict(struct flow_table *t, unsigned family, uint32_t now);
+/* Evicts a TCP session that is over, of that family; false: none was found. */
+bool flow_evict_over(struct flow_table *t, unsigned family, uint32_t now);
 
 /* recover.c: finds the sessions of a predecessor in the region. */
 void flow_recover(struct flow_table *t);

@@ -88,6 +88,13 @@ static enum pkt_malformed inner_ports(struct parse *c, bool query)
 	return PKT_OK;
 }
 
+/* An error goes to whoever sent the packet that it quotes (RFC 792; RFC 4443, section 2.2). One that quotes another's would be let through to where
+ * its own destination may not be reached. */
+static bool quotes_its_destination(const struct parse *c, size_t destination, size_t source, size_t bytes)
+{
+	return memcmp(c->frame + c->p->l3 + destination, c->frame + c->p->inner_l3 + source, bytes) == 0;
+}
+
 /* RFC 792, 1812: the quoted header and at least 8 bytes behind it. */
 static enum pkt_malformed inner_ip4(struct parse *c)
 {
@@ -99,7 +106,9 @@ static enum pkt_malformed inner_ip4(struct parse *c)
 	if (!holds(c, p->inner_l3, sizeof(struct rte_ipv4_hdr)) || ip[0] >> 4 != 4)
 		return PKT_BAD_ICMP;
 	header = (ip[0] & 15) * 4;
-	if (header < sizeof(struct rte_ipv4_hdr) || !holds(c, p->inner_l3, header + 8))
+	if (header < sizeof(struct rte_ipv4_hdr) || !holds(c, p->inner_l3, header + 8) ||
+	    !quotes_its_destination(c, offsetof(struct rte_ipv4_hdr, dst_addr),
+	                            offsetof(struct rte_ipv4_hdr, src_addr), 4))
 		return PKT_BAD_ICMP;
 	p->proto = ip[9];
 	if (be16_at(ip + 6) & 0x1fff)
@@ -120,7 +129,9 @@ static enum pkt_malformed inner_ip6(struct parse *c)
 	struct ext6 x;
 	bool query = false;
 
-	if (!holds(c, p->inner_l3, sizeof(*ip)) || c->frame[p->inner_l3] >> 4 != 6)
+	if (!holds(c, p->inner_l3, sizeof(*ip)) || c->frame[p->inner_l3] >> 4 != 6 ||
+	    !quotes_its_destination(c, offsetof(struct rte_ipv6_hdr, dst_addr),
+	                            offsetof(struct rte_ipv6_hdr, src_addr), 16))
 		return PKT_BAD_ICMP;
 	if (!ext6_walk(c->frame, p->inner_l3 + sizeof(*ip), parse_room(c), ip->proto, &x))
 		return PKT_BAD_ICMP;

@@ -457,6 +457,46 @@ static void full_evicts_half_open_only(void **state)
 	flow_table_free(table);
 }
 
+/* A server that resets whatever comes must not let whoever knocks fill the table with sessions that are over. */
+static void full_evicts_what_is_over(void **state)
+{
+	struct flow_table *table = test_table(NULL, 8, 4);
+	const struct test_segment steps[] = {
+		{ .dir = 0, .flags = RTE_TCP_SYN_FLAG, .seq = 99, .window = 1000, .scale = -1 },
+		{ .dir = 1, .flags = RTE_TCP_RST_FLAG | RTE_TCP_ACK_FLAG, .ack = 100, .scale = -1 },
+	};
+	struct session *s, *live[4];
+	struct flow_stats stats;
+	struct tuple t;
+
+	(void)state;
+	for (uint16_t i = 0; i < 8; i++) {
+		t = test_tuple4(6, 1, 1, 2, i);
+		assert_int_equal(test_open(table, &t, 10 * i, &s), FLOW_OK);
+		for (unsigned k = 0; k < 2; k++)
+			assert_int_equal(flow_touch(table, s, test_segment(s, &steps[k]), 10 * i),
+			                 FLOW_VALID);
+		assert_int_equal(s->klass, CLASS_TCP_CLOSING);
+		if (i >= 4)
+			continue;
+		live[i] = s; /* the elder half has only been closed by one side */
+		s->tcp_state[0] = TCP_FIN_ACKED;
+		s->tcp_state[1] = TCP_ESTABLISHED;
+	}
+	t = test_tuple4(47, 200, 0, 0, 0);
+	assert_int_equal(test_open(table, &t, 1039, &s), FLOW_FULL);
+	for (unsigned i = 0; i < 4; i++, t.dst.v4++)
+		assert_int_equal(test_open(table, &t, 1070, &s), FLOW_OK);
+	assert_int_equal(test_open(table, &t, 99999, &s), FLOW_FULL);
+	for (uint16_t i = 0; i < 4; i++) {
+		t = test_tuple4(6, 1, 1, 2, i);
+		assert_ptr_equal(flow_find(table, &t, &(int){ 0 }), live[i]);
+	}
+	flow_stats(table, &stats);
+	assert_int_equal(stats.evicted, 4);
+	flow_table_free(table);
+}
+
 static void ids(void **state)
 {
 	struct flow_table *table = test_table(NULL, 4, 4);
@@ -512,6 +552,7 @@ int main(void)
 		cmocka_unit_test(hash_spreads),
 		cmocka_unit_test(half_open_limit),
 		cmocka_unit_test(full_evicts_half_open_only),
+		cmocka_unit_test(full_evicts_what_is_over),
 		cmocka_unit_test(ids),
 		cmocka_unit_test(bad_options),
 	};

@@ -15,16 +15,17 @@
 
 enum { WORD_NONE = 0 };
 
-/* An error of `type` that quotes the first `quote` bytes of a packet and has `tail` bytes of zeros behind. */
+/* An error of `type` that quotes the first `quote` bytes of a packet and has `tail` bytes of zeros behind. It is parsed as one to the quoted
+ * packet's source, which a parser demands, and has a destination that does not change with it. */
 static struct rte_mbuf *error_of(const struct packet_spec *inner, uint8_t type, uint16_t quote, uint16_t tail,
                                  uint16_t word)
 {
-	struct rte_mbuf *quoted = packet_build(inner), *m;
+	struct rte_mbuf *quoted = packet_build(inner), *well, *m;
 	bool v6 = strchr(inner->src, ':');
 	uint8_t payload[512] = { 0 };
 	struct packet_spec spec = {
 		.src = v6 ? "2001:db8::99" : "10.9.9.9",
-		.dst = v6 ? "2001:db8::50" : "10.9.9.8",
+		.dst = inner->src,
 		.proto = v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP,
 		.icmp_type = type,
 		.icmp_id = word,
@@ -33,7 +34,11 @@ static struct rte_mbuf *error_of(const struct packet_spec *inner, uint8_t type, 
 	};
 
 	memcpy(payload, rte_pktmbuf_mtod_offset(quoted, void *, 14), quote);
-	m = packet_parsed(&spec);
+	well = packet_parsed(&spec);
+	spec.dst = v6 ? "2001:db8::50" : "10.9.9.8";
+	m = packet_build(&spec);
+	memcpy(pkt_of(m), pkt_of(well), PKT_PRIVATE_SIZE);
+	packet_free(well);
 	packet_free(quoted);
 	return m;
 }

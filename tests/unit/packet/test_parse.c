@@ -488,6 +488,25 @@ static void icmp_errors(void **state)
 	assert_int_equal(error_kind(&inner, 11, 0, &p), PKT_BAD_ICMP);
 }
 
+/* An error whose destination did not send what it quotes: it would pass by the sessions of another host. */
+static void icmp_errors_to_another(void **state)
+{
+	struct packet_spec inner = { .src = "10.0.0.1", .proto = IPPROTO_TCP, .length = 20 };
+	struct packet_spec inner6 = { .src = "2001:db8::1", .proto = IPPROTO_UDP, .length = 20 };
+	struct rte_mbuf *m = error_about(&inner, 3, 0), *m6 = error_about(&inner6, 1, 0);
+	struct pkt p;
+
+	(void)state;
+	assert_int_equal(parse_bytes(m, 0, 0, &p), PKT_OK);
+	assert_int_equal(parse_bytes(m6, 0, 0, &p), PKT_OK);
+	rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, 14)->dst_addr ^= rte_cpu_to_be_32(1);
+	rte_pktmbuf_mtod_offset(m6, struct rte_ipv6_hdr *, 14)->dst_addr[15] ^= 1;
+	assert_int_equal(parse_bytes(m, 0, 0, &p), PKT_BAD_ICMP);
+	assert_int_equal(parse_bytes(m6, 0, 0, &p), PKT_BAD_ICMP);
+	packet_free(m);
+	packet_free(m6);
+}
+
 static void icmp6_errors(void **state)
 {
 	static const uint8_t options[8] = { IPPROTO_UDP };
@@ -630,6 +649,7 @@ int main(void)
 		cmocka_unit_test(udp_refusals),
 		cmocka_unit_test(icmp_queries),
 		cmocka_unit_test(icmp_errors),
+		cmocka_unit_test(icmp_errors_to_another),
 		cmocka_unit_test(icmp6_errors),
 		cmocka_unit_test(fragments4),
 		cmocka_unit_test(fragments6),
