@@ -150,6 +150,31 @@ static bool in_subnet(const struct edge_port *port, const struct ip_addr *addres
 	return false;
 }
 
+/* A next hop that is ours leads nowhere; true: it is, and an error was added. */
+static bool is_ours(const struct edge_table *table, const struct ip_addr *via, const struct conf *c,
+                    struct errors *errors)
+{
+	size_t before = errors->count;
+
+	for (unsigned i = 0; i < table->claim_count; i++) {
+		const struct edge_claim *claim = &table->claims[i];
+		struct ip_prefix prefix = { ip_addr_of(claim->family, &claim->address), claim->length };
+
+		if (errors->count == before && ip_prefix_holds(&prefix, via))
+			conf_error(
+			        errors, c, "claimed",
+			        "next hop %s is claimed by a function, a NAT's pool for one: we would answer "
+			        "for it ourselves",
+			        c->string);
+	}
+	for (unsigned i = 0; i < EDGE_PORTS_MAX; i++)
+		for (unsigned k = 0; k < table->ports[i].address_count; k++)
+			if (ip_addr_equal(&table->ports[i].addresses[k].address, via))
+				conf_error(errors, c, "own-address", "next hop %s is port %s's own address",
+				           c->string, table->ports[i].name);
+	return errors->count > before;
+}
+
 /* The port of a next hop: the one given (-1: none), or the one whose subnet holds it; -1 with an error. */
 static int port_of_via(const struct edge_table *table, const struct ip_addr *via, int given,
                        const struct conf *c, struct errors *errors)
@@ -183,6 +208,8 @@ static void add_via(struct edge_table *table, const struct ip_prefix *prefix, co
 		conf_error(errors, via, "family-mismatch", "next hop and destination must be of one family");
 		return;
 	}
+	if (is_ours(table, &address, via, errors))
+		return;
 	port = port_of_via(table, &address, given, via, errors);
 	if (port < 0)
 		return;
@@ -281,8 +308,8 @@ static bool settle(struct edge_table *table, struct edge_route *kept, const stru
 		conf_error(errors, place, "duplicate-route", "there is another route to %s (%s)", text,
 		           other->conf ? kept->origin : other->origin);
 	else
-		errors_add(errors, NULL, "duplicate-claim", NULL, 0, "%s is claimed twice (%s and %s)", text,
-		           kept->origin, other->origin);
+		errors_add(errors, NULL, "duplicate-claim", NULL, 0,
+		           "%s is claimed by two functions: the addresses of each NAT are its own", text);
 	return false;
 }
 

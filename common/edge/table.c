@@ -43,6 +43,19 @@ static bool is_host_address(const struct ip_addr *a)
 	return a->bytes[0] != 0xff && memcmp(a->bytes, zero, 15) != 0;
 }
 
+/* What an IPv4 address is that stands for all of its subnet; NULL: it is a host's. Of a /31 (RFC 3021) and a /32 every one is. */
+static const char *ends_subnet(const struct ip_prefix *p)
+{
+	uint32_t host, address;
+
+	if (p->address.family != FAMILY_V4 || p->length > 30)
+		return NULL;
+	memcpy(&address, p->address.bytes, sizeof(address));
+	host = UINT32_MAX >> p->length;
+	address = rte_be_to_cpu_32(address) & host;
+	return address == 0 ? "network" : address == host ? "broadcast" : NULL;
+}
+
 static bool nets_overlap(const struct ip_prefix *a, const struct ip_prefix *b)
 {
 	struct ip_prefix wider = a->length < b->length ? *a : *b;
@@ -92,6 +105,9 @@ static void add_address(struct edge_table *table, unsigned number, const struct 
 	if (!is_host_address(&address.address))
 		conf_error(errors, c, "bad-address", "not an address that a port can have: \"%s\"",
 		           c->string);
+	if (ends_subnet(&address))
+		conf_error(errors, c, "bad-address", "%s is the %s address of its subnet", c->string,
+		           ends_subnet(&address));
 	check_apart(table, number, &address, c, errors);
 	if (errors->count > before)
 		return;

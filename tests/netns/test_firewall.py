@@ -75,6 +75,10 @@ class Firewall(unittest.TestCase):
         bad["rules"][2]["action"] = "accept"
         errors = self.engine.rest("PUT", "/v1/vnfs/fw/config", bad).json()["errors"]
         self.assertEqual({e["code"] for e in errors}, {"not-a-prefix", "ports-without-protocol", "unknown-zone"}, errors)
+        none = {"zones": ZONES, "rules": [rule("a", source=[]), rule("b", services=[]), rule("c", source=["192.0.2.0/24"], destination=["2001:db8::/32"])]}
+        errors = self.engine.rest("PUT", "/v1/vnfs/fw/config", none).json()["errors"]
+        self.assertEqual([(e["path"].split("config.")[1], e["code"]) for e in errors],
+                         [("rules[0].source", "empty"), ("rules[1].services", "empty"), ("rules[2]", "no-family")])
         self.assertEqual(self.engine.get("/v1/vnfs/fw/config")["rules"][0]["name"], "web", "nothing has changed")
         revision = self.engine.get("/readyz")["revision"]
         dry = self.engine.rest("PUT", "/v1/vnfs/fw/config?dryRun=1", {"zones": ZONES, "rules": []})

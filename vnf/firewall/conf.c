@@ -231,6 +231,31 @@ static bool fits(struct compile *c, const struct conf *item, uint64_t rules)
 	return rules <= COMBINATIONS_MAX && c->combinations <= COMBINATIONS_ALL;
 }
 
+static bool is_empty(const struct side *side)
+{
+	const struct ip_prefix *list;
+
+	return side->given && !prefix_set_family(&side->set, FAMILY_V4, &list) &&
+	       !prefix_set_family(&side->set, FAMILY_V6, &list);
+}
+
+/* Why a rule can match nothing. */
+static void say_empty(struct compile *c, const struct conf *item, const struct wanted *wanted)
+{
+	const char *member = is_empty(&wanted->source)        ? "source"
+	                     : is_empty(&wanted->destination) ? "destination"
+	                     : !wanted->services.count        ? "services"
+	                                                      : NULL;
+
+	if (member)
+		conf_error(c->errors, conf_get(item, member), "empty",
+		           "nothing is named: the rule can match nothing; leave it out for any");
+	else
+		conf_error(c->errors, item, "no-family",
+		           "source and destination have no address family in common: the rule can match "
+		           "nothing");
+}
+
 static void spread(struct compile *c, const struct conf *item, const struct wanted *wanted, unsigned index)
 {
 	struct acl_rule four = { .family = FAMILY_V4, .from = wanted->from, .to = wanted->to };
@@ -239,9 +264,7 @@ static void spread(struct compile *c, const struct conf *item, const struct want
 
 	six.family = FAMILY_V6;
 	if (!rules)
-		conf_error(c->errors, item, "no-family",
-		           "source and destination have no address family in common: the rule can match "
-		           "nothing");
+		say_empty(c, item, wanted);
 	else if (fits(c, item, rules) &&
 	         (!spread_family(c, &four, wanted, index) || !spread_family(c, &six, wanted, index)))
 		conf_error(c->errors, item, "no-memory", "not enough memory for the rule");

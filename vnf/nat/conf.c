@@ -56,6 +56,23 @@ static bool address4(const struct conf *item, const char *text, uint32_t *addres
 	return false;
 }
 
+/* An address that packets may be sent to and come from: what is claimed would else be all of a network's, or nobody's. */
+static bool unicast(struct compile *c, const struct conf *item, uint32_t address)
+{
+	uint8_t first = (uint8_t)(rte_be_to_cpu_32(address) >> 24);
+
+	if (first != 0 && first != 127 && first < 224)
+		return true;
+	conf_error(c->errors, item, "not-unicast", "not an address that a host can have: \"%s\"",
+	           item->string);
+	return false;
+}
+
+static bool host4(struct compile *c, const struct conf *item, uint32_t *address)
+{
+	return address4(item, item->string, address, c->errors) && unicast(c, item, *address);
+}
+
 /* --- pools --- */
 
 static bool read_range(struct compile *c, const struct conf *item, struct ports_range *range)
@@ -86,6 +103,28 @@ static uint64_t range_size(const struct ports_range *range)
 	return (uint64_t)rte_be_to_cpu_32(range->last) - rte_be_to_cpu_32(range->first) + 1;
 }
 
+/* What is wrong with the last range of a pool; true: nothing. */
+static bool check_range(struct compile *c, const struct conf *item, const struct nat_pool *pool)
+{
+	const struct ports_range *range = &pool->ranges[pool->range_count - 1];
+
+	if (rte_be_to_cpu_32(range->first) > rte_be_to_cpu_32(range->last)) {
+		conf_error(c->errors, item, "bad-range", "the range ends before it begins");
+		return false;
+	}
+	for (unsigned i = 0; i + 1 < pool->range_count; i++) {
+		const struct ports_range *other = &pool->ranges[i];
+
+		if (rte_be_to_cpu_32(range->first) > rte_be_to_cpu_32(other->last) ||
+		    rte_be_to_cpu_32(range->last) < rte_be_to_cpu_32(other->first))
+			continue;
+		conf_error(c->errors, item, "overlap", "addresses of this pool already: \"%s\"",
+		           conf_at(item->parent, i)->string);
+		return false;
+	}
+	return true;
+}
+
 static bool read_pool(struct compile *c, const struct conf *item, struct nat_pool *pool)
 {
 	const struct conf *addresses = conf_get(item, "addresses");
@@ -95,13 +134,9 @@ static bool read_pool(struct compile *c, const struct conf *item, struct nat_poo
 	for (size_t i = 0; i < conf_count(addresses); i++) {
 		struct ports_range *range = &pool->ranges[pool->range_count++];
 
-		if (!read_range(c, conf_at(addresses, i), range))
+		if (!read_range(c, conf_at(addresses, i), range) ||
+		    !check_range(c, conf_at(addresses, i), pool))
 			return false;
-		if (rte_be_to_cpu_32(range->first) > rte_be_to_cpu_32(range->last)) {
-			conf_error(c->errors, conf_at(addresses, i), "bad-range",
-			           "the range ends before it begins");
-			return false;
-		}
 		total += range_size(range);
 	}
 	if (total > ADDRESSES_MAX)
@@ -109,6 +144,10 @@ static bool read_pool(struct compile *c, const struct conf *item, struct nat_poo
 		           "%llu addresses; a pool has at most %d", (unsigned long long)total, ADDRESSES_MAX);
 	pool->addresses = (uint32_t)total;
 	conf_as_ports(conf_get(item, "ports"), &pool->first_port, &pool->last_port);
+	for (size_t i = 0; total <= ADDRESSES_MAX && i < conf_count(addresses); i++)
+		if (!unicast(c, conf_at(addresses, i), pool->ranges[i].first) ||
+		    !unicast(c, conf_at(addresses, i), pool->ranges[i].last))
+			return false;
 	return total <= ADDRESSES_MAX;
 }
 
@@ -232,10 +271,8 @@ static void compile_statics(struct compile *c)
 		struct nat_static *s = &c->out->statics[i];
 
 		snprintf(s->name, sizeof(s->name), "%s", conf_string(item, "name", ""));
-		if (address4(conf_get(item, "inside"), conf_string(item, "inside", ""), &s->inside,
-		             c->errors) &&
-		    address4(conf_get(item, "outside"), conf_string(item, "outside", ""), &s->outside,
-		             c->errors))
+		if (host4(c, conf_get(item, "inside"), &s->inside) &&
+		    host4(c, conf_get(item, "outside"), &s->outside))
 			check_static(c, item, i);
 	}
 }
@@ -248,9 +285,9 @@ static void compile_forward(struct compile *c, const struct conf *item, struct n
 	f->protocol = strcmp(conf_string(item, "protocol", "tcp"), "tcp") == 0 ? IPPROTO_TCP : IPPROTO_UDP;
 	conf_as_ports(conf_get(item, "ports"), &f->first, &f->last);
 	f->inside_first = (uint16_t)conf_int(item, "insidePort", f->first);
-	address4(conf_get(item, "inside"), conf_string(item, "inside", ""), &f->inside, c->errors);
+	host4(c, conf_get(item, "inside"), &f->inside);
 	if (outside)
-		address4(outside, outside->string, &f->outside, c->errors);
+		host4(c, outside, &f->outside);
 	else if (conf_count(pools) && c->pool_numbers[0] >= 0)
 		f->outside = c->out->live->pools[c->pool_numbers[0]]->ranges[0].first;
 	else

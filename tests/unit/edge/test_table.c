@@ -32,7 +32,13 @@ static void refuses(void **state)
 	               "not-on-link", "ports[0].gateways[0]");
 	expect_refused("ports = ( { name = \"lan\"; device = \"null:\"; addresses = [ \"10.0.1.1/24\" ]; "
 	               "gateways = [ \"10.0.1.1\" ]; } );\n",
-	               "not-on-link", "ports[0].gateways[0]");
+	               "own-address", "ports[0].gateways[0]");
+	expect_refused(
+	        "ports = ( { name = \"lan\"; device = \"null:\"; addresses = [ \"10.0.1.0/24\" ]; } );\n",
+	        "bad-address", "ports[0].addresses[0]");
+	expect_refused(
+	        "ports = ( { name = \"lan\"; device = \"null:\"; addresses = [ \"10.0.1.255/24\" ]; } );\n",
+	        "bad-address", "ports[0].addresses[0]");
 	expect_refused("ports = ( { name = \"lan\"; device = \"null:\"; addresses = [ \"10.0.1.1/24\" ]; "
 	               "gateways = [ \"fe80::1\" ]; } );\n",
 	               "no-port", "ports[0].gateways[0]");
@@ -90,6 +96,17 @@ static void refuses_claims(void **state)
 	assert_string_equal(errors.list[0].code, "duplicate-claim");
 	assert_string_equal(errors.list[1].code, "no-such-port");
 	assert_string_equal(errors.list[2].code, "duplicate-claim");
+	errors_free(&errors);
+	/* A gateway that a NAT's pool holds would be answered for, and never reached. */
+	assert_null(
+	        world_compile(&w,
+	                      "ports = ( " LAN_PORT
+	                      ", { name = \"wan\"; device = \"null:\"; addresses = [ \"203.0.113.1/24\" ]; "
+	                      "gateways = [ \"203.0.113.9\" ]; } );\n",
+	                      1500, twice, 1, &errors));
+	assert_int_equal(errors.count, 1);
+	assert_string_equal(errors.list[0].code, "claimed");
+	assert_string_equal(errors.list[0].path, "ports[1].gateways[0]");
 	errors_free(&errors);
 	/* IPv6 with too small an MTU */
 	assert_null(world_compile(&w, world_config, 1200, NULL, 0, &errors));

@@ -57,6 +57,16 @@ static void refusals(void **state)
 	              "{'pools':[{'name':'p','addresses':['198.51.100.1'],'ports':'1024-2000'}],"
 	              "'static':[{'name':'s','inside':'192.0.2.1','outside':'198.51.100.1'}]}",
 	              "in-pool");
+	bench_refused(&b, "{'pools':[{'name':'p','addresses':['198.51.100.1-198.51.100.9','198.51.100.9']}]}",
+	              "overlap");
+	bench_refused(&b, "{'pools':[{'name':'p','addresses':['255.255.255.255']}]}", "not-unicast");
+	bench_refused(&b, "{'pools':[{'name':'p','addresses':['224.0.0.0/28']}]}", "not-unicast");
+	bench_refused(&b, "{'static':[{'name':'s','inside':'192.0.2.1','outside':'127.0.0.1'}]}",
+	              "not-unicast");
+	bench_refused(&b, "{'static':[{'name':'s','inside':'0.0.0.0','outside':'198.51.100.1'}]}",
+	              "not-unicast");
+	bench_refused(&b, "{" POOL ",'forwards':[{'name':'f','ports':'80','inside':'239.1.1.1'}]}",
+	              "not-unicast");
 	bench_refused(&b, "{" POOL ",'rules':[{'name':'r','pool':'q'}]}", "unknown-pool");
 	bench_refused(&b, "{" POOL ",'rules':[{'name':'r','source':'2001:db8::/32','pool':'p'}]}",
 	              "not-ipv4");
