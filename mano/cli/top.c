@@ -95,11 +95,13 @@ static json_t *look(struct cli *cli, int *status)
 {
 	json_t *out = json_pack("{s:{},s:{},s:{},s:{},s:f}", "functions", "paths", "workers", "ports", "at",
 	                        seconds_now());
+	struct cli quiet = *cli; /* that a process does not answer is no news each second */
 	json_t *services = NULL, *service;
 	size_t i;
 
+	quiet.silent = true;
 	*status = cli_request(cli, "GET", "/v1/services", NULL, &services);
-	json_array_foreach(services, i, service) look_at_service(cli, out, service);
+	json_array_foreach(services, i, service) look_at_service(&quiet, out, service);
 	json_decref(services);
 	return out;
 }
