@@ -21,6 +21,7 @@ unsigned body_type(const char *content_type)
 		{ "application/json", REST_JSON },
 		{ "application/merge-patch+json", REST_MERGE_PATCH },
 		{ "application/x-ndjson", REST_NDJSON },
+		{ "application/octet-stream", REST_BINARY },
 	};
 	size_t length = content_type ? strcspn(content_type, "; \t") : 0;
 	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
@@ -73,7 +74,7 @@ static json_t *parse(struct rest_reply *reply, const char *text, size_t length, 
 bool body_parse(struct rest_exchange *exchange)
 {
 	if (!exchange->body_length || exchange->method->accepts & REST_ANY ||
-	    body_type(exchange->request.content_type) == REST_NDJSON)
+	    body_type(exchange->request.content_type) & (REST_NDJSON | REST_BINARY))
 		return true;
 	exchange->json = parse(&exchange->reply, exchange->body, exchange->body_length, 1);
 	exchange->request.json = exchange->json;

@@ -93,13 +93,15 @@ static json_t *request_body(const struct rest_method *method)
 	} types[] = { { REST_JSON, "application/json" },
 		      { REST_MERGE_PATCH, "application/merge-patch+json" },
 		      { REST_NDJSON, "application/x-ndjson" },
+		      { REST_BINARY, "application/octet-stream" },
 		      { REST_ANY, "*/*" } };
 	unsigned accepts = method->accepts ? method->accepts : REST_JSON;
 	json_t *content = json_object();
 	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
 		if (accepts & types[i].accepts)
 			add_content(content, types[i].type, strlen(types[i].type),
-			            types[i].accepts & (REST_NDJSON | REST_ANY) ? NULL : method->body);
+			            types[i].accepts & (REST_NDJSON | REST_BINARY | REST_ANY) ? NULL
+			                                                                      : method->body);
 	return json_pack("{s:o}", "content", content);
 }
 

@@ -34,6 +34,7 @@ enum rest_type {
 	REST_JSON = 1,        /* application/json: parsed into request->json */
 	REST_MERGE_PATCH = 2, /* application/merge-patch+json: parsed likewise (RFC 7396) */
 	REST_NDJSON = 4,      /* application/x-ndjson: left in request->body, see rest_ndjson */
+	REST_BINARY = 16,     /* application/octet-stream: left in request->body */
 	REST_ANY = 8,         /* any type, not parsed (a proxy) */
 };
 

@@ -11,7 +11,7 @@
 #include "util/atomic_file.h"
 #include "util/memory.h"
 
-enum { BACKUP_LIMIT = 1 << 30 };
+enum { BACKUP_LIMIT = 1 << 28 }; /* more is left to sluiced --restore */
 
 static bool read_backup(const struct manager *manager, const char *file, char **data, size_t *length,
                         struct errors *errors)
@@ -102,13 +102,19 @@ static void post_restore(const struct rest_request *request, struct rest_reply *
 const struct rest_route backup_routes[] = {
 	{ .pattern = "/v1/backup",
 	  .summary = "The store as one file",
-	  .get = { .handle = get_backup, .summary = "Read it: an SQLite database", .role = ROLE_ADMIN },
+	  .get = { .handle = get_backup,
+	           .summary = "Read it: an SQLite database",
+	           .types = "application/vnd.sqlite3",
+	           .role = ROLE_ADMIN },
 	  .flags = REST_SLOW },
 	{ .pattern = "/v1/restore",
 	  .summary = "A backup in the store's place",
 	  .post = { .handle = post_restore,
 	            .summary = "Check it, take it, begin a new life; ?force=1 while services run",
-	            .accepts = REST_ANY,
+	            .accepts = REST_BINARY,
+	            .query = "force dryRun",
+	            .answer = "Restored",
+	            .statuses = "200 202 409 422",
 	            .role = ROLE_ADMIN },
 	  .flags = REST_SLOW,
 	  .body_limit = BACKUP_LIMIT },

@@ -22,7 +22,8 @@
 static const char *const op_states[] = { "STARTING",     "PROCESSING",  "COMPLETED", "FAILED_TEMP",
 	                                 "ROLLING_BACK", "ROLLED_BACK", "FAILED",    NULL };
 static const char *const health_values[] = { "healthy", "starting", "down", NULL };
-static const char *const actions[] = { "create", "update", "delete", "none", NULL };
+static const char *const actions[] = { "create", "update",  "delete",  "none",
+	                               "heal",   "restart", "upgrade", NULL };
 static const char *const roles[] = { "viewer", "operator", "admin", NULL };
 static const char *const callers[] = { "none", "viewer", "operator", "admin", NULL };
 static const char *const ways[] = { "unix", "certificate", "token", "none", NULL };
@@ -147,13 +148,20 @@ static const struct schema diff_members[] = {
 	END,
 };
 
-static const struct schema revision_members[] = { NEED("revision", SCHEMA_INT, "Number."),
-	                                          NEED("time", SCHEMA_STRING, "When it was made."),
-	                                          NEED("author", SCHEMA_STRING, "By whom."),
-	                                          NEED("current", SCHEMA_BOOL, "Whether it is wanted now."),
-	                                          MAY("comment", SCHEMA_STRING, "Why."),
-	                                          MAY("descriptor", SCHEMA_ANY, "Of one revision alone."),
-	                                          END };
+static const struct schema revision_members[] = {
+	NEED("revision", SCHEMA_INT, "Number."),
+	NEED("time", SCHEMA_STRING, "When it was made."),
+	NEED("author", SCHEMA_STRING, "By whom."),
+	NEED("kind", SCHEMA_STRING, "Of the operation."),
+	NEED("operation", SCHEMA_INT, "That made it."),
+	NEED("digest", SCHEMA_STRING, "Of its document."),
+	NEED("state", SCHEMA_STRING, "current, past, unconfirmed, undone."),
+	NEED("current", SCHEMA_BOOL, "Whether it is wanted now."),
+	MAY("origin", SCHEMA_INT, "The revision that it brings back."),
+	MAY("comment", SCHEMA_STRING, "Why."),
+	MAY("descriptor", SCHEMA_ANY, "Of one revision alone."),
+	END
+};
 
 static const struct schema node_members[] = {
 	NEED("name", SCHEMA_STRING, "Name of the host."),
@@ -200,7 +208,8 @@ static const struct schema status_members[] = { NEED("status", SCHEMA_STRING, "o
 
 static const struct schema version_members[] = { NEED("name", SCHEMA_STRING, "Program."),
 	                                         NEED("version", SCHEMA_STRING, "Version."),
-	                                         NEED("apis", SCHEMA_ANY, "Versions of the API."), END };
+	                                         NEED("apis", SCHEMA_ANY, "Versions of the API."),
+	                                         NEED("life", SCHEMA_INT, "Grows with each start."), END };
 
 #define ROLE_MEMBER                                                                             \
 	{                                                                                       \
@@ -293,6 +302,20 @@ static const struct schema rollback_members[] = {
 	MAY("vnf", SCHEMA_NAME, "One VNF's configuration alone."), END
 };
 
+static const struct schema upgrade_members[] = {
+	MAY("program", SCHEMA_STRING, "Path of one process's executable."),
+	MAY("libexec", SCHEMA_STRING, "Folder with executables of all kinds."), END
+};
+static const struct schema restored_members[] = {
+	{ .name = "services",
+	  .type = SCHEMA_ARRAY,
+	  .element = SCHEMA_STRING,
+	  .flags = SCHEMA_REQUIRED,
+	  .help = "Services in the backup." },
+	NEED("life", SCHEMA_INT, "That ends now."),
+	END,
+};
+
 static const struct {
 	const char *name;
 	const struct schema *members;
@@ -304,6 +327,7 @@ static const struct {
 	{ "Removal", removal_members, true },
 	{ "Order", order_members, true },
 	{ "Rollback", rollback_members, true },
+	{ "Upgrade", upgrade_members, true },
 	{ "TokenOrder", token_order_members, true },
 	{ "ServiceState", service_members, false },
 	{ "Vnf", vnf_members, false },
@@ -321,6 +345,7 @@ static const struct {
 	{ "AuditLine", audit_members, false },
 	{ "Event", event_members, false },
 	{ "Confirmed", confirmed_members, false },
+	{ "Restored", restored_members, false },
 };
 
 json_t *shapes_json(void)

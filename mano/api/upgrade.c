@@ -11,6 +11,17 @@ static bool is_text(const json_t *value)
 	return !value || json_is_string(value);
 }
 
+static bool has_others(const json_t *body)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach((json_t *)(uintptr_t)body, name,
+	                    value) if (strcmp(name, "program") != 0 &&
+	                               strcmp(name, "libexec") != 0) return true;
+	return false;
+}
+
 /* {} or {"program": PATH} or {"libexec": FOLDER}; false: the reply is a problem. */
 static bool read_upgrade(const struct rest_request *request, struct rest_reply *reply,
                          struct upgrade *upgrade)
@@ -25,7 +36,8 @@ static bool read_upgrade(const struct rest_request *request, struct rest_reply *
 	upgrade->folder = json_string_value(folder);
 	upgrade->timeout_s = (unsigned)timeout;
 	upgrade->dry_run = rest_query_flag(request, "dryRun");
-	if (is_text(program) && is_text(folder) && !(program && folder))
+	if (is_text(program) && is_text(folder) && !(program && folder) && !has_others(request->json) &&
+	    (!request->json || json_is_object(request->json)))
 		return true;
 	rest_problem(reply, 422, "expected {}, {\"program\": PATH} or {\"libexec\": FOLDER}");
 	return false;
@@ -59,11 +71,23 @@ static void post_upgrade(const struct rest_request *request, struct rest_reply *
 const struct rest_route upgrade_routes[] = {
 	{ .pattern = "/v1/services/{service}:upgrade",
 	  .summary = "Its processes from another build, with their sessions",
-	  .post = { .handle = post_upgrade, .summary = "Upgrade", .answer = "Operation", .role = ROLE_ADMIN },
+	  .post = { .handle = post_upgrade,
+	            .summary = "Upgrade",
+	            .query = "wait dryRun timeout",
+	            .body = "Upgrade",
+	            .answer = "Outcome",
+	            .statuses = "200 202 404 409 422",
+	            .role = ROLE_ADMIN },
 	  .flags = REST_SLOW },
 	{ .pattern = "/v1/services/{service}/vnfs/{vnf}:upgrade",
 	  .summary = "The process that a VNF runs in from another build",
-	  .post = { .handle = post_upgrade, .summary = "Upgrade", .answer = "Operation", .role = ROLE_ADMIN },
+	  .post = { .handle = post_upgrade,
+	            .summary = "Upgrade",
+	            .query = "wait dryRun timeout",
+	            .body = "Upgrade",
+	            .answer = "Outcome",
+	            .statuses = "200 202 404 409 422",
+	            .role = ROLE_ADMIN },
 	  .flags = REST_SLOW },
 	{ .pattern = NULL },
 };

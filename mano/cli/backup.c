@@ -126,7 +126,7 @@ static int send_backup(struct cli *cli, const char *data, size_t length)
 
 	request.body = data;
 	request.body_length = length;
-	request.content_type = "application/vnd.sqlite3";
+	request.content_type = "application/octet-stream";
 	request.timeout_ms = 1000L * cli->timeout_s;
 	status = exchange(cli, &request, &reply);
 	json_t *answer = status == CLI_DONE ? json_loads(reply.body, 0, NULL) : NULL;

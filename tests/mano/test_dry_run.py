@@ -158,7 +158,7 @@ class DryRun(mano.Case):
         backup = self.s.get("/v1/backup").body
         for query in ("dryRun=1&force=1", "dryRun=1"):  # the second is refused, because a service runs
             with self.subTest(restore=query):
-                reply = self.s.call("POST", f"/v1/restore?{query}", backup, {"Content-Type": "application/vnd.sqlite3"})
+                reply = self.s.call("POST", f"/v1/restore?{query}", backup, {"Content-Type": "application/octet-stream"})
                 self.assertStatus(reply, 200 if "force" in query else 409)
                 self.check_same(before, RESTORE)
         for call in WITHOUT:

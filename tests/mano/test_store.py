@@ -55,7 +55,7 @@ class Store(mano.Case):
 
     def restore(self, data, query="", status=202):
         life = self.s.get("/v1/version").json["life"]
-        reply = self.s.call("POST", f"/v1/restore{query}", data, {"Content-Type": "application/vnd.sqlite3"})
+        reply = self.s.call("POST", f"/v1/restore{query}", data, {"Content-Type": "application/octet-stream"})
         shown = self.assertStatus(reply, status)
         if status == 202:
             self.assertEqual(shown["life"], life)
@@ -182,7 +182,7 @@ class Store(mano.Case):
             killer = mano.threading.Timer(i * 0.004, self.s.process.kill)
             killer.start()
             try:
-                self.s.call("POST", "/v1/restore?force=1", data, {"Content-Type": "application/vnd.sqlite3"})
+                self.s.call("POST", "/v1/restore?force=1", data, {"Content-Type": "application/octet-stream"})
             except (OSError, mano.http.client.HTTPException):
                 pass
             killer.join()
