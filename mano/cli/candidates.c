@@ -2,10 +2,12 @@
 /* Candidates of completion, by the grammar that usages are. See candidates.h. */
 #include "cli/candidates.h"
 
+#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/nouns.h"
+#include "util/memory.h"
 
 enum { PATH_SIZE = 384, TOKENS = 12 };
 
@@ -209,6 +211,8 @@ static void tell_name(const struct place *place)
 
 	if (strcmp(verb, "context") == 0) {
 		candidates_contexts(place->cli);
+	} else if (strcmp(verb, "token") == 0) {
+		tell_names(place->cli, "/v1/tokens", "", "name");
 	} else if (strcmp(verb, "chain") == 0 || strcmp(verb, "capture") == 0) {
 		tell_of_service(place, "vnfs", "name");
 		if (strcmp(noun, "insert") != 0 && strcmp(noun, "remove") != 0)
@@ -256,6 +260,20 @@ static void tell_filter(const struct place *place)
 		candidates_words("tcp udp icmp icmpv6 sctp esp gre from to host port sport in family oneway");
 }
 
+/* Files whose names begin so, folders with a slash behind. */
+static void tell_files(const struct place *place)
+{
+	char *pattern = text_format("%s*", place->last);
+	glob_t found;
+
+	if (glob(pattern, GLOB_MARK | GLOB_NOSORT, NULL, &found) == 0) {
+		for (size_t i = 0; i < found.gl_pathc; i++)
+			puts(found.gl_pathv[i]);
+		globfree(&found);
+	}
+	free(pattern);
+}
+
 /* --- places --- */
 
 static const struct {
@@ -277,6 +295,7 @@ static const struct {
 	{ "A[..B]", tell_revisions },
 	{ "PATH", tell_paths },
 	{ "FILTER", tell_filter },
+	{ "FILE", tell_files },
 	{ "VALUE", NULL },
 };
 enum { PLACES = sizeof(places) / sizeof(*places) };
@@ -321,10 +340,14 @@ void candidates_tell(struct cli *cli, char **plain, int n, const char *last)
 		tell(&place, tokens[at + 1].text);
 }
 
-void candidates_value(struct cli *cli, const char *argument, char **plain, int n)
+void candidates_value(struct cli *cli, const struct cli_option *option, char **plain, int n, const char *last)
 {
-	struct place place = { .cli = cli, .words = plain, .count = n, .last = "" };
+	struct place place = { .cli = cli, .words = plain, .count = n, .last = last };
+	const char *argument = option->argument;
 
-	if (n > 1)
+	if (strcmp(argument, "FILE") == 0 || strcmp(argument, "DIR") == 0 ||
+	    strcmp(option->name, "build") == 0)
+		tell_files(&place);
+	else if (n > 1 && context_resolve(cli) == CLI_DONE)
 		tell(&place, argument);
 }

@@ -24,8 +24,9 @@ bool candidates_known(const struct token *token);
 
 /* What may stand behind plain[0..n-1] (the verb and its words, no options); `last` is what stands of it already. */
 void candidates_tell(struct cli *cli, char **plain, int n, const char *last);
-/* What may be the argument of an option, by its name in capitals. */
-void candidates_value(struct cli *cli, const char *argument, char **plain, int n);
+/* What may be the argument of an option. */
+void candidates_value(struct cli *cli, const struct cli_option *option, char **plain, int n,
+                      const char *last);
 /* Words parted by blanks or bars. */
 void candidates_words(const char *words);
 void candidates_contexts(struct cli *cli);

@@ -9,23 +9,25 @@
 
 #include "cli/candidates.h"
 
-static const char bash_script[] =
-        "_sluice() {\n"
-        "\tlocal current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}\n"
-        "\tif [[ $before == -f || $before == --file ]]; then\n"
-        "\t\tCOMPREPLY=($(compgen -f -- \"$current\"))\n"
-        "\t\treturn\n"
-        "\tfi\n"
-        "\tCOMPREPLY=($(compgen -W \"$(\"${COMP_WORDS[0]}\" __complete \"${COMP_WORDS[@]:1:COMP_CWORD}\" "
-        "2>/dev/null | cut -f1)\" -- "
-        "\"$current\"))\n"
-        "}\n"
-        "complete -F _sluice sluice\n";
+/* Words are taken from the line itself: bash parts them at colons, too, and unix:/run/... is one. */
+static const char bash_script[] = "_sluice() {\n"
+                                  "\tlocal line=${COMP_LINE:0:COMP_POINT}\n"
+                                  "\tlocal -a words\n"
+                                  "\tread -ra words <<<\"$line\"\n"
+                                  "\t[[ $line == *[[:space:]] ]] && words+=(\"\")\n"
+                                  "\tCOMPREPLY=($(compgen -W \"$(\"${words[0]}\" __complete "
+                                  "\"${words[@]:1}\" 2>/dev/null | cut -f1)\" -- "
+                                  "\"${words[-1]}\"))\n"
+                                  "\t[[ ${COMPREPLY[0]} == */ ]] && compopt -o nospace 2>/dev/null\n"
+                                  "\treturn 0\n"
+                                  "}\n"
+                                  "complete -F _sluice sluice\n";
 
 static const char zsh_script[] =
         "#compdef sluice\n"
         "_sluice() {\n"
-        "\tif [[ ${words[CURRENT-1]} == (-f|--file) ]]; then\n"
+        "\tif [[ ${words[CURRENT-1]} == (-f|--file|-w|--write|--cacert|--cert|--key|--build|--libexec) ]]; "
+        "then\n"
         "\t\t_files\n"
         "\t\treturn\n"
         "\tfi\n"
@@ -66,7 +68,7 @@ static void tell_options(const struct cli_verb *verb)
 }
 
 /* Values of the option that stands before the last word; false: there is none. */
-static bool tell_value(struct cli *cli, const char *before, char **plain, int n)
+static bool tell_value(struct cli *cli, const char *before, char **plain, int n, const char *last)
 {
 	const struct cli_option *option = option_find(before);
 
@@ -74,10 +76,12 @@ static bool tell_value(struct cli *cli, const char *before, char **plain, int n)
 		return false;
 	if (strcmp(option->name, "output") == 0)
 		candidates_words("table wide json yaml name");
+	else if (strcmp(option->name, "role") == 0)
+		candidates_words("viewer operator admin");
 	else if (strcmp(option->name, "context") == 0)
 		candidates_contexts(cli);
-	else if (context_resolve(cli) == CLI_DONE)
-		candidates_value(cli, option->argument, plain, n);
+	else
+		candidates_value(cli, option, plain, n, last);
 	return true;
 }
 
@@ -96,6 +100,8 @@ static int plain_words(struct cli *cli, char **words, int count, char **plain, i
 		i++;
 		if (strcmp(option->name, "server") == 0)
 			cli->server_asked = words[i];
+		else if (strcmp(option->name, "role") == 0)
+			candidates_words("viewer operator admin");
 		else if (strcmp(option->name, "context") == 0)
 			cli->context = words[i];
 	}
@@ -110,7 +116,7 @@ int command_complete(struct cli *cli)
 	int n = plain_words(cli, words, before, plain, 8);
 
 	cli->silent = cli->quiet = true;
-	if (before && tell_value(cli, words[before - 1], plain, n))
+	if (before && tell_value(cli, words[before - 1], plain, n, last))
 		return CLI_DONE;
 	if (*last == '-')
 		tell_options(n ? verb_find(plain[0]) : NULL);

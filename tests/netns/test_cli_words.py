@@ -173,8 +173,8 @@ class Completion(CliCase):
 
     def bash(self, line):
         """What bash would offer at the end of a line."""
-        script = ('eval "$(sluice completion bash)"; read -ra COMP_WORDS <<<"$1"; [[ $1 == *" " ]] && COMP_WORDS+=(""); '
-                  'COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); complete -p sluice >/dev/null || exit 1; _sluice; printf "%s\\n" "${COMPREPLY[@]}"')
+        script = ('eval "$(sluice completion bash)"; complete -p sluice >/dev/null || exit 1; COMP_LINE=$1 COMP_POINT=${#1}; _sluice; '
+                  'printf "%s\\n" "${COMPREPLY[@]}"')
         path = os.path.dirname(program("sluice")) + ":" + os.environ["PATH"]
         done = subprocess.run(["bash", "-c", script, "bash", line], stdout=subprocess.PIPE, text=True, check=True, env=self.environment(PATH=path))
         return done.stdout.split()
@@ -187,8 +187,12 @@ class Completion(CliCase):
         self.assertEqual(self.bash("sluice explain firewall.rules.act"), ["firewall.rules.action"])
         name = json.loads(self.expect(0, "get", "nodes", "-o", "json").stdout)[0]["name"]
         self.assertEqual(self.bash("sluice get node "), [name])
+        self.assertEqual(self.bash(f"sluice --server {self.server} get node "), [name], "a colon does not part words")
         self.write("one.cfg", "")
         self.assertEqual(self.bash(f"sluice apply -f {self.lab.folder}/on"), [f"{self.lab.folder}/one.cfg"])
+        self.assertEqual(self.bash(f"sluice restore {self.lab.folder}/on"), [f"{self.lab.folder}/one.cfg"])
+        self.assertEqual(self.bash(f"sluice validate -f {self.lab.folder[:-2]}"), [self.lab.folder + "/"])
+        self.assertEqual(self.bash("sluice token create x --role op"), ["operator"])
 
     def test_fish(self):
         path = os.path.dirname(program("sluice")) + ":" + os.environ["PATH"]

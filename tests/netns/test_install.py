@@ -99,7 +99,7 @@ class Installed(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_completion_of_the_package(self):
-        script = 'PATH=$1/bin:$PATH; . $1/share/bash-completion/completions/sluice; COMP_WORDS=(sluice expl); COMP_CWORD=1; _sluice; echo "${COMPREPLY[@]}"'
+        script = 'PATH=$1/bin:$PATH; . $1/share/bash-completion/completions/sluice; COMP_LINE="sluice expl"; COMP_POINT=11; _sluice; echo "${COMPREPLY[@]}"'
         self.assertEqual(run("bash", "-c", script, "bash", self.usr).stdout, "explain\n")
 
     def test_it_works_from_there(self):
