@@ -297,6 +297,7 @@ static const struct {
 	{ "FILTER", tell_filter },
 	{ "FILE", tell_files },
 	{ "VALUE", NULL },
+	{ "FILE", NULL }, /* which the shell completes */
 };
 enum { PLACES = sizeof(places) / sizeof(*places) };
 
