@@ -6,7 +6,9 @@
  */
 #include "runtime/eal.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -156,6 +158,34 @@ static void failed_to_start(bool huge, unsigned megabytes, const struct last_err
 	           huge ? "hugepage" : "plain", fix);
 }
 
+/* Whether a folder's name ends in the number of a process that is there no more: sluice-NAME-PID. */
+static bool is_stale(const char *name)
+{
+	const char *dash = strrchr(name, '-');
+	char *end;
+	long pid = dash ? strtol(dash + 1, &end, 10) : 0;
+
+	return strncmp(name, "sluice-", 7) == 0 && pid > 0 && !*end && kill((pid_t)pid, 0) < 0 &&
+	       errno == ESRCH;
+}
+
+/* EAL makes a folder for every process and forgets it; nothing is in it. Those of processes that were killed before they came here
+ * go, too. */
+static void remove_folders(const char *own)
+{
+	char above[256];
+	struct dirent *entry;
+
+	snprintf(above, sizeof(above), "%.*s", (int)(strrchr(own, '/') - own), own);
+	rmdir(own);
+	DIR *all = opendir(above);
+	while (all && (entry = readdir(all)))
+		if (is_stale(entry->d_name))
+			unlinkat(dirfd(all), entry->d_name, AT_REMOVEDIR);
+	if (all)
+		closedir(all);
+}
+
 bool eal_start(const struct eal_options *options, struct errors *errors)
 {
 	unsigned megabytes = options->memory_mb ? options->memory_mb : MEMORY_DEFAULT_MB;
@@ -193,8 +223,7 @@ bool eal_start(const struct eal_options *options, struct errors *errors)
 	signal(SIGPIPE, SIG_IGN);
 	redirect_log(&last);
 	if (rte_eal_init(n, arguments) >= 0) {
-		/* EAL makes a folder for every process and forgets it; nothing is in it. */
-		rmdir(rte_eal_get_runtime_dir());
+		remove_folders(rte_eal_get_runtime_dir());
 		return true;
 	}
 	failed_to_start(huge, megabytes, &last, errors);
