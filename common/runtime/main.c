@@ -391,9 +391,7 @@ static bool run(const struct command *c, struct process *p, struct conf *documen
 static int serve_until_stopped(const struct command *c)
 {
 	struct log_settings log = { .file = c->log_file, .level = LOG_LEVEL_INFO };
-	struct process p = { .program = c->program,
-		             .events = events_new(0, 0),
-		             .changes = PTHREAD_MUTEX_INITIALIZER };
+	struct process p = { .program = c->program, .changes = PTHREAD_MUTEX_INITIALIZER };
 	struct errors errors = ERRORS_NONE;
 	struct conf *document;
 	bool ran;
@@ -407,6 +405,7 @@ static int serve_until_stopped(const struct command *c)
 		return EXIT_FAILED;
 	}
 	catch_signals();
+	p.events = events_new(0, 0);
 	document = read_document(c->config, &errors);
 	ran = document && run(c, &p, document, &errors);
 	print_errors(c, &errors);

@@ -231,6 +231,7 @@ struct worker *worker_new(struct engine *engine, unsigned id, struct errors *err
 	const struct frag_options fragments = { .seed = rte_rdtsc() };
 	struct worker *w = rte_zmalloc("worker", sizeof(*w), RTE_CACHE_LINE_SIZE);
 	char name[RTE_RING_NAMESIZE];
+	size_t before = errors->count;
 	struct flow_stats stats;
 
 	if (!w) {
@@ -248,7 +249,9 @@ struct worker *worker_new(struct engine *engine, unsigned id, struct errors *err
 	w->table = new_table(engine, id, errors);
 	w->edge = edge_worker_new(engine->edge, id, &ops, w, errors);
 	if (!w->inbox || !w->frags || !w->table || !w->edge) {
-		errors_add(errors, "engine", "no-memory", NULL, 0, "not enough memory for worker %u", id);
+		if (errors->count == before)
+			errors_add(errors, "engine", "no-memory", NULL, 0, "not enough memory for worker %u",
+			           id);
 		worker_free(w);
 		return NULL;
 	}

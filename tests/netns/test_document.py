@@ -4,7 +4,7 @@ import os
 import threading
 import unittest
 
-from lab import Line, until
+from lab import Line, program, run, until
 
 COUNT = [{"name": "c", "kind": "count"}]
 
@@ -73,6 +73,23 @@ class Places(unittest.TestCase):
         ports = null_ports() + [{"name": "third", "device": "pcap:/nonexistent/file"}]
         errors = self.put({**self.document, "edge": {"ports": ports}}, 422)["errors"]
         self.assertEqual([e["path"] for e in errors], ["edge.ports[2].device"])
+
+
+class Folders(unittest.TestCase):
+    """Where nothing can be written: one reason, which is the reason."""
+
+    def refused(self, folder):
+        done = run(program("sluice-chain"), "--dir", folder, "--hugepages", "never", check=False, timeout=60)
+        self.assertNotEqual(done.returncode, 0)
+        return done.stderr.strip()
+
+    def test_no_folder(self):
+        self.assertEqual(self.refused("/proc/nonexistent"), "sluice-chain: cannot make /proc/nonexistent: No such file or directory")
+
+    def test_folder_that_is_read_only(self):
+        said = self.refused("/proc/self")
+        self.assertIn("/proc/self/", said)
+        self.assertNotIn("memory for worker", said)
 
 
 class Order(unittest.TestCase):
