@@ -50,6 +50,7 @@ static const struct noun {
 	{ "route", "/v1/services/S/state/routes", NULL, true, { NULL } },
 	{ "worker", "/v1/services/S/state/workers", "/v1/services/S/state/workers?vnf=V", true, { NULL } },
 	{ "path", "/v1/services/S/state/paths", "/v1/services/S/state/paths?vnf=V", true, { NULL } },
+	{ "claim", "/v1/services/S/state/claims", NULL, true, { NULL } },
 	{ "hop", "/v1/services/S/state/hops", NULL, true, { NULL } },
 	{ "memory", "/v1/services/S/state/memory", "/v1/services/S/state/memory?vnf=V", false, { NULL } },
 	{ "counter",
@@ -133,8 +134,11 @@ static bool other_state(const char *word, const char *service, const char *rest,
 
 static void which_one(const struct noun *noun)
 {
-	fprintf(stderr, "sluice: which one? sluice get %s %s\n", noun->name,
-	        noun->all ? "SERVICE[/VNF]" : "SERVICE/VNF");
+	fprintf(stderr, "sluice: which one? sluice get %s%s\n", noun->name,
+	        !noun->all               ? " SERVICE/VNF"
+	        : noun->one              ? " SERVICE[/VNF]"
+	        : strchr(noun->all, 'S') ? " [SERVICE]"
+	                                 : "");
 }
 
 bool noun_target(struct cli *cli, struct noun_target *target)

@@ -25,6 +25,8 @@ class Words(CliCase):
         self.assertIn('do you mean "service"', self.expect(2, "get", "servce").stderr)
         self.assertIn('do you mean "dry-run"', self.expect(2, "apply", "--dryrn").stderr)
         self.assertIn("-o wants an argument", self.expect(2, "get", "services", "-o").stderr)
+        self.assertIn("sluice get neighbour [SERVICE]\n", self.expect(2, "get", "neighbour", "edge/fw").stderr)
+        self.assertIn("sluice get rule SERVICE/VNF\n", self.expect(2, "get", "rule", "edge").stderr)
         self.assertIn("takes no --file", self.expect(2, "get", "services", "-f", "x").stderr)
         self.assertIn("toml", self.expect(2, "get", "services", "-o", "toml").stderr)
         self.assertIn("--limit", self.expect(2, "get", "services", "--limit", "0").stderr)
