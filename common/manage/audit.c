@@ -83,12 +83,11 @@ struct audit *audit_open(const struct audit_options *options, struct errors *err
 	pthread_cond_init(&audit->work, NULL);
 	pthread_cond_init(&audit->written, &monotonic);
 	pthread_condattr_destroy(&monotonic);
-	bool opened = audit_files_open(&audit->files, options, errors);
+	audit_files_open(&audit->files, options);
 	audit->next = audit->files.last + 1;
-	if (opened && thread_start(&audit->thread, write_lines, audit))
+	if (thread_start(&audit->thread, write_lines, audit))
 		return audit;
-	if (opened)
-		errors_add(errors, NULL, "no-resources", NULL, 0, "no thread for the audit log");
+	errors_add(errors, NULL, "no-resources", NULL, 0, "no thread for the audit log");
 	audit_files_close(&audit->files);
 	free(audit);
 	return NULL;

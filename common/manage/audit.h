@@ -26,6 +26,7 @@ struct audit_options {
 	unsigned files;     /* that are kept; 0: AUDIT_FILES */
 };
 
+/* NULL with an error if there is no thread; a folder that cannot be written to is told in the log, and tried again. */
 struct audit *audit_open(const struct audit_options *options, struct errors *errors);
 /* Writes what is queued, frees. NULL is fine. */
 void audit_close(struct audit *audit);

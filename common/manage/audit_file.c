@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "manage/log.h"
 #include "manage/pages.h"
 #include "util/memory.h"
 
@@ -43,7 +44,7 @@ static int open_newest(struct audit_files *files)
 	return error;
 }
 
-bool audit_files_open(struct audit_files *files, const struct audit_options *options, struct errors *errors)
+void audit_files_open(struct audit_files *files, const struct audit_options *options)
 {
 	*files = (struct audit_files){ .folder = text_copy(options->folder),
 		                       .bytes = options->bytes ? options->bytes : AUDIT_BYTES,
@@ -51,15 +52,11 @@ bool audit_files_open(struct audit_files *files, const struct audit_options *opt
 		                       .fd = -1 };
 	pthread_mutex_init(&files->lock, NULL);
 	int error = mkdir(files->folder, 0700) && errno != EEXIST ? errno : open_newest(files);
-	if (error) {
-		errors_add(errors, NULL, "audit-failed", files->folder, 0, "cannot keep the audit log: %s",
-		           strerror(error));
-		return false;
-	}
+	if (error) /* lines are counted as lost until it works: nothing else stops for it */
+		log_error("audit-failed", "folder=%s text=%s", files->folder, strerror(error));
 	json_t *list = audit_files_list(files, 0, 1, NULL);
 	files->last = (uint64_t)json_integer_value(json_object_get(json_array_get(list, 0), "id"));
 	json_decref(list);
-	return true;
 }
 
 void audit_files_close(struct audit_files *files)

@@ -18,7 +18,8 @@ struct audit_files {
 	uint64_t last; /* the highest id in them, when they were opened */
 };
 
-bool audit_files_open(struct audit_files *files, const struct audit_options *options, struct errors *errors);
+/* What cannot be opened now is tried again with each line. */
+void audit_files_open(struct audit_files *files, const struct audit_options *options);
 void audit_files_close(struct audit_files *files);
 /* Appends whole lines; 0 or an errno value: then nothing of them is there. */
 int audit_files_append(struct audit_files *files, const char *text, size_t length);

@@ -15,7 +15,7 @@ static const struct limit {
 	bool large;
 } limits[] = {
 	{ "connections", offsetof(struct rest_options, connections), 1, 65536, false },
-	{ "per-client", offsetof(struct rest_options, per_client), 1, 65536, false },
+	{ "perClient", offsetof(struct rest_options, per_client), 1, 65536, false },
 	{ "handshakes", offsetof(struct rest_options, handshakes), 1, 65536, false },
 	{ "rate", offsetof(struct rest_options, rate), 1, 1000000, false },
 	{ "burst", offsetof(struct rest_options, burst), 1, 1000000, false },
@@ -23,8 +23,8 @@ static const struct limit {
 	{ "header", offsetof(struct rest_options, header), 512, 32768, false },
 	{ "streams", offsetof(struct rest_options, streams), 1, 65536, false },
 	{ "idle", offsetof(struct rest_options, idle_s), 1, 86400, false },
-	{ "header-time", offsetof(struct rest_options, header_s), 1, 3600, false },
-	{ "body-time", offsetof(struct rest_options, body_s), 1, 86400, false },
+	{ "headerTime", offsetof(struct rest_options, header_s), 1, 3600, false },
+	{ "bodyTime", offsetof(struct rest_options, body_s), 1, 86400, false },
 };
 enum { LIMITS = sizeof limits / sizeof *limits };
 

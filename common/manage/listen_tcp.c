@@ -79,6 +79,20 @@ bool rest_tcp_check(const char *address, const char **why)
 	return read_address(address, &parsed, &both);
 }
 
+bool rest_tcp_is_at(const char *address, const char *interface)
+{
+	union address here, there;
+	char host[INET6_ADDRSTRLEN];
+	bool both;
+	snprintf(host, sizeof host, "%.*s", (int)strcspn(interface, "/"), interface);
+	if (!read_address(address, &here, &both) || both || !read_host(host, 0, &there) ||
+	    here.any.sa_family != there.any.sa_family)
+		return false;
+	if (here.any.sa_family == AF_INET)
+		return here.v4.sin_addr.s_addr == there.v4.sin_addr.s_addr;
+	return !memcmp(&here.v6.sin6_addr, &there.v6.sin6_addr, sizeof here.v6.sin6_addr);
+}
+
 /* Without its port; IPv4 in IPv6 as IPv4. `group`: of IPv6 the first 64 bits. */
 static void write_host(const union address *from, bool group, char *text, size_t size)
 {

@@ -67,6 +67,14 @@ const char *rest_header(const struct rest_request *request, const char *name)
 	return MHD_lookup_connection_value(request->exchange->connection, MHD_HEADER_KIND, name);
 }
 
+void rest_whoami(const struct rest_request *request, struct rest_reply *reply)
+{
+	const struct caller *caller = &request->caller;
+	rest_reply_json(reply, 200,
+	                json_pack("{s:s, s:s, s:s, s:s}", "subject", caller->subject, "role",
+	                          role_name(caller->role), "how", caller->how, "address", caller->address));
+}
+
 /* Whether a list of entity tags (`"a", W/"b"` or `*`) names this one. Weak tags count only if `weak` (RFC
  * 9110 8.8.3.2). */
 static bool tag_listed(const char *list, const char *tag, bool weak)

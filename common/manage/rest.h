@@ -156,6 +156,9 @@ const json_t *rest_reply_get_note(const struct rest_reply *reply);
  */
 bool rest_match(const struct rest_request *request, struct rest_reply *reply, const char *current);
 
+/* A handler: who the caller is here, {subject, role, how, address}. */
+void rest_whoami(const struct rest_request *request, struct rest_reply *reply);
+
 /* --- Streams: replies that go on (server-sent events, a proxy of them). --- */
 
 struct rest_stream_class {
@@ -211,8 +214,8 @@ struct rest_options {
 };
 
 /*
- * Sets one limit by its name, for command lines and configurations: connections, per-client, handshakes, rate, burst,
- * body, header, streams, idle, header-time, body-time. False: no such name, or not a number in its range; *why (size
+ * Sets one limit by its name, for command lines and configurations: connections, perClient, handshakes, rate, burst,
+ * body, header, streams, idle, headerTime, bodyTime. False: no such name, or not a number in its range; *why (size
  * bytes) says so.
  */
 bool rest_limit(struct rest_options *options, const char *name, int64_t value, char *why, size_t size);
@@ -244,6 +247,8 @@ bool rest_listen_unix(struct rest *rest, const struct rest_unix *where, struct e
 bool rest_listen_tcp(struct rest *rest, const struct rest_tcp *where, char *bound, struct errors *errors);
 /* Takes ADDRESS:PORT apart: a check for configurations. False: what is wrong in *why (static). */
 bool rest_tcp_check(const char *address, const char **why);
+/* Whether it listens at that very address ("192.0.2.1/24"; *: at none in particular). */
+bool rest_tcp_is_at(const char *address, const char *interface);
 /* The i-th route of all tables; NULL past the end. */
 const struct rest_route *rest_route_at(const struct rest *rest, size_t i);
 /* Stops listening, lets running handlers finish, ends the streams, removes the socket, frees. NULL is fine.

@@ -10,6 +10,7 @@
 #include <rte_malloc.h>
 
 #include "manage/log.h"
+#include "manage/rest.h"
 #include "runtime/engine_private.h"
 #include "runtime/handover.h"
 #include "runtime/names.h"
@@ -61,6 +62,32 @@ static void check_functions(struct engine *engine, struct conf *document, const 
 		check_function(engine, items->children[i], errors);
 }
 
+/* Where REST is served; not where traffic arrives, and not elsewhere than before. */
+static void check_manage(const struct engine *engine, const struct conf *document, struct errors *errors)
+{
+	const struct conf *manage = conf_get(document, "manage"), *listen = conf_get(manage, "listen"),
+	                  *ports = conf_get(conf_get(document, "edge"), "ports"),
+	                  *before = conf_get(engine->document, "manage");
+	const char *why;
+
+	if (listen && !rest_tcp_check(listen->string, &why))
+		conf_error(errors, listen, "bad-address", "%s, not \"%s\"", why, listen->string);
+	for (size_t i = 0; listen && i < conf_count(ports); i++) {
+		const struct conf *addresses = conf_get(conf_at(ports, i), "addresses");
+
+		for (size_t j = 0; j < conf_count(addresses); j++)
+			if (rest_tcp_is_at(listen->string, conf_at(addresses, j)->string))
+				conf_error(
+				        errors, listen, "traffic-address",
+				        "%s is an address of a traffic port: management has one of its own",
+				        conf_at(addresses, j)->string);
+	}
+	if (engine->document && !engine->options.check &&
+	    (!manage != !before || (manage && !conf_equal(manage, before))))
+		conf_error(errors, manage ? manage : document, "needs-restart",
+		           "where REST is served is for the life of the process");
+}
+
 static void check_sizes(struct engine *engine, const struct conf *document, struct errors *errors)
 {
 	const struct conf *c = conf_get(document, "engine");
@@ -97,6 +124,7 @@ static bool check(struct change *c)
 	check_functions(c->engine, c->document, "functions", c->errors);
 	check_functions(c->engine, c->document, "hops", c->errors);
 	check_sizes(c->engine, c->document, c->errors);
+	check_manage(c->engine, c->document, c->errors);
 	return c->errors->count == before;
 }
 

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "manage/audit.h"
 #include "manage/events.h"
 #include "manage/log.h"
 #include "manage/options.h"
@@ -21,6 +22,7 @@
 #include "runtime/about.h"
 #include "runtime/eal.h"
 #include "runtime/process.h"
+#include "util/memory.h"
 
 enum {
 	EXIT_DONE = 0,
@@ -290,14 +292,19 @@ static int check(const struct command *c)
 	return valid ? EXIT_DONE : EXIT_INVALID;
 }
 
-static bool serve(struct process *p, const char *directory, struct errors *errors)
+static bool serve(struct process *p, const char *directory, const struct conf *document,
+                  struct errors *errors)
 {
 	struct rest_options options = { .user = p };
 	struct rest_unix where = { 0 };
-	static struct rest_route event_routes[2];
+	static struct rest_route event_routes[2], audit_routes[2];
 	char path[108];
 
 	event_routes[0] = events_route(p->events, "/v1/events");
+	p->directory = text_copy(directory);
+	if (!management_open(p, document, &options, errors))
+		return false;
+	audit_routes[0] = audit_route(p->audit, "/v1/audit");
 	p->rest = rest_new(&options);
 	if (!p->rest) {
 		errors_add(errors, NULL, "no-memory", NULL, 0, "not enough memory for the REST server");
@@ -311,7 +318,8 @@ static bool serve(struct process *p, const char *directory, struct errors *error
 	where.path = path;
 	return rest_add(p->rest, session_routes, errors) && rest_add(p->rest, config_routes, errors) &&
 	       rest_add(p->rest, state_routes, errors) && rest_add(p->rest, look_routes, errors) &&
-	       rest_add(p->rest, event_routes, errors) && rest_listen_unix(p->rest, &where, errors);
+	       rest_add(p->rest, event_routes, errors) && rest_add(p->rest, audit_routes, errors) &&
+	       rest_listen_unix(p->rest, &where, errors);
 }
 
 static void pass_on_logs(struct process *p)
@@ -346,8 +354,10 @@ static void measure_shares(struct process *p)
 static void watch(struct process *p)
 {
 	for (unsigned turn = 0; !stop_asked; turn++) {
-		if (turn % (1000 / WATCH_MS) == 0)
+		if (turn % (1000 / WATCH_MS) == 0) {
 			measure_shares(p);
+			management_poll(p);
+		}
 		poll(NULL, 0, WATCH_MS);
 		engine_poll_links(p->engine);
 		pass_on_logs(p);
@@ -380,7 +390,7 @@ static bool boot(struct process *p, struct conf *document, struct errors *errors
 static bool run(const struct command *c, struct process *p, struct conf *document, struct errors *errors)
 {
 	p->engine = bring_up(c, document, p->events, errors);
-	if (!p->engine || !serve(p, c->directory, errors) || !boot(p, document, errors)) {
+	if (!p->engine || !serve(p, c->directory, document, errors) || !boot(p, document, errors)) {
 		conf_free(document);
 		return false;
 	}
@@ -410,6 +420,7 @@ static int serve_until_stopped(const struct command *c)
 	ran = document && run(c, &p, document, &errors);
 	print_errors(c, &errors);
 	rest_stop(p.rest);
+	management_close(&p);
 	events_free(p.events);
 	engine_free(p.engine);
 	errors_free(&errors);

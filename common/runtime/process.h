@@ -14,9 +14,24 @@ struct process {
 	struct engine *engine;
 	struct events *events;
 	struct rest *rest;
-	_Atomic bool ready;      /* the boot document is applied */
-	pthread_mutex_t changes; /* one change of configuration at a time, with its precondition */
+	struct access *access; /* NULL: REST is served on the control socket alone */
+	struct audit *audit;
+	char *directory, *listen; /* listen: where REST is to be served, too; NULL: nowhere */
+	bool listening;           /* there; else it is tried again */
+	_Atomic bool ready;       /* the boot document is applied */
+	pthread_mutex_t changes;  /* one change of configuration at a time, with its precondition */
 };
+
+/* management.c: REST beside the control socket, and the audit log. Main thread. */
+
+/* Reads `manage` of a document that the schema has checked; false with errors. */
+bool management_open(struct process *p, const struct conf *document, struct rest_options *options,
+                     struct errors *errors);
+/* Listens, if it is not yet done and can be; to be called each second. What fails is logged and told as an event, and does
+ * not touch traffic. */
+void management_poll(struct process *p);
+/* After rest_stop. */
+void management_close(struct process *p);
 
 /* Route tables; `user` of the server is the struct process. */
 extern const struct rest_route config_routes[];

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "manage/access.h"
+#include "manage/access_setup.h"
 #include "manage/audit.h"
 #include "manage/log.h"
 #include "util/memory.h"
@@ -46,7 +46,7 @@ static bool listen_tcp(struct api *api, struct errors *errors)
 		if (!rest_listen_tcp(api->rest, &where, bound, errors))
 			return false;
 		log_info("listening", "address=%s", bound);
-		if (i == 0 && !access_context(api, bound, errors))
+		if (i == 0 && !access_context(api->access_folder, bound, errors))
 			return false;
 	}
 	return true;

@@ -51,8 +51,6 @@ extern const struct rest_route service_routes[], revision_routes[], upgrade_rout
 
 /* Makes what is missing; at the first start also a certificate and a token for an admin. False with errors. */
 bool access_prepare(struct api *api, struct errors *errors);
-/* Writes STATE/access/contexts.cfg, with which `sluice` speaks to us at that address as the admin. */
-bool access_context(const struct api *api, const char *address, struct errors *errors);
 
 /* Components of the OpenAPI document (shapes.c). New reference. */
 json_t *shapes_json(void);

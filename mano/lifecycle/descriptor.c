@@ -60,6 +60,13 @@ static bool is_instance_file(const char *name)
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		if (strcmp(name, files[i]) == 0)
 			return true;
+	/* What access and audit keep there. */
+	static const char *const prefixes[] = { "ca.",         "server.",   "admin.", "tokens.",
+		                                "clients-ca.", "contexts.", "audit." };
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+		if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
+			return true;
 	return strncmp(name, "sessions.", 9) == 0 || strncmp(name, INSTANCE_LOG ".", 4) == 0;
 }
 
@@ -195,6 +202,9 @@ bool descriptor_check(const struct conf *service, const struct descriptor_limits
 		check_vnf_name(service, conf_at(vnfs, i), limits, errors);
 		check_placement(conf_get(conf_at(vnfs, i), "placement"), errors);
 		check_kind(conf_at(vnfs, i), limits, errors);
+		if (descriptor_fused(service, conf_at(vnfs, i)) && conf_get(conf_at(vnfs, i), "manage"))
+			conf_error(errors, conf_get(conf_at(vnfs, i), "manage"), "fused",
+			           "it is fused: manage stands with the service, whose process it runs in");
 	}
 	for (size_t i = 0; i < conf_count(chains); i++)
 		check_chain(service, conf_at(chains, i), limits, errors);

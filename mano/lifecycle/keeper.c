@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "lifecycle/credentials.h"
 #include "lifecycle/unit.h"
 #include "manage/log.h"
 #include "util/memory.h"
@@ -149,7 +150,8 @@ static bool launch(struct unit *unit, struct errors *errors)
 		           "a process that is not ours listens on %s: stop it", unit->socket);
 		return false;
 	}
-	if (!driver->create(&instance, errors))
+	if (!driver->create(&instance, errors) ||
+	    !credentials_issue(unit->manager, unit->folder, unit->name, unit->running.document, errors))
 		return false;
 	unit->log_from = driver->log_size(unit->folder);
 	unit_record_launch(unit);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "lifecycle/credentials.h"
 #include "lifecycle/operation.h"
 #include "lifecycle/unit.h"
 #include "lifecycle/watchdog.h"
@@ -169,7 +170,8 @@ static bool open_memory(struct manager *manager, struct errors *errors)
 	uint64_t first;
 
 	if (!manager_make_folder(manager->options.run_folder, errors) ||
-	    !manager_make_folder(manager->options.state_folder, errors))
+	    !manager_make_folder(manager->options.state_folder, errors) ||
+	    !credentials_open(manager->options.state_folder, errors))
 		return false;
 	manager->store = store_open(manager->options.state_folder, errors);
 	if (manager->store && manager->options.revisions)

@@ -55,6 +55,13 @@ static void put_function(const struct render *r, struct conf *functions, const s
 	           text_format("vnfs[%zu]", vnf->index));
 }
 
+/* `path`: of what it is rendered from in the descriptor. */
+static void put_manage(const struct render *r, struct conf *document, const struct conf *from, char *path)
+{
+	copy(document, from, "manage");
+	add_origin(r->into, text_copy("manage"), path);
+}
+
 /* --- the service process --- */
 
 static void put_ports(struct conf *edge, const struct conf *from)
@@ -161,6 +168,7 @@ static void render_forwarder(const struct render *r)
 	r->into->program = text_copy("sluice-chain");
 	r->into->document = document;
 	put_engine(r, document, conf_string(r->service, "name", ""));
+	put_manage(r, document, r->service, text_copy("manage"));
 	put_edge(r, document);
 	struct conf *functions = conf_new(document, CONF_LIST, "functions");
 	for (size_t i = 0; i < conf_count(vnfs); i++)
@@ -223,6 +231,7 @@ static void render_hop(const struct render *r, const struct conf *vnf)
 	r->into->program = text_format("sluice-%s", conf_string(vnf, "kind", ""));
 	r->into->document = document;
 	put_engine(r, document, name);
+	put_manage(r, document, vnf, text_format("vnfs[%zu].manage", vnf->index));
 	struct conf *edge = conf_new(document, CONF_GROUP, "edge"), *ports, *paths;
 	conf_set_string(edge, "mode", "link");
 	ports = conf_new(edge, CONF_LIST, "ports");

@@ -149,6 +149,14 @@ static const struct schema edge_members[] = {
 	{ .name = NULL },
 };
 
+static const struct schema manage_members[] = {
+	{ .name = "listen",
+	  .type = SCHEMA_STRING,
+	  .help = "ADDRESS:PORT where the process serves REST, too, with TLS 1.3; *: all addresses." },
+	{ .name = "limits", .type = SCHEMA_ANY, .help = "Limits of REST, as the engine takes them." },
+	{ .name = NULL },
+};
+
 static const struct schema vnf_members[] = {
 	{ .name = "name",
 	  .type = SCHEMA_NAME,
@@ -163,6 +171,10 @@ static const struct schema vnf_members[] = {
 	  .values = placements,
 	  .help = "Where it runs, if not where the service says." },
 	{ .name = "config", .type = SCHEMA_ANY, .help = "Its configuration, by the schema of its kind." },
+	{ .name = "manage",
+	  .type = SCHEMA_GROUP,
+	  .members = manage_members,
+	  .help = "REST of its process beside the control socket; not if it is fused." },
 	{ .name = NULL },
 };
 
@@ -222,6 +234,10 @@ const struct schema service_schema[] = {
 	  .members = chain_schema,
 	  .max = 64,
 	  .help = "The ways that packets take." },
+	{ .name = "manage",
+	  .type = SCHEMA_GROUP,
+	  .members = manage_members,
+	  .help = "REST of the service process beside the control socket, apart from traffic." },
 	{ .name = "unmatched",
 	  .type = SCHEMA_ENUM,
 	  .values = unmatched_values,

@@ -287,8 +287,8 @@ class Audit(AccessCase):
 
 
 class Limits(AccessCase):
-    options = ("--listen", "127.0.0.1:0", "--limit", "rate=5", "--limit", "burst=40", "--limit", "per-client=6", "--limit",
-               "header=2000", "--limit", "body=20000", "--limit", "header-time=2", "--limit", "body-time=2", "--limit", "handshakes=4")
+    options = ("--listen", "127.0.0.1:0", "--limit", "rate=5", "--limit", "burst=40", "--limit", "perClient=6", "--limit",
+               "header=2000", "--limit", "body=20000", "--limit", "headerTime=2", "--limit", "bodyTime=2", "--limit", "handshakes=4")
 
     def connect(self):
         host, port = self.at.rsplit(":", 1)
@@ -474,6 +474,131 @@ class CommandLine(AccessCase):
         self.assertIn("certificate", self.sluice(6, "whoami", "--server", "https://" + self.at).stderr)
         self.assertIn("no/where", self.sluice(1, "whoami", *self.far("--token", "@/no/where")).stderr)
         self.assertIn("expected a client certificate", self.sluice(1, "whoami", *self.far()).stderr)
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+class Processes(AccessCase):
+    """Processes that serve REST over TCP themselves, with certificates and tokens of sluiced's."""
+    double = False
+
+    def setUp(self):
+        super().setUp()
+        self.outer, self.inner = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+        self.document = service(placement="process", manage={"listen": self.outer, "limits": {"burst": 1000, "rate": 1000}})
+        self.document["vnfs"][0]["manage"] = {"listen": self.inner}
+        self.s.must_apply(self.document)
+        for at in (self.outer, self.inner):
+            wait_for(lambda: self.status(at) == 200, what=f"{at} is served")
+
+    def status(self, at, where="/healthz", method="GET", body=None, **who):
+        try:
+            return access.request(at, self.tls(*who.pop("cert", (None, None))), method, where, body, **who).status
+        except OSError:
+            return None
+
+    def test_roles_hold_there_too(self):
+        pair = access.Authority(self.folder).sign(self.s.folder, "v", "/OU=viewer/CN=v")
+        rules = {"rules": [{"name": "a", "action": "accept"}]}
+        for at in (self.outer, self.inner):
+            self.assertEqual(self.status(at, "/v1/config"), 401)
+            self.assertEqual(self.status(at, "/v1/config", cert=pair), 200)
+            self.assertEqual(self.status(at, "/v1/config", "PATCH", {}, cert=pair), 403)
+            self.assertEqual(self.status(at, "/v1/config", token=self.admin), 200)
+            self.assertEqual(self.status(at, "/v1/audit", token=self.admin), 200)
+        operator = self.token("operator", "op")
+        wait_for(lambda: self.status(self.inner, "/v1/config", token=operator) == 200, what="a new token is known there")
+        self.assertEqual(self.status(self.inner, "/v1/vnfs/fw/config", "PUT", rules, token=operator), 200)
+        self.assertEqual(self.status(self.inner, "/v1/audit", token=operator), 403)
+        self.s.call("DELETE", "/v1/tokens/op")
+        wait_for(lambda: self.status(self.inner, "/v1/config", token=operator) == 401, what="a revoked one is forgotten there")
+
+    def test_their_certificates(self):
+        for at, name in ((self.outer, "edge"), (self.inner, "edge/fw")):
+            shown = access.openssl("s_client", "-connect", at, "-CAfile", self.ca, "-verify_return_error")
+            self.assertIn(f"CN = {name}".encode(), shown.stdout)
+            self.assertNotEqual(access.openssl("s_client", "-connect", at, "-tls1_2", check=False).returncode, 0)
+        folder = os.path.join(self.s.run, "edge")
+        self.assertFalse(os.path.exists(os.path.join(folder, "ca.key")))
+        self.assertEqual(stat.S_IMODE(os.stat(os.path.join(folder, "server.key")).st_mode), 0o600)
+        # It is no client's: who steals it gets in nowhere.
+        stolen = tuple(os.path.join(folder, "server." + end) for end in ("crt", "key"))
+        self.assertEqual(self.status(self.at, "/v1/services", cert=stolen), 401)
+
+    def test_renewal_without_a_restart(self):
+        pid, before = self.s.shown()["process"]["pid"], access.serial(self.outer, self.ca)
+        os.unlink(os.path.join(self.s.run, "edge", "server.crt"))
+        self.s.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: access.serial(self.outer, self.ca) != before, what="a new certificate is served")
+        self.assertEqual(self.s.shown()["process"]["pid"], pid)
+
+    def test_what_is_passed_on_is_noted_with_whose_wish_it_was(self):
+        ci = self.token("operator", "ci")
+        self.assertStatus(self.ask("DELETE", "/v1/services/edge/state/sessions", token=ci), 200)
+        lines = access.request(self.outer, self.tls(), "GET", "/v1/audit?filter=(eq,method,DELETE)", token=self.admin).json
+        self.assertEqual([(line["how"], line["for"], line["path"]) for line in lines], [("unix", "token ci", "/v1/state/sessions")])
+
+    def test_another_address(self):
+        other = f"127.0.0.1:{free_port()}"
+        self.document["manage"]["listen"] = other
+        self.s.must_apply(self.document)
+        wait_for(lambda: self.status(other) == 200, what="the new address is served")
+        self.assertIsNone(self.status(self.outer))
+
+    def test_what_is_refused(self):
+        for listen, code in (("192.0.2.1:443", "traffic-address"), ("[2001:db8:1::1]:443", "traffic-address"),
+                             ("localhost:443", "bad-address"), ("127.0.0.1", "bad-address")):
+            self.document["manage"]["listen"] = listen
+            body = self.assertStatus(self.s.call("PUT", "/v1/services/edge", self.document), 422)
+            self.assertEqual([(e["path"], e["code"]) for e in body["errors"]], [("manage.listen", code)])
+        fused = service("other")
+        fused["vnfs"][0]["manage"] = {"listen": self.inner}
+        body = self.assertStatus(self.s.call("POST", "/v1/services", fused), 422)
+        self.assertEqual(body["errors"][0]["code"], "fused")
+
+    def test_a_taken_port_leaves_traffic_alone(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            at = "127.0.0.1:%d" % taken.getsockname()[1]
+            self.document["manage"]["listen"] = at
+            self.s.must_apply(self.document)
+            self.assertEqual(self.s.shown()["process"]["state"], "ready")
+        wait_for(lambda: self.status(at) == 200, what="it is served once it is free")
+
+    def test_nothing_is_left(self):
+        self.assertStatus(self.s.call("DELETE", "/v1/services/edge?wait=60"), 200)
+        self.assertEqual(os.listdir(self.s.run), ["sluiced.sock"])
+
+
+class Alone(mano.Case):
+    """A process without sluiced: it makes its own authority."""
+
+    def test_it_makes_its_own(self):
+        folder, at = os.path.join(self.s.folder, "alone"), f"127.0.0.1:{free_port()}"
+        os.mkdir(folder)
+        with open(os.path.join(folder, "edge.cfg"), "w") as file:
+            file.write('manage = { listen = "%s"; limits = { burst = 20; rate = 1; }; };\n' % at)
+        chain = [path for path in mano.PROGRAMS if path.endswith("sluice-chain")][0]
+        with open(os.path.join(folder, "out"), "w") as out:
+            process = subprocess.Popen([chain, "--dir", folder, "--config", os.path.join(folder, "edge.cfg"), "--hugepages", "never",
+                                        "--memory", "64"], stdout=out, stderr=out)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        ca = os.path.join(folder, "ca.crt")
+
+        def status(**who):
+            try:
+                return access.request(at, access.context(ca), "GET", "/v1/whoami", **who).status
+            except OSError:
+                return None
+
+        wait_for(lambda: os.path.exists(ca) and status() == 401, what="it is served")
+        with open(os.path.join(folder, "admin.token")) as file:
+            token = file.read().strip()
+        self.assertEqual(status(token=token), 200)
+        wait_for(lambda: status(token=token) == 429, what="its own limits hold")
 
 
 class Sixes(mano.Case):
