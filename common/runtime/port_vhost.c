@@ -28,7 +28,7 @@
 #include "runtime/port_gate.h"
 #include "runtime/port_socket.h"
 
-enum { RETRY_MS = 10, RETRY_LATER_MS = 100, RETRIES_SOON = 1000 };
+enum { RETRY_MS = 10, RETRY_LATER_MS = 100, RETRIES_SOON = 1000, LIBRARY_BURST = 32 };
 
 struct vhost {
 	char name[PORT_NAME_MAX];
@@ -66,6 +66,22 @@ static uint16_t vhost_rx(struct port *port, unsigned queue, struct rte_mbuf **m,
 	return got;
 }
 
+/* The library takes at most 32 at a time, however much room the ring has; fewer than it was asked to take: the ring is full. */
+static uint16_t enqueue(int vid, uint16_t ring, struct rte_mbuf **m, uint16_t n)
+{
+	uint16_t sent = 0;
+
+	while (sent < n) {
+		uint16_t ask = RTE_MIN((uint16_t)(n - sent), (uint16_t)LIBRARY_BURST);
+		uint16_t taken = rte_vhost_enqueue_burst(vid, ring, m + sent, ask);
+
+		sent = (uint16_t)(sent + taken);
+		if (taken < ask)
+			break;
+	}
+	return sent;
+}
+
 /* A peer with fewer queues: workers share them, which the library allows. */
 static uint16_t vhost_tx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
 {
@@ -78,7 +94,7 @@ static uint16_t vhost_tx(struct port *port, unsigned queue, struct rte_mbuf **m,
 		return 0;
 	pairs = atomic_load_explicit(&v->pairs, memory_order_relaxed);
 	if (pairs)
-		sent = rte_vhost_enqueue_burst(vid, (uint16_t)(2 * (queue % pairs)), m, n);
+		sent = enqueue(vid, (uint16_t)(2 * (queue % pairs)), m, n);
 	gate_leave(&v->tx[queue]);
 	rte_pktmbuf_free_bulk(m, sent);
 	return sent;

@@ -162,14 +162,26 @@ static bool broken(const struct virtio *v)
 	return any;
 }
 
-/* A peer says nothing unasked: what comes is its end. */
+/* A peer says nothing unasked: what comes is its end, unless it was an answer, which whoever asked has read by the time that the
+ * conversation is over. */
+static bool gone(struct virtio *v)
+{
+	uint8_t byte;
+	ssize_t got;
+
+	pthread_mutex_lock(&v->conversation);
+	got = recv(v->peer.fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT);
+	pthread_mutex_unlock(&v->conversation);
+	return got >= 0 || (errno != EAGAIN && errno != EINTR);
+}
+
 static void serve(struct virtio *v, short woken, short spoke)
 {
 	uint64_t count;
 
 	if (woken)
 		(void)!read(v->wake, &count, sizeof(count));
-	if (spoke)
+	if (spoke && gone(v))
 		take_away(v, "it closed the connection");
 	else if (v->peer.fd >= 0 && broken(v))
 		take_away(v, "it broke a queue");
