@@ -91,6 +91,8 @@ class Installed(unittest.TestCase):
         self.assertIn("\nExecStart=/usr/sbin/sluiced ", text)
         self.assertIn("\nKillMode=process\n", text, "what moves packets outlives sluiced")
         self.assertIn("\nRuntimeDirectoryPreserve=yes\n", text)
+        for closing in ("ProtectClock=", "PrivateDevices=", "DevicePolicy=", "DeviceAllow=", "ProtectKernelTunables=", "PrivateNetwork="):
+            self.assertNotIn("\n" + closing, text, "closes devices or namespaces that packets come by")
         unit = os.path.join(self.lab.folder, "sluiced.service")
         with open(unit, "w") as file:
             file.write(text.replace("/usr/sbin/sluiced", os.path.join(self.usr, "sbin/sluiced")))
