@@ -12,9 +12,11 @@
 static void reply_errors(struct rest_reply *reply, struct errors *errors)
 {
 	const char *code = errors->count ? errors->list[0].code : "";
-	unsigned status = strcmp(code, "not-found") == 0                               ? 404
-	                  : strcmp(code, "conflict") == 0 || strcmp(code, "busy") == 0 ? 409
-	                                                                               : 500;
+	unsigned status = strcmp(code, "not-found") == 0 ? 404
+	                  : strcmp(code, "conflict") == 0 || strcmp(code, "busy") == 0 ||
+	                                  strcmp(code, "unreachable") == 0
+	                          ? 409
+	                          : 500;
 
 	rest_problem_errors(reply, status, errors, "%s",
 	                    errors->count ? errors->list[0].detail : "the revisions cannot be read");
@@ -70,26 +72,38 @@ static void get_revision(const struct rest_request *request, struct rest_reply *
 	errors_free(&errors);
 }
 
+/* A revision's number, or 0: as it is wanted now. */
+static bool point_of(struct rest_reply *reply, const char *service, const char *text, uint64_t *number)
+{
+	*number = 0;
+	return strcmp(text, "current") == 0 || number_of(reply, service, text, number);
+}
+
+static json_t *point_json(uint64_t number, const char *otherwise)
+{
+	return number ? json_integer((json_int_t)number) : json_string(otherwise);
+}
+
 static void get_diff(const struct rest_request *request, struct rest_reply *reply)
 {
-	const char *name = rest_param(request, "service"), *text = rest_query(request, "to");
+	const char *name = rest_param(request, "service"), *text = rest_query(request, "to"),
+	           *vnf = rest_query(request, "vnf");
+	bool running = text && strcmp(text, "running") == 0;
 	struct errors errors = ERRORS_NONE;
 	uint64_t from, to = 0;
 
-	if (!number_of(reply, name, rest_param(request, "revision"), &from) ||
-	    (text && strcmp(text, "current") != 0 && !number_of(reply, name, text, &to)))
+	if (!point_of(reply, name, rest_param(request, "revision"), &from) ||
+	    (text && !running && !point_of(reply, name, text, &to)))
 		return;
-	json_t *changes =
-	        manager_compare(manager_of(request), name, from, to, rest_query(request, "vnf"), &errors);
-	if (!changes) {
+	json_t *changes = running ? manager_compare_running(manager_of(request), name, from, vnf, &errors)
+	                          : manager_compare(manager_of(request), name, from, to, vnf, &errors);
+	if (changes)
+		rest_reply_json(reply, 200,
+		                json_pack("{s:o,s:o,s:o}", "from", point_json(from, "current"), "to",
+		                          point_json(to, running ? "running" : "current"), "changes",
+		                          changes));
+	else
 		reply_errors(reply, &errors);
-		return;
-	}
-	json_t *answer =
-	        json_pack("{s:I,s:s,s:o}", "from", (json_int_t)from, "to", "current", "changes", changes);
-	if (to)
-		json_object_set_new(answer, "to", json_integer((json_int_t)to));
-	rest_reply_json(reply, 200, answer);
 }
 
 /* --- confirming --- */
@@ -262,7 +276,7 @@ const struct rest_route revision_routes[] = {
 	{ .pattern = "/v1/services/{service}/revisions/{revision}:diff",
 	  .summary = "What differs between a revision and another",
 	  .get = { .handle = get_diff,
-	           .summary = "?to=N, or as it is now; ?vnf= of one VNF alone",
+	           .summary = "?to=N, running, or as it is wanted now; ?vnf= of one VNF alone",
 	           .query = "to vnf",
 	           .answer = "Difference",
 	           .statuses = "200 404 409" } },

@@ -138,8 +138,8 @@ static const struct schema dry_run_members[] = {
 };
 
 static const struct schema diff_members[] = {
-	NEED("from", SCHEMA_INT, "Revision."),
-	NEED("to", SCHEMA_ANY, "Revision, or current."),
+	NEED("from", SCHEMA_ANY, "Revision, or current."),
+	NEED("to", SCHEMA_ANY, "Revision, current or running."),
 	{ .name = "changes",
 	  .type = SCHEMA_LIST,
 	  .members = change_members,

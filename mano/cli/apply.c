@@ -39,7 +39,7 @@ int command_diff(struct cli *cli)
 	size_t changes = 0;
 	int status;
 
-	if (cli->revision)
+	if (cli->revision || (!cli->file && cli->count))
 		return command_diff_revisions(cli);
 	status = dry_run(cli, true, &changes);
 	return status == CLI_DONE && changes ? CLI_DIFFERS : status;

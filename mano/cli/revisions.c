@@ -63,22 +63,30 @@ int command_history(struct cli *cli)
 	return status;
 }
 
-/* A..B, A.. or A into two numbers as text; b is "current" where it is not told. False: neither. */
+static bool is_point(const char *text, bool last)
+{
+	return (*text && strspn(text, "0123456789") == strlen(text)) || strcmp(text, "current") == 0 ||
+	       (last && strcmp(text, "running") == 0);
+}
+
+/* A..B, A.. or A into two texts; what is not told is what is wanted now, and without a range it is compared with what runs. */
 static bool range_of(const char *text, char *a, char *b, size_t size)
 {
-	size_t first = strspn(text, "0123456789");
-	const char *rest = text + first;
-	bool dots = strncmp(rest, "..", 2) == 0;
+	const char *dots = text ? strstr(text, "..") : NULL;
 
-	snprintf(a, size, "%.*s", (int)first, text);
-	snprintf(b, size, "%s", dots && rest[2] ? rest + 2 : "current");
-	return first && first < size && (dots || !*rest) &&
-	       (strcmp(b, "current") == 0 || (strspn(b, "0123456789") == strlen(b)));
+	snprintf(a, size, "%.*s", text ? (int)(dots ? dots - text : (long)strlen(text)) : 0,
+	         text ? text : "");
+	snprintf(b, size, "%s", dots ? dots + 2 : "");
+	if (!*a)
+		snprintf(a, size, "current");
+	if (!*b)
+		snprintf(b, size, text ? "current" : "running");
+	return is_point(a, false) && is_point(b, true);
 }
 
 int command_diff_revisions(struct cli *cli)
 {
-	static const char usage[] = "diff SERVICE[/VNF] --revision A[..B]";
+	static const char usage[] = "diff SERVICE[/VNF] [--revision A[..B]]";
 	char service[128], path[PATH_SIZE], a[24], b[24];
 	const char *vnf;
 	json_t *answer;

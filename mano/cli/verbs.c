@@ -71,10 +71,12 @@ const struct cli_verb cli_verbs[] = {
 	  "sluice apply -f edge.cfg --dry-run\twhat would change\n"
 	  "sluice apply -f edge.cfg --confirm 60s\tundone in a minute unless confirmed\n",
 	  command_apply, false },
-	{ "diff", "diff -f FILE | SERVICE[/VNF] --revision A[..B]",
+	{ "diff", "diff -f FILE | SERVICE[/VNF] [--revision A[..B]]",
 	  "what apply would change, or what a revision did; exit 8 if anything", "file revision",
 	  "sluice diff -f edge.cfg\tone change a line\n"
-	  "sluice diff edge --revision 3..5\tfrom one revision to another\n",
+	  "sluice diff edge\twhat runs otherwise than is wanted\n"
+	  "sluice diff edge --revision 3..5\tfrom one revision to another\n"
+	  "sluice diff edge/fw --revision 3..running\tor to what runs\n",
 	  command_diff, false },
 	{ "validate", "validate -f FILE", "check a file; every error with its line", "file",
 	  "sluice validate -f edge.cfg\tsays FILE:LINE: PATH: what is wrong\n", command_validate, false },

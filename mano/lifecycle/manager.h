@@ -177,6 +177,16 @@ void *confirm_run(void *manager);
 json_t *manager_compare(struct manager *manager, const char *service, uint64_t from, uint64_t to,
                         const char *vnf, struct errors *errors);
 
+/* Whether a path of a descriptor, with keys, is that of a VNF (NULL: any), or in it. */
+bool revision_concerns(const char *path, const char *vnf);
+
+/*
+ * The same between a revision and what the processes run (drift.c), in so far as they run: each is asked. NULL with errors
+ * (code "not-found", "unreachable").
+ */
+json_t *manager_compare_running(struct manager *manager, const char *service, uint64_t from, const char *vnf,
+                                struct errors *errors);
+
 /* The descriptor that brings a revision back, of all of the service or of one VNF's configuration; NULL with errors. */
 json_t *manager_former(struct manager *manager, const char *service, uint64_t revision, const char *vnf,
                        struct errors *errors);

@@ -30,7 +30,7 @@ static json_t *document_of(struct manager *manager, const char *service, uint64_
 /* --- differences --- */
 
 /* Whether a path is the VNF's, or in it. */
-static bool concerns(const char *path, const char *vnf)
+bool revision_concerns(const char *path, const char *vnf)
 {
 	char *own = vnf ? text_format("vnfs[%s]", vnf) : NULL;
 	size_t length = own ? strlen(own) : 0;
@@ -48,7 +48,7 @@ static json_t *changes_json(const struct conf_diff *diff, const char *vnf)
 	for (size_t i = 0; i < diff->count; i++) {
 		const struct conf_change *change = &diff->list[i];
 
-		if (concerns(change->path, vnf))
+		if (revision_concerns(change->path, vnf))
 			json_array_append_new(changes,
 			                      json_pack("{s:s,s:s,s:s*,s:s*}", "path", change->path, "kind",
 			                                (const char[]){ change->kind, '\0' }, "before",

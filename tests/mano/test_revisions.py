@@ -252,4 +252,39 @@ class Revisions(mano.Case):
         self.assertEqual(self.number(), 5)
 
 
+class Running(mano.Case):
+    """What processes run is compared by themselves: real executables."""
+
+    def described(self, action="accept"):
+        rules = [{"name": "web", "protocol": "tcp", "destinationPorts": "80", "action": action}]
+        return service(vnfs=[{"name": "fw", "kind": "firewall", "config": {"rules": rules}},
+                             {"name": "far", "kind": "firewall", "placement": "process", "config": {}}],
+                       chains=[{"name": "all", "path": ["lan", "fw", "far", "wan"]}])
+
+    def diff(self, of, query=""):
+        answer = self.assertStatus(self.s.get(f"/v1/services/edge/revisions/{of}:diff?to=running{query}"), 200)
+        self.assertEqual(answer["to"], "running")
+        return [(one["path"], one["kind"], one.get("before"), one.get("after")) for one in answer["changes"]]
+
+    def behind(self, process, vnf, body):
+        reply = mano.request(f"{self.s.run}/{process}/control.sock", "PATCH", f"/v1/vnfs/{vnf}/config", body)
+        self.assertEqual(reply.status, 200, reply)
+
+    def test_running(self):
+        self.s.must_apply(self.described("drop"))
+        self.s.must_apply(self.described())
+        self.assertEqual(self.diff("current"), [], "defaults are no difference")
+        changed = ("vnfs[fw].config.rules[web].action", "~", '"drop"', '"accept"')
+        self.assertEqual(self.diff(1), [changed])
+        self.assertEqual(self.diff(2), [])
+        self.behind("edge", "fw", {"default": "accept"})
+        self.assertEqual(self.diff("current"), [("vnfs[fw].config.default", "~", '"drop"', '"accept"')])
+        self.assertEqual(self.diff(1, "&vnf=far"), [])
+        self.behind("edge/far", "far", {"rules": [{"name": "x", "action": "drop"}]})
+        self.assertIn("vnfs[far].config.rules", self.diff("current", "&vnf=far")[0][0])
+        self.s.call("POST", "/v1/services/edge:restart?wait=60")
+        self.assertEqual(self.diff("current"), [], "a restart brings back what is wanted")
+        self.assertStatus(self.s.get("/v1/services/edge/revisions/9:diff?to=running"), 404)
+
+
 mano.main()
