@@ -81,14 +81,14 @@ Server(("::", port), Handler).serve_forever()
 
 
 class Downloads:
-    """One download after another over each family, until it is told to stop; every one has to arrive whole."""
+    """One download after another over each family, until it is told to stop. `patience`: seconds without a byte after which one is cut off."""
 
     PORT, SIZE, SPEED = 8000, 4 << 20, 500000
 
-    def __init__(self, line, seed=1):
+    def __init__(self, line, patience=60, seed=1):
         self.wanted = hashlib.sha256(random.Random(seed).randbytes(self.SIZE)).hexdigest()
         self.line, self.stopping = line, threading.Event()
-        self.whole, self.broken, self.children = 0, [], {}
+        self.patience, self.whole, self.cut, self.wrong = patience, 0, [], []
         line.process(["python3", "-c", FILES, self.PORT, seed, self.SIZE, self.SPEED], netns=line.server)
         until("the files are served", lambda: f":{self.PORT} " in run("ip", "netns", "exec", line.server, "ss", "-ltn").stdout)
         self.threads = [threading.Thread(target=self.go_on, args=(number, address), daemon=True)
@@ -98,24 +98,24 @@ class Downloads:
 
     def go_on(self, number, address):
         path = os.path.join(self.line.folder, f"download{number}")
-        command = ["ip", "netns", "exec", self.line.client, "curl", "-sS", "-g", "-m", "240", "-o", path, f"http://{address}:{self.PORT}/"]
+        command = ["ip", "netns", "exec", self.line.client, "curl", "-sS", "-g", "-Y", "1", "-y", str(self.patience), "--connect-timeout", "60", "-o", path, f"http://{address}:{self.PORT}/"]
         while not self.stopping.is_set():
             done = subprocess.run(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "SLUICE_LAB": self.line.folder})
             if done.returncode:
-                self.broken.append(f"{address}: {done.stderr.strip()}")
-                return
+                self.cut.append(f"{address}: {done.stderr.strip()}")
+                continue
             with open(path, "rb") as file:
-                if hashlib.sha256(file.read()).hexdigest() != self.wanted:
-                    self.broken.append(f"{address}: other bytes than were sent")
-                    return
-            self.whole += 1
+                right = hashlib.sha256(file.read()).hexdigest() == self.wanted
+            self.whole += right
+            if not right:
+                self.wrong.append(f"{address}: other bytes than were sent")
 
     def result(self):
-        """Lets those under way end; answers how many arrived whole, and what was wrong with others."""
+        """Lets those under way end; answers how many arrived whole, what was said of those that were cut off, and of those that were wrong."""
         self.stopping.set()
         for thread in self.threads:
-            thread.join(250)
-        return self.whole, self.broken
+            thread.join()
+        return self.whole, self.cut, self.wrong
 
 
 class Load:

@@ -6,14 +6,14 @@ import os
 import random
 
 import mano
+from change import SEED, Changing
 from live import Live, Load
 
-SEED = int(os.environ.get("SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
 CHANGES = int(os.environ.get("CHANGES", "60"))
 RATE = int(os.environ.get("RATE", "1000"))
 
 
-class Changes(Live):
+class Changes(Changing, Live):
     def check(self, load):
         result = load.result()
         print(result, flush=True)
@@ -23,48 +23,6 @@ class Changes(Live):
     def setUp(self):
         super().setUp()
         self.dice, self.done = random.Random(SEED), []
-
-    def rules(self):
-        """A rule comes or goes, in front of the one that lets the traffic through."""
-        rules = self.descriptor["vnfs"][0]["config"]["rules"]
-        if len(rules) > 1 and self.dice.random() < 0.4:
-            del rules[self.dice.randrange(len(rules) - 1)]
-        else:
-            rules.insert(0, {"name": f"r{self.dice.randrange(1 << 30)}", "action": "drop", "destination": [f"203.0.113.{self.dice.randrange(256)}"]})
-
-    def member(self):
-        """A second firewall comes into the chain, or goes."""
-        path, vnfs = self.descriptor["chains"][0]["path"], self.descriptor["vnfs"]
-        if "c" in path:
-            path.remove("c")
-            vnfs.pop()
-        else:
-            vnfs.append({"name": "c", "kind": "firewall", "config": {"default": "accept"}})
-            path.insert(self.dice.randrange(1, len(path)), "c")
-
-    def order(self):
-        """The second firewall changes its place."""
-        path = self.descriptor["chains"][0]["path"]
-        if "c" in path:
-            path.remove("c")
-            path.insert(self.dice.randrange(1, len(path)), "c")
-
-    def addresses(self):
-        ports = self.descriptor["edge"]["ports"]
-        extra = "192.0.2.77/24"
-        (ports[0]["addresses"].remove if extra in ports[0]["addresses"] else ports[0]["addresses"].append)(extra)
-
-    def routes(self):
-        routes = self.descriptor["edge"].setdefault("routes", [])
-        if routes:
-            routes.pop()
-        else:
-            routes.append({"prefix": "203.0.113.0/24", "via": "198.51.100.254"})
-
-    def move(self):
-        """A function moves out of the service's process, or back."""
-        vnf = self.dice.choice(self.descriptor["vnfs"])
-        vnf["placement"] = "fused" if vnf.get("placement") == "process" else "process"
 
     def run_changes(self, kinds, count):
         self.descriptor = copy.deepcopy(self.descriptor)
@@ -85,7 +43,7 @@ class Changes(Live):
         self.check(load)
 
     def test_random_changes(self):
-        self.run_changes([self.rules, self.member, self.order, self.addresses, self.routes, self.move], CHANGES)
+        self.run_changes(self.changes(), CHANGES)
 
 
 mano.main()

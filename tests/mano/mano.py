@@ -191,13 +191,21 @@ class Sluiced:
         for pid, folder in self.pids().items():
             path = os.path.join(self.run, folder, "control.sock")
 
-            def balanced(pid=pid, path=path):
+            said = {}
+
+            def balanced(pid=pid, path=path, said=said):
+                if stopped(pid):
+                    return True
                 try:
-                    return stopped(pid) or request(path, "GET", "/v1/state/counters").json["balance"]["balanced"]
+                    said.update(request(path, "GET", "/v1/state/counters").json)
+                    return said["balance"]["balanced"]
                 except OSError:
                     return not alive(pid) or not os.path.exists(path)
 
-            wait_for(balanced, 10, f"counters of {folder} add up")
+            try:
+                wait_for(balanced, 10, f"counters of {folder} add up")
+            except AssertionError as error:
+                raise AssertionError(f"{error}: {said}") from None
 
     def all_ended(self):
         """Kills what runs; again and again, as sluiced may have been killed while it started a process."""
