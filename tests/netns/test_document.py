@@ -131,7 +131,7 @@ class WhileItBuilds(unittest.TestCase):
             "paths": [{"name": "all", "path": ["lan", "fw", "c", "wan"]}]}).ready()
         function.ready()
         until("the hop is up", lambda: all(h["up"] for h in service.get("/v1/state/hops")))
-        self.assertEqual(lab.ping(lab.SERVER4), 3)
+        until("traffic crosses it", lambda: lab.ping(lab.SERVER4) == 3)
 
         rules = [{"name": f"r{i}", "source": [f"10.{i >> 8 & 255}.{i & 255}.0/24"], "destination": [f"{11 + (i >> 8)}.0.{i & 255}.0/24"], "protocol": "tcp",
                   "destinationPorts": f"{1 + i}-{20000 + i}", "action": "drop"} for i in range(40000)]
