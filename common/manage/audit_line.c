@@ -2,7 +2,6 @@
 /* The line of a request: who, what, outcome; secrets hidden. Pure. */
 #include "manage/audit_private.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,15 +16,22 @@ enum { BODY_BYTES = 64 << 10 };
 static bool names_secret(const char *name)
 {
 	static const char *const words[] = { "secret", "passw", "psk", "token", "key", "credential" };
-	char lower[64];
-	size_t i = 0;
-	for (; name[i] && i < sizeof lower - 1; i++)
-		lower[i] = (char)tolower((unsigned char)name[i]);
-	lower[i] = 0;
-	for (i = 0; i < sizeof words / sizeof *words; i++)
-		if (strstr(lower, words[i]))
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (strcasestr(name, words[i]))
 			return true;
 	return false;
+}
+
+/* A change {path, before, after}: its values are texts, in which a secret may stand. */
+static void hide_change(json_t *change)
+{
+	static const char *const values[] = { "before", "after" };
+	const char *path = json_string_value(json_object_get(change, "path"));
+	for (unsigned i = 0; path && i < 2; i++) {
+		const char *text = json_string_value(json_object_get(change, values[i]));
+		if (text && (names_secret(path) || names_secret(text)))
+			json_object_set_new(change, values[i], json_string(SCHEMA_HIDDEN));
+	}
 }
 
 json_t *audit_redact(const json_t *json)
@@ -43,6 +49,7 @@ json_t *audit_redact(const json_t *json)
 	copy = json_object();
 	json_object_foreach((json_t *)(uintptr_t)json, name, value) json_object_set_new(
 	        copy, name, names_secret(name) ? json_string(SCHEMA_HIDDEN) : audit_redact(value));
+	hide_change(copy);
 	return copy;
 }
 

@@ -22,6 +22,7 @@ void *exchange_new(void *cls, const char *uri, struct MHD_Connection *connection
 	exchange->connection = exchange->reply.connection = connection;
 	exchange->from = connection_of(connection);
 	exchange->request.caller.how = "none";
+	exchange->reply.caller = &exchange->request.caller;
 	exchange->path = strndup(uri, path);
 	exchange->query_text = uri[path] ? strdup(uri + path + 1) : NULL;
 	atomic_fetch_add(&rest->exchanges, 1);

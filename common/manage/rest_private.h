@@ -59,6 +59,7 @@ struct rest_reply {
 		char *name, *value;
 	} headers[REST_HEADERS];
 	unsigned header_count;
+	const struct caller *caller; /* of the request */
 	struct rest_stream *stream;
 	json_t *note;
 };

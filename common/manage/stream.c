@@ -9,11 +9,13 @@
  */
 #include "manage/rest_private.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <poll.h>
 #include <time.h>
 
+#include "manage/access.h"
 #include "manage/problem.h"
 
 struct rest_stream {
@@ -23,7 +25,8 @@ struct rest_stream {
 	int fd; /* of the connection; open as long as the stream is in the list */
 	const struct rest_stream_class *class;
 	void *state;
-	pthread_mutex_t lock; /* guards what follows */
+	char token[CALLER_SUBJECT]; /* whose it is: it ends with that; "": with nobody's */
+	pthread_mutex_t lock;       /* guards what follows */
 	bool suspended, woken, ending;
 	uint64_t last_us; /* when the last byte was sent */
 };
@@ -83,6 +86,8 @@ struct rest_stream *rest_reply_stream(struct rest_reply *reply, unsigned status,
 			                        .last_us = monotonic_us() };
 		pthread_mutex_init(&stream->lock, NULL);
 	}
+	if (stream && reply->caller && !strcmp(reply->caller->how, "token"))
+		snprintf(stream->token, sizeof stream->token, "%s", reply->caller->subject);
 	if (!stream || !list_add(reply->rest, stream)) {
 		free(stream);
 		class->close(state);
@@ -182,10 +187,17 @@ static bool hung_up(const struct rest_stream *stream)
 	return poll(&client, 1, 0) > 0;
 }
 
+/* Who was let in by a token is let out when that is revoked or over. */
+static bool owner_may(const struct rest_stream *stream)
+{
+	struct access *access = stream->rest->options.access;
+	return !*stream->token || tokens_alive(access_tokens(access), stream->token, time(NULL));
+}
+
 static void look_after(struct rest_stream *stream, uint64_t now)
 {
 	uint64_t beat_us = stream->class->beat_s * UINT64_C(1000000);
-	bool gone = hung_up(stream);
+	bool gone = hung_up(stream) || !owner_may(stream);
 	pthread_mutex_lock(&stream->lock);
 	stream->ending |= gone;
 	bool due = gone || (beat_us && now - stream->last_us >= beat_us);

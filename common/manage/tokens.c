@@ -283,6 +283,16 @@ bool tokens_check(struct tokens *tokens, const char *text, time_t now, struct ca
 	return valid;
 }
 
+bool tokens_alive(struct tokens *tokens, const char *name, time_t now)
+{
+	pthread_mutex_lock(&tokens->lock);
+	look_again(tokens, now);
+	size_t i = find(tokens, name);
+	bool alive = i < tokens->count && (!tokens->list[i].expires || now < tokens->list[i].expires);
+	pthread_mutex_unlock(&tokens->lock);
+	return alive;
+}
+
 json_t *tokens_list(struct tokens *tokens)
 {
 	json_t *list = json_array();

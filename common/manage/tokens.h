@@ -40,6 +40,9 @@ bool tokens_create(struct tokens *tokens, const struct token_order *order, time_
  * to the token. */
 bool tokens_check(struct tokens *tokens, const char *text, time_t now, struct caller *caller);
 
+/* Whether a token of that name still lets its owner in. */
+bool tokens_alive(struct tokens *tokens, const char *name, time_t now);
+
 /* [{name, role, created, expires, author}], oldest first; new reference. */
 json_t *tokens_list(struct tokens *tokens);
 /* One of them; NULL: no such. */

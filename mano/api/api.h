@@ -109,6 +109,9 @@ bool reply_refused(struct rest_reply *reply, enum change_result result, struct e
 /* True, and the reply a 422, if a dry run is asked for where there is none. */
 bool reply_no_dry_run(const struct rest_request *request, struct rest_reply *reply);
 
+/* Notes what is being changed for the audit log; takes the report (may be NULL) over. */
+void note_change(struct rest_reply *reply, json_t *report);
+
 /* Answers a dry run; takes the report over and empties the errors. */
 void reply_dry_run(struct rest_reply *reply, json_t *report, struct errors *errors);
 

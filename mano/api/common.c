@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "manage/audit.h"
 #include "manage/problem.h"
 #include "util/memory.h"
 
@@ -178,6 +179,13 @@ static struct conf *resources_of(json_t *descriptor, struct errors *errors)
 	return conf;
 }
 
+void note_change(struct rest_reply *reply, json_t *report)
+{
+	if (report)
+		rest_reply_note(reply, audit_redact(report));
+	json_decref(report);
+}
+
 void change_service(const struct rest_request *request, struct rest_reply *reply,
                     const struct service_change *what)
 {
@@ -208,6 +216,7 @@ void change_service(const struct rest_request *request, struct rest_reply *reply
 		reply_dry_run(reply, report, &errors);
 		goto out;
 	}
+	note_change(reply, report);
 	if (reply_refused(reply, result, &errors))
 		goto out;
 	if (what->wait_s)

@@ -94,9 +94,12 @@ static void post_apply(const struct rest_request *request, struct rest_reply *re
 		manager_end(manager_of(request));
 	}
 	conf_free(resources);
-	if (result == CHANGE_DRY)
+	if (result == CHANGE_DRY) {
 		reply_dry_run(reply, report, &errors);
-	else if (!reply_refused(reply, result, &errors))
+		return;
+	}
+	note_change(reply, report);
+	if (!reply_refused(reply, result, &errors))
 		reply_op(request, reply, op, result == CHANGE_UNCHANGED ? 200 : 202, 0);
 }
 

@@ -172,6 +172,9 @@ static bool may_be_undone(const struct change *change, const struct targets *tar
 
 /* --- reports --- */
 
+/* Changes that are told of what was begun. */
+enum { REPORTED = 100 };
+
 static const char *action_of(const struct target *target)
 {
 	if (!target->document)
@@ -179,9 +182,10 @@ static const char *action_of(const struct target *target)
 	return target->is_new ? "create" : "update";
 }
 
-static void report_changes(const struct target *target, json_t *changes)
+/* The first ones, as long as there are fewer than `most` in the list. */
+static void report_changes(const struct target *target, json_t *changes, size_t most)
 {
-	for (size_t i = 0; i < target->diff.count; i++) {
+	for (size_t i = 0; i < target->diff.count && json_array_size(changes) < most; i++) {
 		const struct conf_change *change = &target->diff.list[i];
 		char *path =
 		        text_format("services[%s]%s%s", target->name, *change->path ? "." : "", change->path);
@@ -193,16 +197,21 @@ static void report_changes(const struct target *target, json_t *changes)
 	}
 }
 
-static json_t *report(const struct targets *targets)
+static json_t *report(const struct targets *targets, size_t most)
 {
 	json_t *services = json_array(), *changes = json_array();
+	size_t all = 0;
 
 	for (size_t i = 0; i < targets->count; i++) {
 		json_array_append_new(services, json_pack("{s:s,s:s}", "name", targets->list[i].name,
 		                                          "action", action_of(&targets->list[i])));
-		report_changes(&targets->list[i], changes);
+		report_changes(&targets->list[i], changes, most);
+		all += targets->list[i].diff.count;
 	}
-	return json_pack("{s:o,s:o}", "services", services, "changes", changes);
+	json_t *json = json_pack("{s:o,s:o}", "services", services, "changes", changes);
+	if (all > most)
+		json_object_set_new(json, "more", json_integer((json_int_t)(all - most)));
+	return json;
 }
 
 /* --- all of it --- */
@@ -229,7 +238,7 @@ enum change_result manager_change(struct manager *manager, const struct change *
 
 	*op = 0;
 	if (change->dry_run) {
-		*out = report(&targets);
+		*out = report(&targets, SIZE_MAX);
 		result = CHANGE_DRY;
 	} else if (room && !valid) {
 		result = CHANGE_INVALID;
@@ -239,6 +248,7 @@ enum change_result manager_change(struct manager *manager, const struct change *
 	} else if (targets.count == 0) {
 		result = nothing(manager, change, op, errors);
 	} else {
+		*out = report(&targets, REPORTED);
 		result = operation_apply(manager, &targets, change->kind, &change->reason, op, errors)
 		                 ? CHANGE_BEGUN
 		                 : CHANGE_REFUSED;

@@ -111,7 +111,7 @@ struct change {
 };
 
 enum change_result {
-	CHANGE_BEGUN,     /* an operation carries it out */
+	CHANGE_BEGUN,     /* an operation carries it out; report says what it changes, the first hundred */
 	CHANGE_UNCHANGED, /* nothing to do: an operation that has ended */
 	CHANGE_DRY,       /* report {services, changes} says what would be, errors what is wrong with it */
 	CHANGE_INVALID,   /* errors */

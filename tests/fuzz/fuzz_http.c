@@ -13,6 +13,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <openssl/crypto.h>
+
+#include "manage/access.h"
 #include "manage/pages.h"
 #include "manage/problem.h"
 #include "manage/rest.h"
@@ -25,6 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct {
 	struct rest *rest;
+	struct access *access; /* so that Authorization is read */
 	char folder[64], path[96];
 } server;
 
@@ -97,6 +101,7 @@ static const struct rest_route routes[] = {
 static void stop(void)
 {
 	rest_stop(server.rest);
+	access_close(server.access);
 	rmdir(server.folder);
 }
 
@@ -106,10 +111,13 @@ int LLVMFuzzerInitialize(int *count, char ***arguments)
 
 	(void)count;
 	(void)arguments;
+	OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CRYPTO_STRINGS,
+	                    NULL); /* so that it is cleaned up behind our threads, not before */
 	strcpy(server.folder, "/tmp/sluice-fuzz-XXXXXX");
 	require(mkdtemp(server.folder) != NULL, "no folder");
 	snprintf(server.path, sizeof(server.path), "%s/rest.sock", server.folder);
-	server.rest = rest_new(&(struct rest_options){ .threads = 2 });
+	server.access = access_open(server.folder, NULL, &errors);
+	server.rest = rest_new(&(struct rest_options){ .threads = 2, .access = server.access });
 	require(server.rest && rest_add(server.rest, routes, &errors), "no server");
 	require(rest_listen_unix(server.rest, &(struct rest_unix){ .path = server.path }, &errors),
 	        "no socket");

@@ -6,6 +6,7 @@ renewal without a restart. Against a real sluiced, with curl, openssl and socket
 """
 import json
 import os
+import random
 import signal
 import socket
 import stat
@@ -145,6 +146,19 @@ class Roles(AccessCase):
         text = self.token("viewer", "short", expires="1s")
         wait_for(lambda: self.ask("GET", "/v1/services", token=text).status == 401, what="the token has ended")
 
+    def test_a_stream_ends_with_its_token(self):
+        text = self.token("viewer", "watcher")
+        host, port = self.at.rsplit(":", 1)
+        with self.tls().wrap_socket(socket.create_connection((host, int(port)), mano.RECOVERY), server_hostname=host) as tls:
+            tls.sendall(f"GET /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {text}\r\n\r\n".encode())
+            self.assertIn(b"200 OK", tls.recv(4096))
+            self.assertStatus(self.s.call("DELETE", "/v1/tokens/watcher"), 204)
+            rest = b""
+            while not rest.endswith(b"\r\n0\r\n\r\n"):  # the last chunk
+                more = tls.recv(4096)
+                self.assertTrue(more, rest)
+                rest += more
+
     def test_a_token_narrows_a_unix_socket(self):
         text = self.token("viewer")
         auth = {"Authorization": "Bearer " + text}
@@ -239,8 +253,10 @@ class Audit(AccessCase):
     def test_changes_are_noted(self):
         ci = self.token("operator", "ci")
         self.assertStatus(self.ask("POST", "/v1/services", service(), token=ci), 201)
+        self.assertEqual(self.s.get("/v1/ops/1?wait=60").json["state"], "COMPLETED")
         self.ask("PUT", "/v1/services/edge", {**service(), "unmatched": "nonsense"}, token=ci)
         self.ask("GET", "/v1/services", token=ci)
+        self.assertStatus(self.ask("PATCH", "/v1/services/edge?wait=30", {"unmatched": "route"}, token=ci), 200)
         self.ask("DELETE", "/v1/services/edge", token=self.token("viewer"))
         self.ask("POST", "/v1/services", service("x"), token="sluice_wrong")
         lines = list(reversed(self.lines(limit=1000)))
@@ -248,11 +264,14 @@ class Audit(AccessCase):
         root = f"uid {os.getuid()}"
         self.assertEqual(seen, [
             ("POST", "/v1/tokens", 201, root, "admin"), ("POST", "/v1/services", 201, "ci", "operator"),
-            ("PUT", "/v1/services/edge", 422, "ci", "operator"), ("POST", "/v1/tokens", 201, root, "admin"),
+            ("PUT", "/v1/services/edge", 422, "ci", "operator"), ("PATCH", "/v1/services/edge", 200, "ci", "operator"), ("POST", "/v1/tokens", 201, root, "admin"),
             ("DELETE", "/v1/services/edge", 403, "viewer", "viewer"), ("POST", "/v1/services", 401, None, "none")])
         made = lines[1]
+        changed = lines[3]["change"]["changes"]
+        self.assertEqual([(one["path"], one["kind"]) for one in changed], [("services[edge].unmatched", "+")])
         self.assertEqual((made["how"], made["address"]), ("token", "127.0.0.1"))
         self.assertEqual(made["body"]["name"], "edge")
+        self.assertEqual(made["change"]["services"], [{"name": "edge", "action": "create"}])
         self.assertTrue(made["location"].startswith("/v1/ops/"))
         self.assertRegex(made["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")
         self.assertEqual([line["id"] for line in lines], list(range(1, len(lines) + 1)))
@@ -477,8 +496,14 @@ class CommandLine(AccessCase):
 
 
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
+    """One below those that the kernel gives to clients, so that none of them takes it before we do."""
+    while True:
+        port = random.randrange(10000, 30000)
+        try:
+            with socket.create_server(("127.0.0.1", port)):
+                return port
+        except OSError:
+            continue
 
 
 class Processes(AccessCase):
@@ -560,8 +585,9 @@ class Processes(AccessCase):
         self.assertEqual(body["errors"][0]["code"], "fused")
 
     def test_a_taken_port_leaves_traffic_alone(self):
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            at = "127.0.0.1:%d" % taken.getsockname()[1]
+        port = free_port()
+        at = f"127.0.0.1:{port}"
+        with socket.create_server(("127.0.0.1", port)):
             self.document["manage"]["listen"] = at
             self.s.must_apply(self.document)
             self.assertEqual(self.s.shown()["process"]["state"], "ready")

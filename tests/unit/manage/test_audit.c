@@ -137,6 +137,24 @@ static void secrets_are_hidden(void **state)
 	stop();
 }
 
+static void secrets_in_changes_are_hidden(void **state)
+{
+	json_t *change = json_loads(
+	        "{\"changes\": [{\"path\": \"a.psk\", \"before\": \"hush\", \"after\": \"hush\"}, "
+	        "{\"path\": \"peers[1]\", \"after\": \"{ name = \\\"x\\\"; password = \\\"hush\\\"; }\"}, "
+	        "{\"path\": \"rules[2].action\", \"before\": \"seen\"}]}",
+	        0, NULL);
+	(void)state;
+	assert_non_null(change);
+	json_t *shown = audit_redact(change);
+	char *text = json_dumps(shown, 0);
+	assert_null(strstr(text, "hush"));
+	assert_non_null(strstr(text, "seen"));
+	free(text);
+	json_decref(shown);
+	json_decref(change);
+}
+
 static void change_times(int count)
 {
 	for (int i = 0; i < count; i++)
@@ -215,6 +233,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_change_is_noted_with_who_what_and_outcome),
 		cmocka_unit_test(secrets_are_hidden),
+		cmocka_unit_test(secrets_in_changes_are_hidden),
 		cmocka_unit_test(files_rotate_and_are_read_as_one),
 		cmocka_unit_test(ids_go_on_and_torn_lines_are_passed_over),
 		cmocka_unit_test(what_cannot_be_written_is_counted_and_blocks_nobody),
