@@ -36,6 +36,8 @@ struct driver {
 	void (*stop)(struct child *child, unsigned grace);
 	/* Takes up an instance that a former life started; pid 0: looks for one that runs in the folder. */
 	bool (*adopt)(const char *folder, pid_t pid, uint64_t start_time, struct child *child);
+	/* Whether its executable has been replaced by another file since it started. */
+	bool (*outdated)(const struct child *child);
 	/* The last `size` bytes at most of what it has written, from offset `from` on; malloc'd, never NULL. */
 	char *(*logs)(const char *folder, long from, size_t size);
 	/* Size of its log now, to be given as `from` later. */

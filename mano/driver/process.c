@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,6 +159,20 @@ static bool process_adopt(const char *folder, pid_t pid, uint64_t start_time, st
 	return pid && child_adopt(pid, start_time, child);
 }
 
+/* A file that was renamed over, or removed, is still the process's, and has no name any more. */
+static bool process_outdated(const struct child *child)
+{
+	static const char gone[] = " (deleted)";
+	char link[64], file[PATH_MAX];
+
+	snprintf(link, sizeof(link), "/proc/%d/exe", (int)child->pid);
+	ssize_t length = child->pid > 0 ? readlink(link, file, sizeof(file) - 1) : -1;
+	if (length < (ssize_t)sizeof(gone))
+		return false;
+	file[length] = '\0';
+	return strcmp(file + length - (sizeof(gone) - 1), gone) == 0;
+}
+
 static long process_log_size(const char *folder)
 {
 	char *log = text_format("%s/" INSTANCE_LOG, folder);
@@ -204,6 +219,7 @@ const struct driver process_driver = {
 	.start = process_start,
 	.stop = process_stop,
 	.adopt = process_adopt,
+	.outdated = process_outdated,
 	.logs = process_logs,
 	.log_size = process_log_size,
 	.destroy = process_destroy,

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "lifecycle/target.h"
+#include "lifecycle/unit.h"
 #include "util/memory.h"
 
 enum { DISK_MB = 64, MEMORY_MB = 256 };
@@ -144,6 +145,29 @@ static void check_services(struct manager *manager, json_t *checks)
 	targets_free(&targets);
 }
 
+/* Processes whose executables were replaced while they ran. */
+static void check_builds(struct manager *manager, json_t *checks)
+{
+	bool any = false;
+
+	pthread_mutex_lock(&manager->lock);
+	for (size_t i = 0; i < manager->services_count; i++)
+		for (size_t j = 0; j < manager->services[i]->units_count; j++) {
+			const struct unit *unit = manager->services[i]->units[j];
+
+			if (!manager->driver->outdated(&unit->child))
+				continue;
+			any = true;
+			add(checks, "builds", false, "warning",
+			    text_format("%s runs an executable that has been replaced", unit->name),
+			    text_format("sluice upgrade %s starts what is there now, with its sessions",
+			                unit->name));
+		}
+	pthread_mutex_unlock(&manager->lock);
+	if (!any)
+		add(checks, "builds", true, "warning", text_copy("processes run what is installed"), NULL);
+}
+
 /* Folders below the run folder that no service owns. */
 static void check_leftovers(struct manager *manager, json_t *checks)
 {
@@ -185,6 +209,7 @@ json_t *doctor_show(struct manager *manager)
 	    text_copy(geteuid() == 0 ? "may enter network namespaces" : "may not enter network namespaces"),
 	    text_copy("run sluiced as root"));
 	check_services(manager, checks);
+	check_builds(manager, checks);
 	check_leftovers(manager, checks);
 	json_array_foreach(checks, i, check) fine &=
 	        json_is_true(json_object_get(check, "ok")) ||

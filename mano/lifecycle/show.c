@@ -100,12 +100,29 @@ json_t *show_services(struct manager *manager)
 	return list;
 }
 
+/* What awaits a confirmation, and how many seconds are left, once they count. */
+static json_t *unconfirmed_json(struct manager *manager, const char *name)
+{
+	struct errors errors = ERRORS_NONE;
+	struct store_confirm confirm = store_confirm_of(manager->store, name, &errors);
+	int64_t left = confirm.until - manager_moment(manager).boottime;
+	json_t *shown = confirm.op ? json_pack("{s:I}", "operation", (json_int_t)confirm.op) : NULL;
+
+	if (shown && confirm.until)
+		json_object_set_new(shown, "seconds", json_integer(left > 0 ? left / 1000 : 0));
+	errors_free(&errors);
+	return shown;
+}
+
 json_t *show_service(struct manager *manager, const char *name)
 {
 	pthread_mutex_lock(&manager->lock);
 	struct service *service = manager_service(manager, name);
 	json_t *shown = service ? service_json(service, true) : NULL;
 	pthread_mutex_unlock(&manager->lock);
+	json_t *unconfirmed = shown ? unconfirmed_json(manager, name) : NULL;
+	if (unconfirmed)
+		json_object_set_new(shown, "unconfirmed", unconfirmed);
 	return shown;
 }
 

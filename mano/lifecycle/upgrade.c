@@ -163,6 +163,36 @@ static bool is_busy(struct manager *manager, const char *name, struct errors *er
 	return op != 0;
 }
 
+/* Whether a process that is meant runs an executable that was replaced where it is. */
+static bool any_outdated(struct manager *manager, const struct upgrade *upgrade)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&manager->lock);
+	const struct service *service = manager_service(manager, upgrade->service);
+	const struct unit *home = upgrade->vnf ? service_home(service, upgrade->vnf) : NULL;
+	for (size_t i = 0; service && i < service->units_count; i++)
+		found |= (!upgrade->vnf || service->units[i] == home) &&
+		         manager->driver->outdated(&service->units[i]->child);
+	pthread_mutex_unlock(&manager->lock);
+	return found;
+}
+
+/* The paths are as they should be: what was replaced in place is started anew; else there is nothing to do. */
+static enum change_result renew(struct manager *manager, const struct upgrade *upgrade, const char *subject,
+                                uint64_t *op, struct errors *errors)
+{
+	if (any_outdated(manager, upgrade)) {
+		*op = manager_restart(manager, upgrade->service, upgrade->vnf, false, upgrade->author,
+		                      errors);
+		return *op ? CHANGE_BEGUN : CHANGE_REFUSED;
+	}
+	*op = store_op_new(manager->store, "upgrade", subject, upgrade->author, errors);
+	return *op && store_op_set(manager->store, *op, "COMPLETED", 100, "nothing to change", NULL, errors)
+	               ? CHANGE_UNCHANGED
+	               : CHANGE_REFUSED;
+}
+
 static enum change_result begin(struct manager *manager, const struct upgrade *upgrade,
                                 const struct store_build *builds, size_t count, uint64_t *op,
                                 struct errors *errors)
@@ -174,11 +204,7 @@ static enum change_result begin(struct manager *manager, const struct upgrade *u
 	if (is_busy(manager, upgrade->service, errors)) {
 		result = CHANGE_REFUSED;
 	} else if (!count) {
-		*op = store_op_new(manager->store, "upgrade", subject, upgrade->author, errors);
-		result = *op && store_op_set(manager->store, *op, "COMPLETED", 100, "nothing to change", NULL,
-		                             errors)
-		                 ? CHANGE_UNCHANGED
-		                 : CHANGE_REFUSED;
+		result = renew(manager, upgrade, subject, op, errors);
 	} else if (!operation_upgrade(manager, subject, builds, count, upgrade->timeout_s, upgrade->author,
 	                              op, errors)) {
 		result = CHANGE_REFUSED;

@@ -152,10 +152,14 @@ class Revisions(mano.Case):
     def test_nothing_else_changes_meanwhile(self):
         self.s.must_apply(described(1))
         self.confirmed_apply(60, described(2))
+        waits = self.s.shown()["unconfirmed"]
+        self.assertEqual(waits["operation"], 2)
+        self.assertTrue(30 < waits["seconds"] <= 60, waits)
         self.assertErrors(self.s.apply(described(3)), 409, ("services[0]", "unconfirmed"))
         self.assertErrors(self.s.call("DELETE", "/v1/services/edge"), 409, (None, "unconfirmed"))
         self.assertEqual(self.post("rollback")["kind"], "undo")
         self.undone()
+        self.assertNotIn("unconfirmed", self.s.shown())
         self.s.must_apply(described(3))
 
     def test_all_services_of_a_change(self):

@@ -199,6 +199,27 @@ class Traffic(mano.Case):
         except BrokenPipeError:  # it was refused before we spoke
             return None
 
+    def test_replaced_in_place(self):
+        """As a package does it: what is installed is another file now, under the same path."""
+        for name in os.listdir(self.s.bin):
+            os.unlink(os.path.join(self.s.bin, name))
+            shutil.copy(os.path.join(self.second, name), self.s.bin)
+        self.s.must_apply(net.service(self.net, "fused"))
+        wait_for(self.connects, what="it flows")
+        talk = net.Talk(self.net, "198.51.100.254", 8000)
+        first, pid = talk.say("before"), self.s.shown()["process"]["pid"]
+        builds = lambda: [check["ok"] for check in self.s.get("/v1/doctor").json["checks"] if check["name"] == "builds"]
+        self.assertEqual(builds(), [True])
+        upgrade = lambda: self.assertStatus(self.s.call("POST", "/v1/services/edge:upgrade?wait=90", {}), 200)
+        self.assertEqual(upgrade()["message"], "nothing to change")
+        shutil.copy(os.path.join(self.second, "sluice-chain"), os.path.join(self.s.bin, "new"))
+        os.rename(os.path.join(self.s.bin, "new"), os.path.join(self.s.bin, "sluice-chain"))
+        self.assertEqual(builds(), [False])
+        self.assertEqual((upgrade()["kind"], self.s.shown()["process"]["restarts"]), ("restart", 1))
+        self.assertNotEqual(self.s.shown()["process"]["pid"], pid)
+        self.assertEqual(builds(), [True])
+        self.assertEqual(talk.say("after"), first)
+
     def test_fused(self):
         self.through("fused")
 
