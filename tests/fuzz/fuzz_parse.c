@@ -32,16 +32,22 @@ static void check_offsets(struct rte_mbuf *m)
 		require(p->inner_l4 > p->inner_l3 && p->inner_l4 + 8 <= p->end);
 }
 
+/* An error goes to whoever sent what it quotes: both move together, or the parser refuses it. */
 static void rewrite(struct rte_mbuf *m)
 {
 	static const uint8_t src[16] = { 0x20, 1, [15] = 1 }, dst[16] = { 0x20, 1, [15] = 2 };
+	bool error = pkt_of(m)->flags & PKT_ICMP_ERROR;
 
 	if (pkt_of(m)->flags & PKT_V4) {
 		pkt_set_src4(m, htonl(0x0a010203));
 		pkt_set_dst4(m, htonl(0x0a010204));
+		if (error)
+			pkt_inner_set_src4(m, htonl(0x0a010204), htons(6));
 	} else {
 		pkt_set_src6(m, src);
 		pkt_set_dst6(m, dst);
+		if (error)
+			pkt_inner_set_src6(m, dst, htons(6));
 	}
 	pkt_set_sport(m, htons(5));
 	pkt_set_dport(m, htons(6));

@@ -2,73 +2,36 @@
 """The transparent edge: two hosts of one subnet with a firewall in the wire between them; frames come out as they went in."""
 import copy
 import os
-import subprocess
 import unittest
 
 from scapy.all import (ARP, GRE, ICMP, IP, TCP, UDP, Dot1AD, Dot1Q, Ether, ICMPv6EchoRequest, ICMPv6ND_NS, IPOption_Router_Alert, IPv6, IPv6ExtHdrDestOpt, Raw, fragment, fragment6,
                        IPv6ExtHdrFragment, ICMPv6PacketTooBig, ICMPv6DestUnreach)
 from scapy.layers.sctp import SCTP, SCTPChunkInit
 
+from bump import Bump
 from frames import Wire
-from lab import SOURCE, Lab, program, rest, run, until
+from lab import SOURCE, program, rest, run, until
 
-C4, S4, C6, S6 = "192.0.2.10", "192.0.2.20", "2001:db8:1::10", "2001:db8:1::20"
-CMAC, SMAC = "02:00:00:00:0c:01", "02:00:00:00:05:01"
+C4, S4, C6, S6, CMAC, SMAC = Bump.CLIENT4, Bump.SERVER4, Bump.CLIENT6, Bump.SERVER6, Bump.CLIENT_MAC, Bump.SERVER_MAC
 ZONES = [{"name": "inside", "ports": ["lan"]}, {"name": "outside", "ports": ["wan"]}]
 ALL = {"default": "accept"}
 
 
-class Bump(Lab):
-    """client -- lan [edge] wan -- server, one subnet."""
-
-    def __init__(self, hosts):
-        super().__init__()
-        self.client, self.edge, self.server = self.space("client"), self.space("edge"), self.space("server")
-        self.veth(self.client, "eth0", self.edge, "lan0")
-        self.veth(self.server, "eth0", self.edge, "wan0")
-        for name in ("lan0", "wan0") if not hosts else ():
-            run("ip", "-n", self.edge, "link", "set", name, "mtu", 1508)
-        for space, addresses, mac in ((self.client, [f"{C4}/24", f"{C6}/64"], CMAC), (self.server, [f"{S4}/24", f"{S6}/64"], SMAC)):
-            run("ip", "-n", space, "link", "set", "eth0", "address", mac)
-            if not hosts:
-                run("ip", "netns", "exec", space, "sysctl", "-qw", "net.ipv6.conf.eth0.disable_ipv6=1")
-                run("ip", "-n", space, "link", "set", "eth0", "mtu", 1508)  # room for two tags
-            self.host(space, "eth0", addresses if hosts else [])
-
-    def ports(self):
-        return [{"name": "lan", "device": "af_packet:lan0", "netns": self.edge, "pair": "wan"}, {"name": "wan", "device": "af_packet:wan0", "netns": self.edge}]
-
-    def document(self, config, workers=1, **edge):
-        return {"engine": {"workers": workers}, "edge": {"mode": "transparent", "ports": self.ports(), **edge}, "functions": [{"name": "fw", "kind": "firewall", "config": config}],
-                "paths": [{"name": "all", "path": ["lan", "fw", "wan"]}]}
-
-    def ping(self, target, space=None, count=3):
-        done = run("ip", "netns", "exec", space or self.client, "ping", "-n", "-c", count, "-i", "0.05", "-W", "2", target, check=False)
-        return int(done.stdout.split(" received")[0].split()[-1]) if " received" in done.stdout else 0
-
-    def curl(self, host, port=8000):
-        return subprocess.run(["ip", "netns", "exec", self.client, "curl", "-s", "-g", "-m", "20", f"http://{host}:{port}/file"], stdout=subprocess.PIPE)
-
-    def web(self):
-        folder = os.path.join(self.folder, "web")
-        os.makedirs(folder, exist_ok=True)
-        data = os.urandom(300000)
-        with open(os.path.join(folder, "file"), "wb") as file:
-            file.write(data)
-        self.process(["python3", "-m", "http.server", "-d", folder, "--bind", "::", 8000], netns=self.server)
-        until("the web server answers", lambda: run("ip", "netns", "exec", self.server, "curl", "-s", "-o", os.devnull, "http://127.0.0.1:8000/file", check=False).returncode == 0)
-        return data
+def in_the_wire(lab, config, workers=1, **edge):
+    return {"engine": {"workers": workers}, "edge": {"mode": "transparent", "ports": lab.ports(), **edge}, "functions": [{"name": "fw", "kind": "firewall", "config": config}],
+            "paths": [{"name": "all", "path": ["lan", "fw", "wan"]}]}
 
 
 def hosts_talk(case, lab):
     """What two hosts of one subnet see of the firewall of conf/transparent.cfg between them."""
-    data = lab.web()
+    data = lab.web(300000)
     for host, bracketed in ((S4, S4), (S6, f"[{S6}]")):
         until(f"{host} answers", lambda host=host: lab.ping(host, count=1) == 1, 30)
         case.assertEqual(lab.ping(host), 3)
-        case.assertEqual(lab.curl(bracketed).stdout, data)
-        case.assertEqual(lab.curl(bracketed, 8001).returncode, 7, "refused at once, by a reset in the server's name")
-    case.assertEqual((lab.ping(C4, lab.server, 1), lab.ping(C6, lab.server, 1)), (0, 0), "nothing begins outside")
+        case.assertEqual(lab.fetch(f"http://{bracketed}:8000/file"), data)
+        refused = run("ip", "netns", "exec", lab.client, "curl", "-s", "-g", "-m", "20", f"http://{bracketed}:8001/file", check=False)
+        case.assertEqual(refused.returncode, 7, "refused at once, by a reset in the server's name")
+    case.assertEqual([lab.ping(target, count=1, space=lab.server) for target in (C4, C6)], [0, 0], "nothing begins outside")
     neighbours = run("ip", "-n", lab.client, "neigh").stdout
     case.assertIn(SMAC, neighbours)
     udp = "import socket,sys; s=socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM); s.connect((sys.argv[1], 9)); s.settimeout(9); s.send(b'x'); s.recv(1)"
@@ -188,7 +151,7 @@ class Frames(unittest.TestCase):
             self.addCleanup(end.close)
 
     def start(self, config=None, workers=1, **edge):
-        self.engine = self.lab.engine("bump", self.lab.document(config or ALL, workers, **edge)).ready()
+        self.engine = self.lab.engine("bump", in_the_wire(self.lab, config or ALL, workers, **edge)).ready()
         return self.engine
 
     def start_hop(self, workers):
@@ -197,7 +160,7 @@ class Frames(unittest.TestCase):
         hop = {"engine": {"workers": workers}, "edge": {"mode": "link", "ports": [{"name": f"all.{side}", "as": port, "device": f"virtio:{path}"}
                                                                                for side, port, path in zip("ab", ("lan", "wan"), sockets)]},
                "functions": [{"name": "fw", "kind": "firewall", "config": ALL}], "paths": [{"name": "all", "path": ["all.a", "fw", "all.b"]}]}
-        document = self.lab.document(ALL, workers)
+        document = in_the_wire(self.lab, ALL, workers)
         document["functions"] = []
         document["hops"] = [{"name": "fw", "kind": "firewall", "path": "all", "a": f"vhost:{sockets[0]}", "b": f"vhost:{sockets[1]}", "config": ALL}]
         self.lab.engine("fw", hop, "sluice-firewall").ready()
@@ -353,7 +316,7 @@ class Frames(unittest.TestCase):
 
     def test_unmatched(self):
         """What no path takes is dropped, or passes by all functions."""
-        document = self.lab.document({"default": "drop"})
+        document = in_the_wire(self.lab, {"default": "drop"})
         document["paths"][0]["match"] = [{"protocol": "tcp"}]
         self.engine = self.lab.engine("bump", document).ready()
         self.dropped("UDP", frame(to4(), udp()), "no-path")
@@ -390,7 +353,7 @@ class Frames(unittest.TestCase):
         for space in (self.lab.client, self.lab.server):
             run("ip", "netns", "exec", space, "sysctl", "-qw", "net.ipv6.conf.eth1.disable_ipv6=1")
             self.lab.host(space, "eth1", [])
-        document = self.lab.document(ALL)
+        document = in_the_wire(self.lab, ALL)
         document["edge"]["ports"] += [{"name": "two", "device": "af_packet:two0", "netns": self.lab.edge}, {"name": "three", "device": "af_packet:three0", "netns": self.lab.edge, "pair": "two"}]
         document["paths"].append({"name": "second", "path": ["two", "three"]})
         self.engine = self.lab.engine("bump", document).ready()
