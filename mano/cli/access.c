@@ -24,7 +24,7 @@ static int create(struct cli *cli, const char *name)
 	if (status == CLI_DONE && cli_structured(cli))
 		cli_print(cli, answer);
 	else if (status == CLI_DONE)
-		printf("%s\n", json_string_value(json_object_get(answer, "token")));
+		printf("%s\n", cli_text(answer, "token"));
 	if (status == CLI_DONE)
 		cli_say(cli, "this is the only time that it is shown\n");
 	json_decref(answer);

@@ -130,7 +130,7 @@ static void take_vnf(struct bundle *b, const char *service, const json_t *vnf)
 	} parts[] = { { "vnf.json", "" },
 		      { "config.json", "/config" },
 		      { "traffic.json", "/state/traffic" } };
-	const char *name = json_string_value(json_object_get(vnf, "name")),
+	const char *name = cli_text(vnf, "name"),
 	           *process = json_string_value(json_object_get(vnf, "process"));
 	char *folder = text_format("services/%s/vnfs/%s", service, name);
 
@@ -147,7 +147,7 @@ static void take_vnf(struct bundle *b, const char *service, const json_t *vnf)
 
 static void take_service(struct bundle *b, const json_t *service)
 {
-	const char *name = json_string_value(json_object_get(service, "name"));
+	const char *name = cli_text(service, "name");
 	char *folder = text_format("services/%s", name), *path = text_format("/v1/services/%s", name);
 	json_t *vnf;
 	size_t i;

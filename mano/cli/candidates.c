@@ -112,7 +112,7 @@ static void tell_members(struct cli *cli, const char *kind)
 		return;
 	json_array_foreach(list, i, item)
 	{
-		const char *service = json_string_value(json_object_get(item, "name"));
+		const char *service = cli_text(item, "name");
 
 		snprintf(path, sizeof(path), "/v1/services/%s/%s", service, kind);
 		snprintf(prefix, sizeof(prefix), "%s/", service);
@@ -297,7 +297,6 @@ static const struct {
 	{ "FILTER", tell_filter },
 	{ "FILE", tell_files },
 	{ "VALUE", NULL },
-	{ "FILE", NULL }, /* which the shell completes */
 };
 enum { PLACES = sizeof(places) / sizeof(*places) };
 

@@ -58,7 +58,7 @@ static void clear_progress(const struct cli *cli)
 static bool under_way(const json_t *op)
 {
 	static const char *const states[] = { "STARTING", "PROCESSING", "ROLLING_BACK" };
-	const char *state = json_string_value(json_object_get(op, "state"));
+	const char *state = cli_text(op, "state");
 
 	for (unsigned i = 0; state && i < sizeof(states) / sizeof(*states); i++)
 		if (strcmp(states[i], state) == 0)
@@ -68,10 +68,10 @@ static bool under_way(const json_t *op)
 
 static int ended(const struct cli *cli, const json_t *op)
 {
-	const char *state = json_string_value(json_object_get(op, "state"));
+	const char *state = cli_text(op, "state");
 	json_int_t id = json_integer_value(json_object_get(op, "id"));
 
-	if (!state) /* not an operation: the change itself has answered */
+	if (!*state) /* not an operation: the change itself has answered */
 		return CLI_DONE;
 	if (cli_structured(cli) || cli->output == OUTPUT_NAME)
 		cli_print(cli, op);

@@ -102,7 +102,9 @@ void cli_say(const struct cli *cli, const char *format, ...) __attribute__((form
 int context_resolve(struct cli *cli);
 int command_context(struct cli *cli);
 
-/* output.c: data on standard output, in the form asked for. */
+/* output.c: the text of a member, "" if it has none: what is answered may come from a sluiced of another version. */
+const char *cli_text(const json_t *object, const char *member);
+/* Data on standard output, in the form asked for. */
 void cli_print(const struct cli *cli, const json_t *data);
 /* A list of objects: the columns (NULL at the end) that any of them has; NULL: those of the first object. */
 void cli_print_table(const json_t *list, const char *const *columns);

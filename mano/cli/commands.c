@@ -90,7 +90,7 @@ static json_t *item_of(json_t *list, const char *key)
 
 	json_array_foreach(list, i, item)
 	{
-		const char *name = json_string_value(json_object_get(item, "name"));
+		const char *name = cli_text(item, "name");
 
 		if (name && strcmp(name, key) == 0)
 			return item;
@@ -190,8 +190,7 @@ static int task_dry(struct cli *cli, const char *name, const char *vnf, char *pa
 	*strrchr(path, ':') = '\0';
 	status = cli_request(cli, "GET", path, NULL, &answer);
 	if (status == CLI_DONE && vnf)
-		printf("would %s the process %s\n", name,
-		       json_string_value(json_object_get(answer, "process")));
+		printf("would %s the process %s\n", name, cli_text(answer, "process"));
 	else if (status == CLI_DONE)
 		printf("would %s all processes of %s\n", name, cli->words[0]);
 	json_decref(answer);
@@ -244,15 +243,14 @@ static int op_dry(struct cli *cli, const char *verb, char *path)
 
 	*strrchr(path, ':') = '\0';
 	status = cli_request(cli, "GET", path, NULL, &op);
-	state = json_string_value(json_object_get(op, "state"));
+	state = cli_text(op, "state");
 	if (status == CLI_DONE && strcmp(state, "FAILED_TEMP") != 0) {
 		fprintf(stderr, "sluice: operation %s is %s: only one in FAILED_TEMP can be decided\n",
 		        cli->words[1], state);
 		status = CLI_CONFLICT;
 	} else if (status == CLI_DONE) {
-		printf("would %s operation %s: %s of %s\n", verb, cli->words[1],
-		       json_string_value(json_object_get(op, "kind")),
-		       json_string_value(json_object_get(op, "subject")));
+		printf("would %s operation %s: %s of %s\n", verb, cli->words[1], cli_text(op, "kind"),
+		       cli_text(op, "subject"));
 	}
 	json_decref(op);
 	return status;
@@ -314,9 +312,9 @@ int command_version(struct cli *cli)
 	} else {
 		printf("sluice %s\n", SLUICE_VERSION);
 		if (theirs)
-			printf("sluiced %s\n", json_string_value(theirs));
+			printf("sluiced %s\n", cli_text(answer, "version"));
 	}
-	if (theirs && strcmp(json_string_value(theirs), SLUICE_VERSION) != 0)
+	if (theirs && strcmp(cli_text(answer, "version"), SLUICE_VERSION) != 0)
 		cli_say(cli, "sluice: the versions differ: the older one may not know what the newer asks\n");
 	json_decref(both);
 	json_decref(answer);

@@ -68,7 +68,7 @@ static void put(json_t *object, const char *name, json_t *value)
 static json_t *processes_of(const json_t *service)
 {
 	json_t *list = json_array(), *vnf, *row;
-	const char *name = json_string_value(json_object_get(service, "name"));
+	const char *name = cli_text(service, "name");
 	size_t i;
 
 	row = json_deep_copy(json_object_get(service, "process"));
@@ -78,7 +78,7 @@ static json_t *processes_of(const json_t *service)
 	{
 		json_t *process = json_object_get(vnf, "process");
 
-		if (process && strcmp(json_string_value(process), name) == 0)
+		if (process && strcmp(cli_text(vnf, "process"), name) == 0)
 			continue;
 		row = json_pack("{s:O?,s:O?,s:O?,s:O?,s:O?,s:O?,s:O?,s:O?}", "name",
 		                process ? process : json_object_get(vnf, "name"), "state",

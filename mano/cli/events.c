@@ -34,10 +34,8 @@ static void print_event(const struct cli *cli, const json_t *event)
 		puts(text);
 		free(text);
 	} else {
-		printf("%s  %-18s %-12s %s\n", json_string_value(json_object_get(event, "time")),
-		       json_string_value(json_object_get(event, "kind")),
-		       json_string_value(json_object_get(event, "subject")),
-		       json_string_value(json_object_get(event, "message")));
+		printf("%s  %-18s %-12s %s\n", cli_text(event, "time"), cli_text(event, "kind"),
+		       cli_text(event, "subject"), cli_text(event, "message"));
 	}
 }
 

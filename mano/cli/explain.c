@@ -52,7 +52,7 @@ static json_t *function_of(const json_t *schemas, const char *kind)
 
 	json_array_foreach(json_object_get(schemas, "functions"), i, function)
 	{
-		if (strcmp(json_string_value(json_object_get(function, "name")), kind) == 0)
+		if (strcmp(cli_text(function, "name"), kind) == 0)
 			return function;
 	}
 	return NULL;
@@ -79,7 +79,7 @@ static json_t *kind_schema(const json_t *schemas, const char *kind, const char *
 
 	*help = "";
 	if (function) {
-		*help = json_string_value(json_object_get(function, "help"));
+		*help = cli_text(function, "help");
 		return json_object_get(function, "schema");
 	}
 	if (!part)
@@ -127,8 +127,7 @@ static void tell_functions(const json_t *schemas)
 
 	printf("\nby the kind of the VNF:\n");
 	json_array_foreach(json_object_get(schemas, "functions"), i, function)
-	        printf("  sluice explain %-12s %s\n", json_string_value(json_object_get(function, "name")),
-	               json_string_value(json_object_get(function, "help")));
+	        printf("  sluice explain %-12s %s\n", cli_text(function, "name"), cli_text(function, "help"));
 }
 
 static void tell(const char *path, const json_t *schema, const json_t *parent, const char *help)
@@ -254,7 +253,7 @@ static void complete_kinds(const json_t *schemas)
 	for (unsigned k = 0; k < PARTS; k++)
 		printf("%s\n", parts[k].kind);
 	json_array_foreach(json_object_get(schemas, "functions"), i, function)
-	        printf("%s\n", json_string_value(json_object_get(function, "name")));
+	        printf("%s\n", cli_text(function, "name"));
 }
 
 void explain_complete(struct cli *cli, const char *word)

@@ -119,7 +119,7 @@ static int read_everywhere(struct cli *cli, const char *pattern, json_t **whole)
 	*whole = json_array();
 	json_array_foreach(services, i, service)
 	{
-		noun_fill(pattern, json_string_value(json_object_get(service, "name")), path);
+		noun_fill(pattern, cli_text(service, "name"), path);
 		if (status == CLI_DONE)
 			status = read_pages(cli, path, &part);
 		else

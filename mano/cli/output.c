@@ -9,6 +9,13 @@
 
 enum { COLUMNS_MAX = 24, CELL_MAX = 48, CELL_SIZE = 128, LINE_SIZE = 1024, TITLE_MIN = 12 };
 
+const char *cli_text(const json_t *object, const char *member)
+{
+	const char *text = json_string_value(json_object_get(object, member));
+
+	return text ? text : "";
+}
+
 /* Seconds as people say them, two units at most. */
 static void duration(json_int_t seconds, char *text, size_t size)
 {
@@ -52,7 +59,7 @@ static void cell(const json_t *value, char *text, size_t size)
 		if (source)
 			snprintf(text, size, "%s:%d>%s:%d", source,
 			         (int)json_integer_value(json_object_get(value, "sourcePort")),
-			         json_string_value(json_object_get(value, "destination")),
+			         cli_text(value, "destination"),
 			         (int)json_integer_value(json_object_get(value, "destinationPort")));
 	} else if (value && !json_is_null(value)) {
 		char *dump = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(4));
@@ -331,12 +338,12 @@ void cli_print_changes(const struct cli *cli, const json_t *answer)
 	}
 	json_array_foreach(json_object_get(answer, "changes"), i, change)
 	{
-		const char *kind = json_string_value(json_object_get(change, "kind"));
+		const char *kind = cli_text(change, "kind");
 		const char *before = json_string_value(json_object_get(change, "before")),
 		           *after = json_string_value(json_object_get(change, "after"));
 
-		printf("%s %s%s%s%s%s\n", kind, json_string_value(json_object_get(change, "path")),
-		       before ? ": " : "", before ? before : "",
+		printf("%s %s%s%s%s%s\n", kind, cli_text(change, "path"), before ? ": " : "",
+		       before ? before : "",
 		       before && after ? " -> "
 		       : after         ? ": "
 		                       : "",

@@ -26,7 +26,7 @@ bool schema_requires(const json_t *schema, const char *name)
 
 	json_array_foreach(required, i, one)
 	{
-		if (strcmp(json_string_value(one), name) == 0)
+		if (json_is_string(one) && strcmp(json_string_value(one), name) == 0)
 			return true;
 	}
 	return false;
@@ -49,8 +49,8 @@ void schema_type_text(const json_t *schema, char *text, size_t size)
 
 	if (!values)
 		values = json_object_get(items, "enum");
-	json_array_foreach(values, i, value) used =
-	        append(text, used, size, i ? ", " : " ", json_string_value(value));
+	json_array_foreach(values, i, value) used = append(
+	        text, used, size, i ? ", " : " ", json_is_string(value) ? json_string_value(value) : "?");
 	if (key)
 		used = append(text, used, size, " by ", key);
 	if (json_is_true(json_object_get(schema, "x-secret")))

@@ -29,8 +29,7 @@ static void add_state(json_t *section, const char *process, const json_t *state)
 
 	if (worker)
 		snprintf(number, sizeof(number), "%d", (int)json_integer_value(worker));
-	add_named(section, process, worker ? number : json_string_value(json_object_get(state, "name")),
-	          state);
+	add_named(section, process, worker ? number : cli_text(state, "name"), state);
 }
 
 /* Ports, paths and workers of one process; of a VNF's own process if vnf is not NULL. */
@@ -66,14 +65,14 @@ static void look_at_function(struct cli *cli, json_t *look, const char *service,
 
 static void look_at_service(struct cli *cli, json_t *look, const json_t *service)
 {
-	const char *name = json_string_value(json_object_get(service, "name"));
+	const char *name = cli_text(service, "name");
 	json_t *vnf;
 	size_t i;
 
 	look_at_process(cli, look, name, NULL);
 	json_array_foreach(json_object_get(service, "vnfs"), i, vnf)
 	{
-		const char *its = json_string_value(json_object_get(vnf, "name"));
+		const char *its = cli_text(vnf, "name");
 		const char *process = json_string_value(json_object_get(vnf, "process"));
 
 		if (process && strcmp(process, name) != 0)

@@ -182,7 +182,7 @@ static bool on_chain(const json_t *steps, const char *chain)
 		return true;
 	json_array_foreach(steps, i, step)
 	{
-		const char *kind = json_string_value(json_object_get(step, "step")),
+		const char *kind = cli_text(step, "step"),
 		           *name = json_string_value(json_object_get(step, "name"));
 
 		if (name && strcmp(name, chain) == 0 &&
