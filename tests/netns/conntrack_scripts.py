@@ -133,3 +133,36 @@ def steps(script):
         numbers = [int(w) for w in words[2:] if w.isdigit()]
         out.append((words[0], words[1].replace(".", ""), numbers[0], numbers[1] if len(numbers) > 1 else 0, {k: int(v) for k, v in options.items()}))
     return out
+
+
+# SCTP: SIDE CHUNK[+CHUNK] TAG [init=TAG] [T] [bad]. Tags: c and s are what client and server chose first, C and S what they choose in a restart, 0 none, x any other.
+ASSOCIATE = "C INIT 0 init=c, S INIT_ACK c init=s, C COOKIE_ECHO s, S COOKIE_ACK c, "
+SCTP_SCRIPTS = {
+    "association": ASSOCIATE + "C DATA s, S SACK c, S DATA c, C SACK s, C SHUTDOWN s, S SHUTDOWN_ACK c, C SHUTDOWN_COMPLETE s",
+    "association, data with the cookie": "C INIT 0 init=c, S INIT_ACK c init=s, C COOKIE_ECHO+DATA s, S COOKIE_ACK+SACK c, S DATA c",
+    "association, server ends it": ASSOCIATE + "S SHUTDOWN c, C SHUTDOWN_ACK s, S SHUTDOWN_COMPLETE c",
+    "INIT again": "C INIT 0 init=c, C INIT 0 init=c, S INIT_ACK c init=s, S INIT_ACK c init=s, C COOKIE_ECHO s, C COOKIE_ECHO s, S COOKIE_ACK c",
+    "INIT of both": "C INIT 0 init=c, S INIT 0 init=s, S INIT_ACK c init=s, C INIT_ACK s init=c, C COOKIE_ECHO s, S COOKIE_ECHO c, S COOKIE_ACK c, C COOKIE_ACK s, C DATA s, S DATA c",
+    "association refused": "C INIT 0 init=c, S ABORT c, C INIT 0 init=c, S INIT_ACK c init=s",
+    "aborted by the client": ASSOCIATE + "C ABORT s, S DATA c",
+    "aborted by the server": ASSOCIATE + "S ABORT c, C DATA s",
+    "aborted by a server that forgot": ASSOCIATE + "S ABORT s T, C INIT 0 init=c, S INIT_ACK c init=s",
+    "aborted with a wrong tag": ASSOCIATE + "S ABORT x, C ABORT x T, S DATA c, C DATA s",
+    "heartbeats": ASSOCIATE + "C HEARTBEAT s, S HEARTBEAT_ACK c, S HEARTBEAT c, C HEARTBEAT_ACK s",
+    "another path": "C HEARTBEAT s, S HEARTBEAT_ACK c, C DATA s, S SACK c",
+    "wrong tags": "C INIT 0 init=c, S INIT_ACK x init=s, S INIT_ACK c init=s, C COOKIE_ECHO x, C COOKIE_ECHO s, S COOKIE_ACK x, S COOKIE_ACK c, C DATA x, S DATA x, C SHUTDOWN x",
+    "restart": ASSOCIATE + "C INIT 0 init=C, S INIT_ACK C init=S, C COOKIE_ECHO S, S COOKIE_ACK C, C DATA S, S DATA C",
+    "restart that is not": ASSOCIATE + "C INIT 0 init=C, S DATA c, C DATA s, S ABORT C, S DATA c",
+    "new association after the end": ASSOCIATE + "C SHUTDOWN s, S SHUTDOWN_ACK c, C SHUTDOWN_COMPLETE s, C INIT 0 init=C, S INIT_ACK C init=S, C COOKIE_ECHO S, S COOKIE_ACK C, C DATA S",
+    "data out of nowhere": "C DATA s, S SACK c",
+    "SHUTDOWN ACK out of nowhere": "C SHUTDOWN_ACK s, S SHUTDOWN_COMPLETE s T",
+    "ABORT out of nowhere": "C ABORT s",
+    "association from outside": "S INIT 0 init=s, C INIT_ACK s init=c",
+    "wrong CRC": ASSOCIATE + "C SHUTDOWN s bad, C DATA s bad, C DATA s",
+    "INIT with a tag": "C INIT x init=c",
+    "INIT beside data": "C INIT+DATA 0 init=c",
+    "DATA without a tag": ASSOCIATE + "C DATA 0, C DATA s",
+    "no initiate tag": "C INIT 0 init=0",
+    "error": ASSOCIATE + "S ERROR c, C DATA s",
+    "stale cookie": "C INIT 0 init=c, S INIT_ACK c init=s, C COOKIE_ECHO s, S ERROR c, C INIT 0 init=c, S INIT_ACK c init=S, C COOKIE_ECHO S, S COOKIE_ACK c",
+}
