@@ -59,6 +59,8 @@ struct cli {
 
 /* request.c: one request; answers an exit status, prints the problem if there is one. *answer (may be NULL) is a new reference or NULL. */
 int cli_request(struct cli *cli, const char *method, const char *path, const json_t *body, json_t **answer);
+/* The same for a text; malloc'd. */
+int cli_request_text(struct cli *cli, const char *path, char **text);
 /* A page of a list; *next (malloc'd) is the path of the one behind it, or NULL. */
 int cli_request_page(struct cli *cli, const char *path, json_t **answer, char **next);
 struct http_request;
@@ -166,6 +168,7 @@ int command_version(struct cli *cli);
 int command_help(struct cli *cli);
 int command_complete(struct cli *cli);
 int command_explain(struct cli *cli);
+int command_logs(struct cli *cli);
 int command_trace(struct cli *cli);
 int command_capture(struct cli *cli);
 

@@ -206,6 +206,30 @@ static int exchange(struct cli *cli, const char *method, const char *path, const
 	return status;
 }
 
+int cli_request_text(struct cli *cli, const char *path, char **text)
+{
+	struct http_request request = cli_http(cli, "GET", path);
+	struct http_client *client = cli_client(cli);
+	struct http_reply reply = { 0 };
+	json_t *problem;
+	int status;
+
+	*text = NULL;
+	request.timeout_ms = patience(cli, "GET", path);
+	if (!http_request(client, &request, &reply)) {
+		status = cli_unreachable(cli, &reply);
+	} else if ((status = status_exit(reply.status)) == CLI_DONE) {
+		*text = text_copy(reply.body ? reply.body : "");
+	} else {
+		problem = reply.body ? json_loads(reply.body, 0, NULL) : NULL;
+		print_problem(cli, problem, reply.status);
+		json_decref(problem);
+	}
+	http_reply_free(&reply);
+	http_client_free(client);
+	return status;
+}
+
 int cli_request_page(struct cli *cli, const char *path, json_t **answer, char **next)
 {
 	return exchange(cli, "GET", path, NULL, answer, next);

@@ -30,8 +30,9 @@ const struct cli_option cli_options[] = {
 	{ "filter", 'F', "EXPRESSION", false, false,
 	  "attributes of a list: (eq,state,ready);(in,kind,nat,firewall)" },
 	{ "limit", 'L', "N", false, false, "so many at most of a list; else all pages are read" },
-	{ "watch", 'W', NULL, false, false, "print it anew whenever it changes, until interrupted" },
-	{ "last", 'l', "N", false, false, "the last N events, then end" },
+	{ "watch", 'W', NULL, false, false,
+	  "print it anew whenever it changes, of logs what is added, until interrupted" },
+	{ "last", 'l', "N", false, false, "the last N of events, lines, entries; then end" },
 	{ "once", '1', NULL, false, false, "a single time" },
 	{ "before", 'b', "NAME", false, false, "in front of this member of the chain" },
 	{ "after", 'a', "NAME", false, false, "behind this member of the chain" },
@@ -127,6 +128,10 @@ const struct cli_verb cli_verbs[] = {
 	  "sluice events edge\tof one service and its functions\n"
 	  "sluice events --last 20 -o json\tthe last ones, one object a line\n",
 	  command_events, false },
+	{ "logs", "logs [SERVICE[/VNF]]", "what a process has logged, or sluiced itself", "last watch",
+	  "sluice logs edge --last 20\tof the service's own process\n"
+	  "sluice logs edge/fw --watch\tof the process that it runs in, and what is added\n",
+	  command_logs, false },
 	{ "top", "top", "functions, chains, workers and ports, live: rates, latency, busy shares", "once",
 	  "sluice top\teach second\n"
 	  "sluice top --once -o json\tone second, for a script\n",

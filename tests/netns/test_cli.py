@@ -153,6 +153,21 @@ class Cli(ServiceCase):
         for words in (("rules", ), ("counters", ), ("rules", "edge"), ("gadgets", ), ("rulez", "edge/fw")):
             self.expect(2, "get", *words)
 
+    def test_logs(self):
+        self.expect(0, "apply", "-f", self.good)
+        whole = self.expect(0, "logs", "edge").stdout
+        self.assertIn("event=ready", whole)
+        self.assertEqual(self.expect(0, "logs", "edge/fw", "--last", "1").stdout, whole.splitlines(keepends=True)[-1])
+        self.expect(3, "logs", "edge/nobody")
+        self.assertIn("standard error", self.expect(3, "logs").stderr, "of sluiced itself: where it is")
+        watcher = self.start("logs", "edge", "--watch")
+        for cleanup in (watcher.stdout.close, watcher.stderr.close, watcher.wait, watcher.kill):
+            self.addCleanup(cleanup)
+        seen = [watcher.stdout.readline() for _ in whole.splitlines()]
+        self.assertEqual("".join(seen), whole)
+        self.expect(0, "restart", "edge")
+        self.watched(watcher, lambda line: "event=ready" in line)
+
     def test_describe_watched(self):
         self.expect(0, "apply", "-f", self.good)
         watcher = self.start("describe", "service", "edge", "--watch", "-o", "yaml")
