@@ -142,6 +142,195 @@ static void old_revisions_are_dropped(void **state)
 	json_decref(list);
 }
 
+/* However many fail behind it, the revision that runs is there to go back to. */
+static void what_runs_is_kept(void **state)
+{
+	struct fixture *f = *state;
+	struct errors errors = ERRORS_NONE;
+
+	store_keep(f->store, 2);
+	commit(f, "a", "{\"v\":1}");
+	for (int i = 0; i < 6; i++) {
+		uint64_t op = commit(f, "a", "{\"v\":2}");
+
+		assert_true(store_roll_back(f->store, op, &errors));
+		assert_string_equal(services(f), "a=1:{\"v\":1} ");
+	}
+	assert_int_equal(store_revision_before(f->store, "a", &errors), 0);
+	commit(f, "a", "{\"v\":3}");
+	assert_int_equal(store_revision_before(f->store, "a", &errors), 1);
+}
+
+static const char *state_of(struct fixture *f, size_t index)
+{
+	struct errors errors = ERRORS_NONE;
+	json_t *list = store_revisions(f->store, "a", &errors);
+
+	snprintf(f->seen, sizeof(f->seen), "%s",
+	         json_string_value(json_object_get(json_array_get(list, index), "state")));
+	json_decref(list);
+	return f->seen;
+}
+
+static void revisions_have_states(void **state)
+{
+	struct fixture *f = *state;
+	struct errors errors = ERRORS_NONE;
+	uint64_t op;
+
+	commit(f, "a", "{\"x\":1,\"y\":2}");
+	op = commit(f, "a", "{\"y\":2,\"x\":1}");
+	json_t *list = store_revisions(f->store, "a", &errors);
+	assert_true(json_equal(json_object_get(json_array_get(list, 0), "digest"),
+	                       json_object_get(json_array_get(list, 1), "digest")));
+	json_decref(list);
+	assert_string_equal(state_of(f, 0), "past");
+	assert_string_equal(state_of(f, 1), "current");
+	assert_true(store_roll_back(f->store, op, &errors));
+	assert_string_equal(state_of(f, 0), "current");
+	assert_string_equal(state_of(f, 1), "undone");
+}
+
+/* --- confirmations --- */
+
+static uint64_t commit_unconfirmed(struct fixture *f, unsigned seconds)
+{
+	struct store_change change = { "a", "{}" };
+	struct store_reason reason = { .author = "me", .confirm_seconds = seconds };
+	struct errors errors = ERRORS_NONE;
+	uint64_t op = store_op_new(f->store, "apply", "a", "me", &errors);
+
+	assert_true(store_commit(f->store, op, &change, 1, &reason, &errors));
+	return op;
+}
+
+static int64_t until(struct fixture *f)
+{
+	struct errors errors = ERRORS_NONE;
+
+	return store_confirm_of(f->store, "a", &errors).until;
+}
+
+static void confirmations_count_from_the_end(void **state)
+{
+	const struct store_moment done = { "this", 5000, 900000 };
+	struct fixture *f = *state;
+	struct errors errors = ERRORS_NONE;
+	uint64_t op;
+
+	commit(f, "a", "{}");
+	op = commit_unconfirmed(f, 60);
+	assert_int_equal(until(f), 0);
+	assert_string_equal(state_of(f, 1), "unconfirmed");
+	assert_true(store_complete(f->store, op, "done", &done, &errors));
+	assert_int_equal(until(f), 65000);
+	assert_true(store_confirm(f->store, op, &errors));
+	assert_int_equal(store_confirm_of(f->store, "a", &errors).op, 0);
+	assert_string_equal(state_of(f, 1), "current");
+}
+
+static void recall(struct fixture *f, const char *boot, int64_t boottime, int64_t wall, int64_t expected)
+{
+	const struct store_moment now = { boot, boottime, wall };
+	struct errors errors = ERRORS_NONE;
+
+	reopen(f);
+	assert_true(store_confirms_recall(f->store, &now, &errors));
+	assert_int_equal(until(f), expected);
+}
+
+/* The clock since boot counts in one boot; the calendar between boots, but not beyond what was asked for. */
+static void confirmations_outlive_boots(void **state)
+{
+	const struct store_moment done = { "first", 5000, 900000 };
+	struct fixture *f = *state;
+	struct errors errors = ERRORS_NONE;
+	uint64_t op = commit_unconfirmed(f, 60);
+
+	assert_true(store_complete(f->store, op, "done", &done, &errors));
+	recall(f, "first", 7000, 1, 65000);
+	recall(f, "second", 100, 910000, 50100);
+	recall(f, "third", 100, 1, 60100);
+	recall(f, "fourth", 100, 99900000, 100);
+}
+
+static void nothing_is_awaited_of_what_was_rolled_back(void **state)
+{
+	struct fixture *f = *state;
+	struct errors errors = ERRORS_NONE;
+	uint64_t op = commit_unconfirmed(f, 60);
+
+	assert_true(store_roll_back(f->store, op, &errors));
+	assert_int_equal(store_confirm_of(f->store, "a", &errors).op, 0);
+}
+
+/* --- executables --- */
+
+static void see_build(void *user, const struct store_build *build)
+{
+	struct fixture *f = user;
+	size_t length = strlen(f->seen);
+
+	snprintf(f->seen + length, sizeof(f->seen) - length, "%s/%s=%s ", build->service, build->vnf,
+	         build->program);
+}
+
+static const char *builds(struct fixture *f)
+{
+	struct errors errors = ERRORS_NONE;
+
+	f->seen[0] = '\0';
+	assert_true(store_builds(f->store, see_build, f, &errors));
+	return f->seen;
+}
+
+static uint64_t commit_build(struct fixture *f, const char *program)
+{
+	struct store_build build = { "a", "fw", program };
+	struct errors errors = ERRORS_NONE;
+	uint64_t op = store_op_new(f->store, "upgrade", "a", "me", &errors);
+
+	assert_true(store_commit_builds(f->store, op, &build, 1, &errors));
+	return op;
+}
+
+static void builds_go_forward_and_back(void **state)
+{
+	struct fixture *f = *state;
+	struct errors errors = ERRORS_NONE;
+	uint64_t op;
+
+	commit(f, "a", "{}");
+	op = commit_build(f, "/one");
+	assert_string_equal(builds(f), "a/fw=/one ");
+	assert_true(store_roll_back(f->store, op, &errors));
+	assert_string_equal(builds(f), "");
+	commit_build(f, "/one");
+	op = commit_build(f, "/two");
+	reopen(f);
+	assert_string_equal(builds(f), "a/fw=/two ");
+	assert_true(store_roll_back(f->store, op, &errors));
+	assert_string_equal(builds(f), "a/fw=/one ");
+	op = commit_build(f, "");
+	assert_string_equal(builds(f), "");
+	assert_true(store_roll_back(f->store, op, &errors));
+	assert_string_equal(builds(f), "a/fw=/one ");
+	commit(f, "a", NULL);
+	assert_true(store_forget(f->store, "a", &errors));
+	assert_string_equal(builds(f), "");
+}
+
+static void frozen_store_begins_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct errors errors = ERRORS_NONE;
+
+	store_freeze(f->store);
+	assert_int_equal(store_op_new(f->store, "apply", "a", "me", &errors), 0);
+	assert_true(has_error(&errors, "", "restoring"));
+	errors_free(&errors);
+}
+
 static void operations_are_kept(void **state)
 {
 	struct fixture *f = *state;
@@ -243,6 +432,14 @@ int main(void)
 		cmocka_unit_test_setup_teardown(new_service_rolls_back_to_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(deleting_and_wanting_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(old_revisions_are_dropped, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_runs_is_kept, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(revisions_have_states, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(confirmations_count_from_the_end, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(confirmations_outlive_boots, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(nothing_is_awaited_of_what_was_rolled_back, set_up,
+		                                tear_down),
+		cmocka_unit_test_setup_teardown(builds_go_forward_and_back, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(frozen_store_begins_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(operations_are_kept, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(processes_are_kept, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(numbers_are_never_given_twice, set_up, tear_down),
