@@ -112,6 +112,9 @@ bool reply_no_dry_run(const struct rest_request *request, struct rest_reply *rep
 /* Notes what is being changed for the audit log; takes the report (may be NULL) over. */
 void note_change(struct rest_reply *reply, json_t *report);
 
+/* True, and the reply a 422, if ?confirm= is asked for where nothing can be undone. */
+bool reply_no_confirm(const struct rest_request *request, struct rest_reply *reply);
+
 /* Answers a dry run; takes the report over and empties the errors. */
 void reply_dry_run(struct rest_reply *reply, json_t *report, struct errors *errors);
 

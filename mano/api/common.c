@@ -142,6 +142,16 @@ bool reply_no_dry_run(const struct rest_request *request, struct rest_reply *rep
 	return asked;
 }
 
+bool reply_no_confirm(const struct rest_request *request, struct rest_reply *reply)
+{
+	bool asked = rest_query(request, "confirm") != NULL;
+
+	if (asked)
+		rest_problem(reply, 422, "%s %s cannot be undone by itself: it takes no confirm",
+		             request->method, request->path);
+	return asked;
+}
+
 void reply_dry_run(struct rest_reply *reply, json_t *report, struct errors *errors)
 {
 	json_object_set_new(report, "valid", json_boolean(errors->count == 0));
@@ -237,6 +247,10 @@ void restart_units(const struct rest_request *request, struct rest_reply *reply,
 	bool dry_run = rest_query_flag(request, "dryRun");
 	uint64_t op = 0;
 
+	if (reply_no_confirm(request, reply)) {
+		manager_end(manager_of(request));
+		return;
+	}
 	if (!dry_run)
 		op = manager_restart(manager_of(request), service, vnf, heal,
 		                     author_of(request, author, sizeof(author)), &errors);

@@ -30,7 +30,8 @@ static bool read_upgrade(const struct rest_request *request, struct rest_reply *
 	       *folder = json_object_get(request->json, "libexec");
 	int64_t timeout;
 
-	if (!rest_query_number(request, reply, "timeout", 1, 3600, 0, &timeout))
+	if (reply_no_confirm(request, reply) ||
+	    !rest_query_number(request, reply, "timeout", 1, 3600, 0, &timeout))
 		return false;
 	upgrade->program = json_string_value(program);
 	upgrade->folder = json_string_value(folder);

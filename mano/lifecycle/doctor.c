@@ -68,7 +68,7 @@ static void check_store(struct manager *manager, json_t *checks)
 {
 	char *file = text_format("%s/sluiced.db", manager->options.state_folder);
 	struct errors errors = ERRORS_NONE;
-	bool sound = store_sound(file, &errors);
+	bool sound = store_sound(file, true, &errors);
 
 	add(checks, "store", sound, "error", text_copy(sound ? "the store is sound" : errors.list[0].detail),
 	    text_copy("sluice restore FILE puts a backup in its place"));

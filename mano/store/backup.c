@@ -97,7 +97,7 @@ static json_t *read_services(const char *file, struct errors *errors)
 static bool is_sound(const char *file, struct errors *errors)
 {
 	struct errors found = ERRORS_NONE;
-	bool sound = store_sound(file, &found);
+	bool sound = store_sound(file, true, &found);
 
 	if (!sound)
 		errors_add(errors, NULL, "not-a-backup", NULL, 0, "this is no backup, or a damaged one");

@@ -42,27 +42,28 @@ static int check_digest(void *user, int columns, char **values, char **names)
 	return 0;
 }
 
-static void look(sqlite3 *db, struct finding *finding)
+#define DIGESTS "SELECT service, number, digest, document FROM revision WHERE digest <> ''"
+#define CURRENT " AND EXISTS (SELECT 1 FROM service WHERE name = service AND current = number)"
+
+static void look(sqlite3 *db, bool all, struct finding *finding)
 {
 	bool read = sqlite3_exec(db, "PRAGMA quick_check(1)", take_finding, finding, NULL) == SQLITE_OK;
 
 	if (read && !finding->text[0] && schema_version(db) >= DIGESTS_SINCE)
-		read = sqlite3_exec(
-		               db,
-		               "SELECT service, number, digest, document FROM revision WHERE digest <> ''",
-		               check_digest, finding, NULL) == SQLITE_OK;
+		read = sqlite3_exec(db, all ? DIGESTS : DIGESTS CURRENT, check_digest, finding, NULL) ==
+		       SQLITE_OK;
 	if (!read && !finding->text[0])
 		snprintf(finding->text, sizeof(finding->text), "%s", sqlite3_errmsg(db));
 }
 
-bool store_sound(const char *file, struct errors *errors)
+bool store_sound(const char *file, bool all, struct errors *errors)
 {
 	struct finding finding = { "" };
 	sqlite3 *db = NULL;
 
 	if (sqlite3_open_v2(file, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK) {
 		sqlite3_busy_timeout(db, BUSY_MS);
-		look(db, &finding);
+		look(db, all, &finding);
 	} else {
 		snprintf(finding.text, sizeof(finding.text), "%s", sqlite3_errmsg(db));
 	}

@@ -88,7 +88,7 @@ static bool open_database(struct store *store, const char *folder, struct errors
 	                    NULL) == SQLITE_OK;
 	if (!fine)
 		store_failed(store, folder, errors);
-	fine = fine && store_sound(file, errors) && upgrade_tables(store, folder, errors);
+	fine = fine && store_sound(file, false, errors) && upgrade_tables(store, folder, errors);
 	free(file);
 	return fine;
 }

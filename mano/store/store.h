@@ -34,9 +34,9 @@ void store_close(struct store *store);
 
 /*
  * Reads a whole database file, on a connection of its own, and says whether it is sound; else adds an error
- * ("store-damaged"). Any thread, also while the store is open; takes as long as reading the file.
+ * ("store-damaged"). Documents of the present revisions are compared with their digests, with `all` those of the past, too. Any thread, also while the store is open; takes as long as reading the file.
  */
-bool store_sound(const char *file, struct errors *errors);
+bool store_sound(const char *file, bool all, struct errors *errors);
 
 /* How many revisions of a service are kept, if not STORE_REVISIONS; at least 2. Before other threads use the store. */
 void store_keep(struct store *store, unsigned revisions);

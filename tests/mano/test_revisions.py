@@ -176,6 +176,8 @@ class Revisions(mano.Case):
         self.assertErrors(self.s.call("DELETE", "/v1/services/edge?confirm=5"), 422, (None, "no-confirm"))
         self.assertStatus(self.s.call("DELETE", "/v1/services/edge?confirm=0"), 400)
         self.assertStatus(self.s.apply(described(2), confirm=0), 422)
+        for task in ("heal", "restart", "upgrade"):
+            self.assertStatus(self.s.call("POST", f"/v1/services/edge:{task}?confirm=5"), 422)
 
     def test_what_was_rolled_back_awaits_nothing(self):
         self.s.must_apply(described(1))

@@ -204,14 +204,18 @@ class Store(mano.Case):
     def test_doctor_finds_damage(self):
         self.fill()
         self.assertTrue(self.store_check()["ok"])
-        database = sqlite3.connect(self.path())
-        with database:
-            database.execute("UPDATE revision SET document = replace(document, 'firewall', 'firewa11') WHERE number = 1")
-        database.close()
-        check = self.store_check()
-        self.assertFalse(check["ok"])
-        self.assertIn("revision 1 of service", check["detail"])
-        self.s.kill()
+        for number in (1, 2):
+            database = sqlite3.connect(self.path())
+            with database:
+                database.execute("UPDATE revision SET document = replace(document, 'firewall', 'firewa11') WHERE service = 'edge' AND number = ?", (number,))
+            database.close()
+            check = self.store_check()
+            self.assertFalse(check["ok"])
+            self.assertIn("revision 1 of service", check["detail"])
+            self.s.stop()
+            if number == 1:  # nothing that is wanted now
+                self.s.start()
+                self.ready()
         refused = self.sluiced()
         self.assertEqual(refused.returncode, 1)
         self.assertIn("damaged", refused.stdout)
