@@ -15,6 +15,7 @@
 #include "runtime/handover.h"
 #include "runtime/names.h"
 #include "runtime/retire.h"
+#include "runtime/running.h"
 #include "runtime/snapshot_build.h"
 #include "runtime/worker.h"
 
@@ -585,6 +586,7 @@ bool engine_apply(struct engine *engine, struct conf *document, bool dry, struct
 		conf_free(engine->document);
 		engine->document = document;
 		take_times(engine);
+		running_save(engine);
 	}
 	pthread_mutex_unlock(&engine->lock);
 	return next != NULL;

@@ -22,6 +22,7 @@
 #include "runtime/about.h"
 #include "runtime/eal.h"
 #include "runtime/process.h"
+#include "runtime/running.h"
 #include "util/memory.h"
 
 enum {
@@ -377,8 +378,11 @@ static void catch_signals(void)
 
 static bool boot(struct process *p, struct conf *document, struct errors *errors)
 {
-	if (!engine_apply(p->engine, document, false, errors))
+	running_resume(p->engine, document);
+	if (!engine_apply(p->engine, document, false, errors)) {
+		running_forget(p->engine);
 		return false;
+	}
 	atomic_store(&p->ready, true);
 	events_add(p->events, "ready", p->engine->sizes.name, NULL, "%s %s is ready", p->program,
 	           SLUICE_VERSION);

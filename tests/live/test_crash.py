@@ -51,6 +51,28 @@ class Crash(Live):
         self.assertEqual(talk.say("three"), "198.51.100.10 three")
         self.assertEqual(again.say("two"), "198.51.100.10 two")
 
+    def hang(self):
+        """The service's process stands still, which sluiced sees by its heartbeat while the change that is asked for waits; a successor gets the change at once."""
+        pid = next(pid for pid, folder in self.s.pids().items() if folder == "edge")
+        os.kill(pid, signal.SIGSTOP)
+        self.apply()
+        self.assertNotIn(pid, self.s.pids())
+
+    def place(self, **placements):
+        for vnf in self.descriptor["vnfs"]:
+            vnf["placement"] = placements[vnf["name"]]
+
+    def test_while_functions_move(self):
+        """What was to move has not: it is taken from where it was."""
+        talks = []
+        for number, (fw, nat) in enumerate([("fused", "process"), ("process", "fused"), ("process", "process"), ("fused", "fused")]):
+            talks.append(self.talk())
+            self.place(fw=fw, nat=nat)
+            self.hang()
+            for talk in talks:
+                self.assertEqual(talk.say(f"after {number}"), f"198.51.100.10 after {number}", self.drops())
+        self.balances()
+
     def test_without_names(self):
         """Sessions whose meaning is lost are dropped, not guessed at; new ones work."""
         talk = self.talk()
