@@ -69,7 +69,7 @@ class Garbage(unittest.TestCase):
         environment = {**{k: v for k, v in os.environ.items() if not k.startswith("SLUICE_")}, "HOME": self.folder, "SLUICE_SERVER": server,
                        "ASAN_OPTIONS": "exitcode=99", "UBSAN_OPTIONS": "exitcode=99"}
         return subprocess.run([program("sluice"), "--timeout", "1", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              env=environment, errors="replace", timeout=100)
+                              env=environment, errors="replace", timeout=100, cwd=self.folder)
 
     def commands(self):
         """A command of every verb, as its usage has it; of alternatives each."""
