@@ -47,6 +47,8 @@ struct cli {
 	unsigned count_asked, seconds; /* trace, capture: packets, how long; 0: as they are by default */
 	const char *file;              /* -f; of capture: -w */
 	const char *before, *after;
+	char etag[64];                  /* of what was read last; empty: it had none */
+	bool if_match;                  /* change it only if it is still the same */
 	const char *build, *libexec;    /* of upgrade: an executable; a folder of them */
 	const char *comment, *revision; /* why; of diff: A[..B] */
 	bool force;
@@ -108,6 +110,7 @@ int command_context(struct cli *cli);
 const char *cli_text(const json_t *object, const char *member);
 /* Data on standard output, in the form asked for. */
 void cli_print(const struct cli *cli, const json_t *data);
+void cli_print_json(const json_t *data);
 /* A list of objects: the columns (NULL at the end) that any of them has; NULL: those of the first object. */
 void cli_print_table(const json_t *list, const char *const *columns);
 /* Whether the form asked for is for programs: json or yaml. */

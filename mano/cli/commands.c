@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Changing and asking: chain, config, heal, restart, op, doctor, version. */
+/* Changing and asking: chain, heal, restart, op, doctor, version. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,115 +68,6 @@ int command_chain(struct cli *cli)
 	if (strcmp(verb, "set") == 0)
 		return chain_set(cli, service, chain, remaining_words(cli, 2));
 	return cli_usage(usage);
-}
-
-/* --- config --- */
-
-/* What a word means as a value: JSON if it reads as JSON, else a string. */
-static json_t *value_of(const char *text)
-{
-	json_t *value = json_loads(text, JSON_DECODE_ANY, NULL);
-
-	return value ? value : json_string(text);
-}
-
-/* The item of a list by key or number, borrowed. */
-static json_t *item_of(json_t *list, const char *key)
-{
-	json_t *item;
-	size_t i;
-	char *end;
-	unsigned long number = strtoul(key, &end, 10);
-
-	json_array_foreach(list, i, item)
-	{
-		const char *name = cli_text(item, "name");
-
-		if (name && strcmp(name, key) == 0)
-			return item;
-	}
-	return *key && !*end ? json_array_get(list, number) : NULL;
-}
-
-/* Sets config at rules[web].action; false: there is no such place. */
-static bool set_at(json_t *at, const char *path, json_t *value)
-{
-	char name[256], key[256];
-	size_t length = strcspn(path, ".[");
-	const char *rest = path + length;
-	json_t *next;
-
-	snprintf(name, sizeof(name), "%.*s", (int)length, path);
-	if (!*rest)
-		return json_object_set(at, name, value) == 0;
-	next = json_object_get(at, name);
-	if (*rest == '[') {
-		snprintf(key, sizeof(key), "%.*s", (int)strcspn(rest + 1, "]"), rest + 1);
-		next = item_of(next, key);
-		rest += strcspn(rest, "]") + 1;
-	}
-	return next && *rest == '.' && set_at(next, rest + 1, value);
-}
-
-static int config_set(struct cli *cli, const char *path)
-{
-	json_t *config, *value;
-	int status;
-
-	status = cli_request(cli, "GET", path, NULL, &config);
-	if (status != CLI_DONE)
-		return status;
-	value = value_of(cli->words[3]);
-	if (set_at(config, cli->words[2], value)) {
-		status = cli_change(cli, "PUT", path, config);
-	} else {
-		fprintf(stderr, "sluice: the configuration has no \"%s\"\n", cli->words[2]);
-		status = CLI_NOT_FOUND;
-	}
-	json_decref(value);
-	json_decref(config);
-	return status;
-}
-
-/* The whole configuration from a file: set, or what it would change. */
-static int config_file(struct cli *cli, const char *path, bool diff)
-{
-	json_t *body;
-	int status = cli_read_file(cli);
-
-	if (status != CLI_DONE)
-		return status;
-	body = conf_to_json(cli->document);
-	status = diff ? cli_diff(cli, "PUT", path, body) : cli_change(cli, "PUT", path, body);
-	json_decref(body);
-	return status;
-}
-
-int command_config(struct cli *cli)
-{
-	static const char usage[] = "config get SERVICE/VNF | config set SERVICE/VNF PATH VALUE | config "
-	                            "set|diff SERVICE/VNF -f FILE";
-	char service[128], path[PATH_SIZE];
-	const char *verb = cli->count > 1 ? cli->words[0] : "", *vnf;
-	json_t *answer;
-	int status;
-
-	if (cli->count < 2 || !cli_split(cli->words[1], service, sizeof(service), &vnf) || !vnf)
-		return cli_usage(usage);
-	snprintf(path, sizeof(path), "/v1/services/%s/vnfs/%s/config", service, vnf);
-	if (strcmp(verb, "set") == 0 && cli->count == 4)
-		return config_set(cli, path);
-	if ((strcmp(verb, "set") == 0 || strcmp(verb, "diff") == 0) && cli->file)
-		return config_file(cli, path, strcmp(verb, "diff") == 0);
-	if (strcmp(verb, "get") != 0)
-		return cli_usage(usage);
-	status = cli_request(cli, "GET", path, NULL, &answer);
-	if (cli->output != OUTPUT_YAML)
-		cli->output = OUTPUT_JSON;
-	if (status == CLI_DONE)
-		cli_print(cli, answer);
-	json_decref(answer);
-	return status;
 }
 
 /* --- tasks --- */

@@ -228,9 +228,9 @@ void cli_print_table(const json_t *list, const char *const *wanted)
 	        print_row(object, columns, n, widths, colours);
 }
 
-static void print_json(const json_t *data)
+void cli_print_json(const json_t *data)
 {
-	json_dumpf(data, stdout, JSON_INDENT(2));
+	json_dumpf(data, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
 	printf("\n");
 }
 
@@ -310,7 +310,7 @@ void cli_print(const struct cli *cli, const json_t *data)
 	size_t i;
 
 	if (cli->output == OUTPUT_JSON) {
-		print_json(data);
+		cli_print_json(data);
 	} else if (cli->output == OUTPUT_YAML) {
 		yaml_print(data);
 	} else if (json_is_object(data)) {

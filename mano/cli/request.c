@@ -102,6 +102,12 @@ void cli_print_quoted(const char *word)
 	fputc('\'', stderr);
 }
 
+/* Whether it is a change of what was read, and of nothing newer. */
+static bool is_conditional(const struct cli *cli, const char *method)
+{
+	return cli->if_match && cli->etag[0] && strcmp(method, "GET") != 0;
+}
+
 static void print_curl(const struct cli *cli, const char *method, const char *path, const json_t *body)
 {
 	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL, *full;
@@ -116,6 +122,8 @@ static void print_curl(const struct cli *cli, const char *method, const char *pa
 	identity_print_curl(cli);
 	full = text_format("%s%s", local ? "http://sluiced" : cli->server, path);
 	cli_print_quoted(full);
+	if (is_conditional(cli, method))
+		fprintf(stderr, " -H 'If-Match: %s'", cli->etag);
 	if (text) {
 		fprintf(stderr, " -H 'Content-Type: application/json' -d ");
 		cli_print_quoted(text);
@@ -175,8 +183,8 @@ struct http_request cli_http(const struct cli *cli, const char *method, const ch
 static int exchange(struct cli *cli, const char *method, const char *path, const json_t *body,
                     json_t **answer, char **next)
 {
-	static const char *const headers[] = { "Accept: application/json",
-		                               NULL }; /* of events not the stream */
+	char match[80];
+	const char *headers[] = { "Accept: application/json", NULL, NULL }; /* of events not the stream */
 	struct http_request request = { .target = cli->server,
 		                        .method = method,
 		                        .path = path,
@@ -187,6 +195,9 @@ static int exchange(struct cli *cli, const char *method, const char *path, const
 	json_t *got = NULL;
 	int status = CLI_UNREACHABLE;
 
+	snprintf(match, sizeof(match), "If-Match: %s", cli->etag);
+	if (is_conditional(cli, method))
+		headers[1] = match;
 	if (cli->verbose)
 		print_curl(cli, method, path, body);
 	if (http_request_json(client, &request, body, &reply, &got)) {
@@ -200,6 +211,8 @@ static int exchange(struct cli *cli, const char *method, const char *path, const
 		*answer = status == CLI_DONE ? json_incref(got) : NULL;
 	if (next)
 		*next = next_of(reply.link);
+	if (strcmp(method, "GET") == 0)
+		snprintf(cli->etag, sizeof(cli->etag), "%s", reply.etag ? reply.etag : "");
 	json_decref(got);
 	http_reply_free(&reply);
 	http_client_free(client);

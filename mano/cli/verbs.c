@@ -91,10 +91,15 @@ const struct cli_verb cli_verbs[] = {
 	  "sluice chain remove edge/all fw\ttake it out\n"
 	  "sluice chain reorder edge/all lan nat fw wan\tthe same members in another order\n",
 	  command_chain, false },
-	{ "config", "config get|set|diff SERVICE/VNF [PATH VALUE | -f FILE]", "one function's configuration",
-	  "file " REVISES,
+	{ "config", "config get|set|unset|diff SERVICE/VNF [PATH [VALUE] | -f FILE]",
+	  "one function's configuration", "file " REVISES,
 	  "sluice config get edge/fw\tas it runs\n"
-	  "sluice config set edge/fw 'rules[ping].action' drop\tone value\n"
+	  "sluice config get edge/fw 'rules[ping].action'\tone value of it\n"
+	  "sluice config set edge/fw 'rules[ping].action' drop\tanother\n"
+	  "sluice config set edge/fw 'rules[ssh]' '{\"protocol\": \"tcp\", \"destinationPorts\": 22, "
+	  "\"action\": "
+	  "\"accept\"}'\tone rule more, the last\n"
+	  "sluice config unset edge/fw 'rules[ssh]'\tand away with it\n"
 	  "sluice config diff edge/fw -f fw.cfg\twhat a file would change\n",
 	  command_config, false },
 	{ "upgrade", "upgrade SERVICE[/VNF] [--build PATH | --libexec DIR]",

@@ -153,6 +153,24 @@ class Cli(ServiceCase):
         for words in (("rules", ), ("counters", ), ("rules", "edge"), ("gadgets", ), ("rulez", "edge/fw")):
             self.expect(2, "get", *words)
 
+    def test_config(self):
+        self.expect(0, "apply", "-f", self.good)
+        self.assertEqual(self.expect(0, "config", "get", "edge/fw", "rules[ping].action").stdout, "accept\n")
+        self.assertEqual(self.data("config", "get", "edge/fw", "rules[ping].action"), "accept")
+        self.assertEqual(self.expect(0, "config", "get", "edge/nat", "pools[public].addresses", "-o", "yaml").stdout, "- \"198.51.100.10\"\n")
+        self.assertIn("sluice explain", self.expect(3, "config", "get", "edge/fw", "rules[mail]").stderr)
+        self.expect(0, "config", "unset", "edge/fw", "rules[ping]")
+        self.assertEqual(self.lab.ping(self.lab.SERVER4, count=1), 0)
+        shown = self.expect(0, "config", "set", "edge/fw", "rules[again]", '{"protocol": "icmp", "action": "accept"}', "-v").stderr
+        self.assertRegex(shown, r"-H 'If-Match: \"\d+\"'", "nobody's change is lost")
+        self.assertEqual(self.data("config", "get", "edge/fw", "rules")[-1]["name"], "again")
+        self.expect(0, "chain", "remove", "edge/all", "nat")
+        self.expect(0, "config", "unset", "edge/fw", "rules[rest]")
+        until("the last rule lets it through", lambda: self.lab.ping(self.lab.SERVER4, count=1))
+        self.expect(3, "config", "unset", "edge/fw", "rules[rest]")
+        self.expect(7, "config", "set", "edge/fw", "gadgets.colour", "red")
+        self.assertIn("rules[0].action", self.expect(7, "config", "set", "edge/fw", "rules[web].action", "dorp").stderr)
+
     def test_logs(self):
         self.expect(0, "apply", "-f", self.good)
         whole = self.expect(0, "logs", "edge").stdout
