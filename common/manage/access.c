@@ -27,6 +27,7 @@ struct access {
 	struct file_stamp stamps[FILES];
 	time_t looked;
 	char *certificate, *key; /* PEM, which fit together; NULL: none yet */
+	bool unfit;              /* what was read last did not fit together: it is read again until it does */
 	struct trust *trust;
 	struct tokens *tokens;
 };
@@ -65,8 +66,10 @@ static void load_server(struct access *access)
 	size_t length;
 	char *certificate = read_text(access->path[SERVER_CERTIFICATE], &length),
 	     *key = read_text(access->path[SERVER_KEY], &length);
-	if (!certificate || !key || !pair_fits(certificate, key)) {
-		if (access->certificate)
+	bool told = access->unfit;
+	access->unfit = !certificate || !key || !pair_fits(certificate, key);
+	if (access->unfit) {
+		if (access->certificate && !told)
 			log_error("certificate-refused", "file=%s text=%s", access->path[SERVER_CERTIFICATE],
 			          "it and its key do not fit together; the former one stays");
 		free(certificate);
@@ -104,7 +107,7 @@ static void look_again(struct access *access, time_t now)
 	access->looked = now;
 	for (unsigned i = 0; i < FILES; i++)
 		changed[i] = file_stamp_changed(&access->stamps[i], access->path[i]);
-	if (changed[SERVER_CERTIFICATE] || changed[SERVER_KEY])
+	if (changed[SERVER_CERTIFICATE] || changed[SERVER_KEY] || access->unfit)
 		load_server(access);
 	if (changed[CLIENTS_CA] || changed[CA])
 		load_trust(access);

@@ -104,13 +104,18 @@ static bool issue(const char *authority, const char *folder, const char *name, c
 	return done;
 }
 
-bool credentials_issue(const struct manager *manager, const char *folder, const char *name,
-                       const char *document, struct errors *errors)
+bool credentials_issue(struct manager *manager, const char *folder, const char *name, const char *document,
+                       struct errors *errors)
 {
 	char *listen = listen_of(document),
 	     *authority = text_format("%s/access", manager->options.state_folder);
-	bool done = !listen || issue(authority, folder, name, listen, errors);
+	bool done = true;
 
+	if (listen) {
+		pthread_mutex_lock(&manager->credentials);
+		done = issue(authority, folder, name, listen, errors);
+		pthread_mutex_unlock(&manager->credentials);
+	}
 	free(authority);
 	free(listen);
 	return done;

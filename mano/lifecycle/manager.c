@@ -157,6 +157,7 @@ static void make_locks(struct manager *manager)
 {
 	pthread_condattr_t clock;
 
+	pthread_mutex_init(&manager->credentials, NULL);
 	pthread_mutex_init(&manager->change, NULL);
 	pthread_mutex_init(&manager->lock, NULL);
 	pthread_condattr_init(&clock);
@@ -269,6 +270,7 @@ void manager_free(struct manager *manager)
 	pthread_cond_destroy(&manager->settled);
 	pthread_mutex_destroy(&manager->lock);
 	pthread_mutex_destroy(&manager->change);
+	pthread_mutex_destroy(&manager->credentials);
 	free(manager);
 }
 

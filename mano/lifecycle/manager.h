@@ -60,6 +60,7 @@ struct manager {
 	uint64_t life; /* a number that grows with each life */
 	char boot[40]; /* of this start of the machine: /proc/sys/kernel/random/boot_id */
 
+	pthread_mutex_t credentials; /* held while certificates of processes are looked after; innermost */
 	pthread_mutex_t change;
 	pthread_mutex_t lock;
 	pthread_cond_t settled;    /* a unit has settled, an operation has ended */

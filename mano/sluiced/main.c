@@ -271,7 +271,8 @@ static bool wait_for_end(const struct command *c, struct api *api, const sigset_
 	while ((number = sigtimedwait(signals, NULL, &hour)) < 0 || number == SIGHUP) {
 		if (number == SIGHUP)
 			log_open(&c->log);
-		api_renew(api);
+		if (number == SIGHUP || errno == EAGAIN) /* EINTR is neither */
+			api_renew(api);
 	}
 	log_info("stopping", "signal=%d", number);
 	return number == SIGUSR1;
