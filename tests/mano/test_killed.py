@@ -34,8 +34,15 @@ class Killed(mano.Case):
     def operation(self, number):
         """What to send, and what is there if it is carried out."""
         wanted = dict(self.believed)
-        kind = self.random.choice(("apply", "apply", "apply", "delete", "restart", "heal", "bad"))
+        kind = self.random.choice(("apply", "apply", "apply", "delete", "restart", "heal", "bad", "config", "rollback"))
         name = self.random.choice(NAMES)
+        if kind == "config" and name in self.believed:
+            config = {"number": number}
+            wanted[name] = {**wanted[name], "vnfs": [{**wanted[name]["vnfs"][0], "config": config}]}
+            return ("PUT", f"/v1/services/{name}/vnfs/fw/config", config), wanted
+        if kind == "rollback" and name in self.believed and self.before(name):
+            wanted[name] = self.before(name)
+            return ("POST", f"/v1/services/{name}:rollback", {}), wanted
         if kind in ("restart", "heal", "delete") and name in self.believed:
             if kind != "delete":
                 return ("POST", f"/v1/services/{name}:{kind}", None), wanted
@@ -47,6 +54,13 @@ class Killed(mano.Case):
             services[-1]["vnfs"][0]["config"].update(crash=True, refuse=True)  # neither started with it nor given it
         wanted.update({one["name"]: one for one in services})
         return ("POST", "/v1/apply", {"resources": {"services": services}}), wanted
+
+    def before(self, name):
+        """What a rollback brings back; None: there is nothing."""
+        current = self.s.get(f"/v1/services/{name}").json["revision"]
+        former = [one["revision"] for one in self.s.get(f"/v1/services/{name}/revisions").json
+                  if one["revision"] < current and one["state"] != "undone"]
+        return self.s.get(f"/v1/services/{name}/revisions/{former[-1]}").json["descriptor"] if former else None
 
     def send(self, call):
         """The operation's id, or None if sluiced died before it answered."""

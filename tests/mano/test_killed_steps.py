@@ -178,6 +178,9 @@ class Steps(mano.Case):
         ops = self.settle(first_op, said)
         now, started = self.there(), self.started()[first_start:]
         said = f"{said}; operations {[(op['id'], op['kind'], op['state']) for op in ops]}; started {started}"
+        if kind == "undo":  # one that had not begun anything when it was killed is followed by another
+            self.assertEqual([op["state"] for op in ops[:-1]], ["ROLLED_BACK"] * (len(ops) - 1), said)
+            ops = ops[-1:]
         self.assertLessEqual(len(ops), 1, said)
         done = bool(ops) and ops[0]["state"] == "COMPLETED"
         self.assertEqual(now, wanted if done else before, said)
