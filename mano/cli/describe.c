@@ -159,9 +159,8 @@ static json_t *sessions_of(struct cli *cli, const char *service)
 
 static int describe_service(struct cli *cli, const char *service, json_t *out)
 {
-	static const char *const members[] = {
-		"name", "state", "revision", "placement", "operation", "chains"
-	};
+	static const char *const members[] = { "name",      "state",     "revision", "unconfirmed",
+		                               "placement", "operation", "chains" };
 	char path[256];
 	json_t *found;
 	int status;

@@ -20,14 +20,16 @@ static bool subject(struct cli *cli, char *service, size_t size, const char **vn
 /* A row with all columns, so that the table's first row has them, too. */
 static json_t *row_of(const json_t *revision)
 {
-	json_t *comment = json_object_get(revision, "comment");
+	static const char *const columns[] = { "revision", "state",     "time",   "author",
+		                               "kind",     "operation", "comment" };
+	json_t *row = json_object();
 
-	return json_pack("{s:O,s:O,s:O,s:O,s:O,s:O,s:O}", "revision", json_object_get(revision, "revision"),
-	                 "state", json_object_get(revision, "state"), "time",
-	                 json_object_get(revision, "time"), "author", json_object_get(revision, "author"),
-	                 "kind", json_object_get(revision, "kind"), "operation",
-	                 json_object_get(revision, "operation"), "comment",
-	                 comment ? comment : json_object_get(revision, "kind"));
+	for (size_t i = 0; i < sizeof(columns) / sizeof(*columns); i++) {
+		json_t *value = json_object_get(revision, columns[i]);
+
+		json_object_set_new(row, columns[i], value ? json_incref(value) : json_string(""));
+	}
+	return row;
 }
 
 static void print_history(const struct cli *cli, const json_t *list)
