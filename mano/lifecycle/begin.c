@@ -214,12 +214,49 @@ static struct operation *waiting(struct manager *manager, uint64_t id, struct er
 	return NULL;
 }
 
+/* The processes that a restart is about: whoever carries it on knows by them which have been replaced already. */
+static json_t *subjects(struct manager *manager, const char *name, const char *vnf)
+{
+	json_t *processes = json_object();
+
+	pthread_mutex_lock(&manager->lock);
+	struct service *service = manager_service(manager, name);
+	struct unit *home = vnf ? service_home(service, vnf) : NULL;
+	for (size_t i = 0; service && i < service->units_count; i++) {
+		const struct unit *unit = service->units[i];
+
+		if (!vnf || unit == home)
+			json_object_set_new(
+			        processes, unit->name,
+			        json_pack("[i,I]", (int)unit->child.pid, (json_int_t)unit->child.start_time));
+	}
+	pthread_mutex_unlock(&manager->lock);
+	return json_pack("{s:o}", "processes", processes);
+}
+
+/* Notes the processes that a restart is about. */
+static bool note_subjects(struct manager *manager, uint64_t id, const char *service, const char *vnf,
+                          struct errors *errors)
+{
+	json_t *details = subjects(manager, service, vnf);
+	bool noted = store_op_note(manager->store, id, details, errors);
+
+	json_decref(details);
+	return noted;
+}
+
 bool operation_retry(struct manager *manager, uint64_t id, struct errors *errors)
 {
 	struct operation *op = waiting(manager, id, errors);
 
 	if (!op)
 		return false;
+	bool restarts = strcmp(op->kind, "heal") == 0 || strcmp(op->kind, "restart") == 0;
+	if (restarts && !note_subjects(manager, id, json_string_value(json_array_get(op->services, 0)),
+	                               op->vnf, errors)) {
+		operation_free(op);
+		return false;
+	}
 	operation_put(op, OP_PROCESSING, 0, "tried again", NULL);
 	return operation_start(op, errors);
 }
@@ -265,26 +302,6 @@ static bool is_busy(struct manager *manager, const char *name, struct errors *er
 	return under_way != 0;
 }
 
-/* The processes that a restart is about: whoever carries it on knows by them which have been replaced already. */
-static json_t *subjects(struct manager *manager, const char *name, const char *vnf)
-{
-	json_t *processes = json_object();
-
-	pthread_mutex_lock(&manager->lock);
-	struct service *service = manager_service(manager, name);
-	struct unit *home = vnf ? service_home(service, vnf) : NULL;
-	for (size_t i = 0; service && i < service->units_count; i++) {
-		const struct unit *unit = service->units[i];
-
-		if (!vnf || unit == home)
-			json_object_set_new(
-			        processes, unit->name,
-			        json_pack("[i,I]", (int)unit->child.pid, (json_int_t)unit->child.start_time));
-	}
-	pthread_mutex_unlock(&manager->lock);
-	return json_pack("{s:o}", "processes", processes);
-}
-
 uint64_t manager_restart(struct manager *manager, const char *service, const char *vnf, bool heal,
                          const char *author, struct errors *errors)
 {
@@ -301,10 +318,7 @@ uint64_t manager_restart(struct manager *manager, const char *service, const cha
 		json_decref(names);
 		return 0;
 	}
-	json_t *details = subjects(manager, service, vnf);
-	bool noted = store_op_note(manager->store, id, details, errors);
-	json_decref(details);
-	if (!noted) {
+	if (!note_subjects(manager, id, service, vnf, errors)) {
 		json_decref(names);
 		return 0;
 	}

@@ -377,7 +377,7 @@ static void *run(void *argument)
 	struct manager *manager = op->manager;
 
 	say(op, "op-started", op->back ? "rolling back" : "under way");
-	if (strcmp(op->kind, "heal") == 0 || strcmp(op->kind, "restart") == 0)
+	if (!op->back && (strcmp(op->kind, "heal") == 0 || strcmp(op->kind, "restart") == 0))
 		run_restart(op);
 	else
 		run_apply(op);

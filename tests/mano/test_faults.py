@@ -109,6 +109,26 @@ class Faults(mano.Case):
         reply = self.s.call("POST", f"/v1/ops/{op['id']}:fail")
         self.assertErrors(reply, 409, (None, "conflict"))
 
+    def test_killed_in_tasks_of_a_failed_restart(self):
+        """Rolled back it is, and tried again it is, also by the next life."""
+        self.s.must_apply(told())
+        self.impatient()
+        program = os.path.join(self.s.bin, "sluice-chain")
+        for task, ends in (("rollback", "ROLLED_BACK"), ("retry", "COMPLETED")):
+            for delay in (0, 0.01, 0.1):
+                wait_for(lambda: self.s.shown()["state"] == "ready")
+                os.unlink(program)
+                op = self.assertStatus(self.s.call("POST", "/v1/services/edge:restart?wait=60"), 200)
+                self.assertEqual(op["state"], "FAILED_TEMP")
+                os.symlink(os.path.join(mano.HERE, "double.py"), program)
+                self.assertStatus(self.s.call("POST", f"/v1/ops/{op['id']}:{task}"), 202)
+                time.sleep(delay)
+                self.s.kill()
+                self.s.start()
+                op = self.assertStatus(self.s.get(f"/v1/ops/{op['id']}?wait=60"), 200)
+                self.assertEqual(op["state"], ends, self.s.log())
+                wait_for(lambda: list(self.s.pids().values()) == ["edge"], what="one process")
+
     def test_killed_in_the_middle_of_an_apply(self):
         """kill -9 at many moments: the operation ends one way, nothing is doubled, nothing is lost."""
         for i, delay in enumerate((0, 0.05, 0.1, 0.2, 0.3, 0.5)):
