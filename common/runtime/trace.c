@@ -7,10 +7,12 @@
 #include "flow/session.h"
 #include "runtime/worker.h"
 
-/* Source address of a marked frame on a link: locally administered, two letters, the trace's token, the packet's number. */
+/* The mark of a frame on a link: locally administered, two letters, the trace's token, the packet's number. It is the frame's source address, which means nothing
+ * there; or in a transparent service, whose frames keep their addresses, what stands behind its packet, and is taken off by who receives it while
+ * the trace goes on. */
 static const uint8_t mark_prefix[3] = { 0x0e, 'S', 'L' };
 
-enum { SERIAL_BITS = 11, SERIAL_MAX = (1 << SERIAL_BITS) - 1, MAC_SOURCE = 6 };
+enum { SERIAL_BITS = 11, SERIAL_MAX = (1 << SERIAL_BITS) - 1, MAC_SOURCE = 6, MARK = 6 };
 
 static uint64_t wall(void)
 {
@@ -174,24 +176,48 @@ static void mark_new(struct worker *w, struct rte_mbuf *m)
 	mark(w, m, (uint16_t)(w->id << SERIAL_BITS | (w->trace->next++ & SERIAL_MAX)));
 }
 
-/* Whether frames at this port may carry numbers: it is a link, to a process behind a hop or from the one before it. Not in a transparent service, whose frames
- * keep their addresses. */
+/* Whether frames at this port may carry numbers: it is a link, to a process behind a hop or from the one before it. */
 static bool carries(const struct worker *w, uint16_t port)
 {
-	if (w->snapshot->edge_mode == EDGE_TRANSPARENT)
-		return false;
 	return w->snapshot->ports[port].role == PORT_LINK ||
 	       (w->trace->follow && w->snapshot->edge_mode == EDGE_LINK);
 }
 
-/* The number that a frame carries; 0: none. */
-static uint16_t carried(const struct worker *w, struct rte_mbuf *m)
+/* The number that a mark says; 0: it is none of this trace. */
+static uint16_t number_in(const struct worker *w, const uint8_t *at)
 {
-	const uint8_t *source = rte_pktmbuf_mtod(m, const uint8_t *) + MAC_SOURCE;
-
-	if (memcmp(source, mark_prefix, sizeof(mark_prefix)) != 0 || source[3] != w->trace->token)
+	if (memcmp(at, mark_prefix, sizeof(mark_prefix)) != 0 || at[3] != w->trace->token)
 		return 0;
-	return (uint16_t)(source[4] << 8 | source[5]);
+	return (uint16_t)(at[4] << 8 | at[5]);
+}
+
+/* Behind the packet, never within it. */
+static uint16_t number_behind(const struct worker *w, struct rte_mbuf *m)
+{
+	uint16_t number;
+
+	if (m->nb_segs != 1 || m->data_len < pkt_of(m)->end + MARK)
+		return 0;
+	number = number_in(w, rte_pktmbuf_mtod_offset(m, const uint8_t *, m->data_len - MARK));
+	if (number)
+		rte_pktmbuf_trim(m, MARK);
+	return number;
+}
+
+/* The number that a frame carries; 0: none. */
+static uint16_t carried(struct worker *w, struct rte_mbuf *m, enum pkt_malformed kind)
+{
+	bool transparent = w->snapshot->edge_mode == EDGE_TRANSPARENT,
+	     either = w->snapshot->edge_mode == EDGE_LINK;
+	uint16_t number = 0;
+
+	if ((transparent || either) && kind == PKT_OK)
+		number = number_behind(w, m);
+	if (number)
+		atomic_store_explicit(w->trace->behind, true, memory_order_relaxed);
+	else if (!transparent)
+		number = number_in(w, rte_pktmbuf_mtod_offset(m, const uint8_t *, MAC_SOURCE));
+	return number;
 }
 
 /* Of a packet that the parser refused nothing is known but its port: it is meant where nothing else is asked. */
@@ -212,7 +238,7 @@ void trace_received(struct worker *w, uint16_t port, struct rte_mbuf **m, const 
 	bool link = carries(w, port);
 
 	for (unsigned i = 0; i < n; i++) {
-		uint16_t number = link ? carried(w, m[i]) : 0;
+		uint16_t number = link ? carried(w, m[i], kinds[i]) : 0;
 
 		pkt_of(m[i])->in_port = port;
 		if (kinds[i] != PKT_OK) /* its headers mean nothing */
@@ -299,12 +325,17 @@ void trace_hop(struct worker *w, const struct position *p, const struct batch *b
 
 static void write_mark(const struct worker *w, struct rte_mbuf *m)
 {
-	uint8_t *source = rte_pktmbuf_mtod(m, uint8_t *) + MAC_SOURCE;
+	bool behind = w->snapshot->edge_mode == EDGE_TRANSPARENT ||
+	              atomic_load_explicit(w->trace->behind, memory_order_relaxed);
+	uint8_t *at = behind ? (uint8_t *)rte_pktmbuf_append(m, MARK)
+	                     : rte_pktmbuf_mtod_offset(m, uint8_t *, MAC_SOURCE);
 
-	memcpy(source, mark_prefix, sizeof(mark_prefix));
-	source[3] = w->trace->token;
-	source[4] = (uint8_t)(pkt_of(m)->trace >> 8);
-	source[5] = (uint8_t)pkt_of(m)->trace;
+	if (!at) /* no room behind it: it goes on without */
+		return;
+	memcpy(at, mark_prefix, sizeof(mark_prefix));
+	at[3] = w->trace->token;
+	at[4] = (uint8_t)(pkt_of(m)->trace >> 8);
+	at[5] = (uint8_t)pkt_of(m)->trace;
 }
 
 void trace_sent(struct worker *w, uint16_t port, struct rte_mbuf **m, unsigned n)

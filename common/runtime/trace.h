@@ -83,6 +83,8 @@ struct trace_buffer {
 	struct sift sift;
 	uint8_t token; /* of this trace, on links */
 	bool follow;   /* numbers come and go by the outside ports, too: this is the process behind a hop */
+	/* Of all workers: numbers stand behind the packets of frames, not in their addresses. The process behind a hop learns which by what comes. */
+	_Atomic bool *behind;
 	uint32_t left; /* packets that may still be marked */
 	uint16_t next; /* number of the next */
 	_Atomic uint32_t marked;

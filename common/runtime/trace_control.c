@@ -12,7 +12,8 @@ struct trace {
 	struct sift sift;
 	uint8_t token;
 	bool running;
-	uint64_t until; /* ns, CLOCK_MONOTONIC */
+	uint64_t until;      /* ns, CLOCK_MONOTONIC */
+	_Atomic bool behind; /* see struct trace_buffer */
 	struct trace_buffer *buffers[ENGINE_WORKERS_MAX];
 };
 
@@ -52,7 +53,7 @@ static void trace_free(struct trace *trace)
 	free(trace);
 }
 
-static struct trace_buffer *buffer_new(const struct trace_options *o, const struct trace *trace)
+static struct trace_buffer *buffer_new(const struct trace_options *o, struct trace *trace)
 {
 	uint32_t size = o->packets * TRACE_STEPS;
 	struct trace_buffer *b = calloc(1, sizeof(*b) + size * sizeof(b->records[0]));
@@ -61,6 +62,7 @@ static struct trace_buffer *buffer_new(const struct trace_options *o, const stru
 		return NULL;
 	b->sift = trace->sift;
 	b->token = trace->token;
+	b->behind = &trace->behind;
 	b->follow = o->follow;
 	b->left = o->follow ? 0 : o->packets;
 	b->next = 1;

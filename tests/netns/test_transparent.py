@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The transparent edge: two hosts of one subnet with a firewall in the wire between them; frames come out as they went in."""
 import copy
+import json
 import os
+import subprocess
 import unittest
 
 from scapy.all import (ARP, GRE, ICMP, IP, TCP, UDP, Dot1AD, Dot1Q, Ether, ICMPv6EchoRequest, ICMPv6ND_NS, IPOption_Router_Alert, IPv6, IPv6ExtHdrDestOpt, Raw, fragment, fragment6,
@@ -43,6 +45,8 @@ def hosts_talk(case, lab):
 class Hosts(unittest.TestCase):
     """Real hosts."""
 
+    socket = None
+
     def setUp(self):
         self.lab = Bump(hosts=True)
         self.addCleanup(self.lab.close)
@@ -69,16 +73,20 @@ class Hosts(unittest.TestCase):
         ports = {p["name"]: p for p in rest(sock, "GET", "/v1/state/ports").json()}
         self.assertEqual((ports["lan"]["pair"], ports["wan"]["pair"]), ("wan", "lan"))
 
-    def service(self, placement, workers):
-        """The same firewall as a service of sluiced."""
+    def start_sluiced(self):
         libexec, folder = os.path.join(self.lab.folder, "bin"), os.path.join(self.lab.folder, "s")
         os.makedirs(libexec)
         for name in ("sluice-chain", "sluice-firewall", "sluice-nat"):
             os.symlink(program(name), os.path.join(libexec, name))
-        self.lab.process([os.path.join(os.environ["SLUICE_BUILD"], "mano", "sluiced", "sluiced"), "--run-dir", folder, "--state-dir", self.lab.folder + "/state", "--libexec", libexec])
+        self.lab.process([program("sluiced"), "--run-dir", folder, "--state-dir", self.lab.folder + "/state", "--libexec", libexec])
         self.socket = os.path.join(folder, "sluiced.sock")
         until("sluiced serves", lambda: os.path.exists(self.socket))
         self.addCleanup(lambda: rest(self.socket, "DELETE", "/v1/services/edge?wait=30", timeout=60))
+
+    def service(self, placement, workers):
+        """The same firewall as a service of sluiced."""
+        if not self.socket:
+            self.start_sluiced()
         rule = {"from": "inside", "to": "outside"}
         rules = [{"name": "web", **rule, "protocol": "tcp", "destinationPorts": 8000, "action": "accept"}, {"name": "ping", **rule, "protocol": "icmp", "icmpType": 8, "action": "accept"},
                  {"name": "ping6", **rule, "protocol": "icmpv6", "icmpType": 128, "action": "accept"}, {"name": "rest", **rule, "action": "reject"}]
@@ -110,6 +118,29 @@ class Hosts(unittest.TestCase):
         self.service("process", 2)
         hosts_talk(self, self.lab)
         self.balanced()
+
+    def test_trace_over_a_hop(self):
+        """A trace tells the walk across the hop, and what it marks comes out as it went in."""
+        wire = Wire(self.lab.server)
+        self.addCleanup(wire.close)
+        for workers in (1, 2):
+            self.service("process", workers)
+            until("it forwards", lambda: self.lab.ping(S4, count=1) == 1, 30)
+            wire.forget()
+            command = [program("sluice"), "--server", "unix:" + self.socket, "-o", "json", "trace", "edge/all", "icmp", "from", C4, "--packets", "2", "--seconds", "20"]
+            child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            self.assertIn("tracing", child.stderr.readline())
+            while child.poll() is None:
+                self.lab.ping(S4)
+            out, err = child.communicate()
+            self.assertEqual(child.returncode, 0, err)
+            there, back = json.loads(out)
+            for walk, ends in ((there, ("lan", "wan")), (back, ("wan", "lan"))):
+                self.assertEqual([s["process"] for s in walk["steps"] if s["step"] == "received"], ["edge", "fw", "edge"])
+                self.assertEqual((walk["steps"][0]["name"], walk["steps"][-1]["name"]), ends)
+            requests = wire.receive(lambda f: f[12:14] == b"\x08\x00" and f[23] == 1, count=3)
+            self.assertEqual({(Ether(f).src, Ether(f).dst, len(f)) for f in requests}, {(CMAC, SMAC, 98)}, "MACs and lengths are those of the sender")
+            self.assertEqual(rest(self.socket, "DELETE", "/v1/services/edge?wait=30", timeout=60).status, 200)
 
     def test_nat_is_refused(self):
         self.service("fused", 1)
