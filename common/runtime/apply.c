@@ -278,6 +278,7 @@ static void free_nf(struct engine *engine, unsigned id)
 {
 	struct nf *nf = engine->nfs[id];
 
+	capture_forget_function(engine, id);
 	engine->nfs[id] = NULL;
 	give_slot_back(engine, nf);
 	if (nf->klass->stop)
@@ -392,6 +393,8 @@ static void clear_port(struct engine *engine, unsigned number)
 {
 	struct engine_port *slot = &engine->ports[number];
 
+	capture_forget_port(engine, number);
+	trace_forget_port(engine, number);
 	if (slot->port)
 		port_close(slot->port);
 	memset(slot, 0, sizeof(*slot));

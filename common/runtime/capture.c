@@ -219,6 +219,41 @@ void capture_clear(struct engine *engine)
 	pthread_mutex_unlock(&engine->look_lock);
 }
 
+static void forget_port(struct worker *w, void *number)
+{
+	unsigned port = *(unsigned *)number;
+
+	if (!w->capture)
+		return;
+	w->capture->port_gate[port] = CAPTURE_NO_GATE;
+	sift_forget_port(&w->capture->sift, port);
+}
+
+static void forget_function(struct worker *w, void *id)
+{
+	if (w->capture)
+		w->capture->nf_gate[0][*(unsigned *)id] = w->capture->nf_gate[1][*(unsigned *)id] =
+		        CAPTURE_NO_GATE;
+}
+
+static void forget(struct engine *engine, engine_call_fn *fn, unsigned number)
+{
+	pthread_mutex_lock(&engine->look_lock);
+	for (unsigned i = 0; engine->capture && i < engine->sizes.workers; i++)
+		engine_call(engine, i, fn, &number);
+	pthread_mutex_unlock(&engine->look_lock);
+}
+
+void capture_forget_port(struct engine *engine, unsigned number)
+{
+	forget(engine, forget_port, number);
+}
+
+void capture_forget_function(struct engine *engine, unsigned id)
+{
+	forget(engine, forget_function, id);
+}
+
 void capture_poll(struct engine *engine)
 {
 	struct capture *c;

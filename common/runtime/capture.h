@@ -70,6 +70,9 @@ bool capture_start(struct engine *engine, const struct capture_options *options,
 void capture_clear(struct engine *engine);
 /* Ends one whose time is over, wakes the stream. Main thread, a few times a second. */
 void capture_poll(struct engine *engine);
+/* A port or function is gone: what comes to have its number is not captured in its name. Under engine->lock. */
+void capture_forget_port(struct engine *engine, unsigned number);
+void capture_forget_function(struct engine *engine, unsigned id);
 /* {running, gates[], packets, lost}; NULL: none. New reference. */
 json_t *capture_show(struct engine *engine);
 /* Makes the reply the stream; one at a time. */

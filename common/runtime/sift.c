@@ -49,6 +49,12 @@ void sift_free(struct sift *sift)
 	nfp_free(&sift->rules);
 }
 
+void sift_forget_port(struct sift *sift, unsigned number)
+{
+	if (sift->port == number)
+		sift->port = SIFT_NO_PORT;
+}
+
 bool sift_tuple(const struct sift *sift, struct rte_mbuf *m, const struct tuple *t)
 {
 	return nfp_match(&sift->rules, m, t, 0) || (!sift->one_way && nfp_match(&sift->rules, m, t, 1));

@@ -136,6 +136,8 @@ void trace_stop(struct engine *engine);
 void trace_clear(struct engine *engine);
 /* Ends a trace whose time is over. Main thread, a few times a second. */
 void trace_poll(struct engine *engine);
+/* A port is gone: its number means nothing to a running trace any more. Under engine->lock. */
+void trace_forget_port(struct engine *engine, unsigned number);
 /* {running, token, marked, lost, steps[]}; NULL: there is none. New reference. */
 json_t *trace_show(struct engine *engine);
 

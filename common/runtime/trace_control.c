@@ -144,6 +144,20 @@ void trace_clear(struct engine *engine)
 	pthread_mutex_unlock(lock_of(engine));
 }
 
+static void forget_port(struct worker *w, void *number)
+{
+	if (w->trace)
+		sift_forget_port(&w->trace->sift, *(unsigned *)number);
+}
+
+void trace_forget_port(struct engine *engine, unsigned number)
+{
+	pthread_mutex_lock(lock_of(engine));
+	for (unsigned i = 0; engine->trace && engine->trace->running && i < engine->sizes.workers; i++)
+		engine_call(engine, i, forget_port, &number);
+	pthread_mutex_unlock(lock_of(engine));
+}
+
 void trace_poll(struct engine *engine)
 {
 	pthread_mutex_lock(lock_of(engine));

@@ -70,6 +70,34 @@ class Process(unittest.TestCase):
                          [("192.0.2.10", "198.51.100.254"), ("198.51.100.10", "198.51.100.254"),
                           ("198.51.100.254", "198.51.100.10"), ("198.51.100.254", "192.0.2.10")])
 
+    def test_a_number_that_becomes_another_s(self):
+        """What takes the place of a function or port that is gone is not captured in its name."""
+        lab = Line()
+        self.addCleanup(lab.close)
+        document = lab.document([{"name": "a", "kind": "count"}, {"name": "b", "kind": "count"}])
+        engine = lab.engine("other", document).ready()
+        until("traffic flows", lambda: lab.ping(lab.SERVER4, count=1))
+        self.assertEqual(engine.rest("POST", "/v1/capture", {"at": ["b", "lan"], "seconds": 30}).status, 201)
+        reader = subprocess.Popen(["curl", "-s", "-S", "--unix-socket", engine.socket, "http://x/v1/capture/packets"], stdout=subprocess.PIPE)
+        self.addCleanup(reader.kill)
+
+        def put(functions, ports):
+            changed = {**document, "functions": [{"name": n, "kind": "count"} for n in functions], "edge": {"ports": ports},
+                       "paths": [{"name": "all", "path": [ports[0]["name"], *functions, "wan"]}]}
+            reply = engine.rest("PUT", "/v1/config", changed)
+            self.assertEqual(reply.status, 200, reply.body)
+
+        lan, wan = document["edge"]["ports"]
+        lab.ping(lab.SERVER4, count=2)
+        put(["a"], [lan, wan])
+        put(["a"], [{**lan, "name": "spare", "device": "null:", "addresses": []}, wan])
+        put(["a", "c"], [{**lan, "name": "inside"}, wan])
+        until("traffic flows again", lambda: lab.ping(lab.SERVER4, count=1))
+        self.assertEqual(lab.ping(lab.SERVER4, count=20), 20)
+        self.assertEqual(engine.rest("DELETE", "/v1/capture").status, 204)
+        data = reader.communicate(timeout=60)[0]
+        self.assertLessEqual(len([x for x in tcpdump(data) if "echo" in x]), 2 * (4 + 2) + 2)
+
     def test_filter_and_snap(self):
         def traffic():
             self.lab.ping(self.lab.SERVER4, count=2, size=1000)
