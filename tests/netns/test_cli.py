@@ -140,7 +140,7 @@ class Cli(ServiceCase):
     def test_get(self):
         self.expect(0, "apply", "-f", self.good)
         self.assertEqual([(v["service"], v["name"]) for v in self.data("get", "vnfs")], [("edge", "fw"), ("edge", "nat")], "of all services")
-        self.assertEqual(self.data("get", "ports", "edge"), [{k: v for k, v in p.items() if k != "service"} for p in self.data("get", "ports")])
+        self.assertEqual([(p["service"], p["device"]) for p in self.data("get", "ports")], [("edge", p["device"]) for p in self.data("get", "ports", "edge")])
         self.assertEqual(self.data("get", "vnfs", "edge", "--filter", "(eq,kind,nat)")[0]["name"], "nat")
         self.assertEqual(len(self.data("get", "routes", "edge", "--limit", "2")), 2)
         self.assertGreater(len(self.data("get", "routes", "edge")), 2)
