@@ -4,7 +4,7 @@
  * believed, and the file of tokens. All are read again when they have changed, looked at at most once a second, so
  * that renewal and revocation need no restart. A new pair that does not fit together is not taken, the old one stays.
  *
- * FOLDER: server.crt server.key, clients-ca.crt (PEM, any number of authorities; absent: ca.crt), tokens.json.
+ * FOLDER: server.crt server.key, clients-ca.crt (PEM: authorities, and lists of what they revoked; absent: ca.crt), tokens.json.
  * Any thread. Life cycle: access_open, rest_listen_tcp with it, rest_stop, access_close.
  */
 #ifndef SLUICE_MANAGE_ACCESS_H

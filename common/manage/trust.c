@@ -15,32 +15,37 @@ struct trust {
 	X509_STORE *store;
 };
 
-static unsigned add_authorities(X509_STORE *store, BIO *bio)
+/* Authorities, and lists of what they have revoked. */
+static unsigned add_all(X509_STORE *store, const STACK_OF(X509_INFO) * all)
 {
-	unsigned count = 0;
-	X509 *authority;
-	while ((authority = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
-		count += X509_STORE_add_cert(store, authority) == 1;
-		X509_free(authority);
+	unsigned authorities = 0;
+	for (int i = 0; i < sk_X509_INFO_num(all); i++) {
+		const X509_INFO *one = sk_X509_INFO_value(all, i);
+		if (one->x509)
+			authorities += X509_STORE_add_cert(store, one->x509) == 1;
+		if (one->crl && X509_STORE_add_crl(store, one->crl) == 1)
+			X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
 	}
-	ERR_clear_error(); /* the end of the text is one to the reader */
-	return count;
+	return authorities;
 }
 
 struct trust *trust_new(const char *pem, size_t length)
 {
 	struct trust *trust = calloc(1, sizeof *trust);
 	BIO *bio = BIO_new_mem_buf(pem, (int)length);
-	if (!trust || !bio || !(trust->store = X509_STORE_new()) || !add_authorities(trust->store, bio)) {
-		BIO_free(bio);
-		if (trust)
-			X509_STORE_free(trust->store);
-		free(trust);
-		return NULL;
-	}
+	STACK_OF(X509_INFO) *all = bio ? PEM_X509_INFO_read_bio(bio, NULL, NULL, NULL) : NULL;
+	bool good = trust && all && (trust->store = X509_STORE_new()) && add_all(trust->store, all);
+	sk_X509_INFO_pop_free(all, X509_INFO_free);
 	BIO_free(bio);
-	atomic_store(&trust->references, 1);
-	return trust;
+	ERR_clear_error();
+	if (good) {
+		atomic_store(&trust->references, 1);
+		return trust;
+	}
+	if (trust)
+		X509_STORE_free(trust->store);
+	free(trust);
+	return NULL;
 }
 
 struct trust *trust_hold(struct trust *trust)
@@ -65,6 +70,11 @@ static const char *reason(int error)
 		return "the client certificate has expired";
 	case X509_V_ERR_CERT_NOT_YET_VALID:
 		return "the client certificate is not valid yet";
+	case X509_V_ERR_CERT_REVOKED:
+		return "the client certificate was revoked";
+	case X509_V_ERR_UNABLE_TO_GET_CRL:
+	case X509_V_ERR_CRL_HAS_EXPIRED:
+		return "the list of revoked certificates of its authority is missing or too old";
 	case X509_V_ERR_INVALID_PURPOSE:
 		return "the certificate is not one of a client (extended key usage clientAuth)";
 	default:

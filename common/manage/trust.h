@@ -15,7 +15,8 @@
 
 struct trust;
 
-/* From PEM certificates of authorities; NULL: there is none in it. One reference. */
+/* From PEM certificates of authorities and, if there are any, their lists of revoked certificates: then each authority must
+ * have one that is not too old. NULL: there is no authority in it. One reference. */
 struct trust *trust_new(const char *pem, size_t length);
 struct trust *trust_hold(struct trust *trust);
 void trust_release(struct trust *trust);

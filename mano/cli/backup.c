@@ -23,7 +23,7 @@ static int status_of(unsigned status)
 /* One request whose bodies are no JSON; problems are told. */
 static int exchange(struct cli *cli, const struct http_request *request, struct http_reply *reply)
 {
-	struct http_client *client = http_client_new();
+	struct http_client *client = cli_client(cli);
 	int status;
 
 	if (!http_request(client, request, reply)) {

@@ -221,7 +221,7 @@ static int finish(struct bundle *b, int status, const char *file, time_t now)
 
 static int make(struct cli *cli, const char *file, time_t now)
 {
-	struct bundle b = { .cli = cli, .archive = archive_open(file, now), .client = http_client_new() };
+	struct bundle b = { .cli = cli, .archive = archive_open(file, now), .client = cli_client(cli) };
 	int status = CLI_FAILED;
 
 	if (b.archive) {

@@ -76,6 +76,15 @@ class Authority:
         return base + ".crt", base + ".key"
 
 
+    def revoke(self, into, name):
+        """The list of revoked certificates (PEM) with the one that sign() made."""
+        base = os.path.join(into, name)
+        words = ["-config", base + ".cnf", "-cert", os.path.join(self.folder, "ca.crt"), "-keyfile", os.path.join(self.folder, "ca.key"),
+                 "-md", "sha256"]
+        openssl("ca", "-revoke", base + ".crt", *words)
+        return openssl("ca", "-gencrl", "-crldays", "30", *words).stdout
+
+
 def listening(log):
     """Addresses that a log says are listened on."""
     return re.findall(r"event=listening address=(\S+)", log)

@@ -246,6 +246,18 @@ class Certificates(AccessCase):
         self.assertStatus(self.ask("GET", "/v1/whoami", cert=own), 200)
 
 
+    def test_revoked_ones(self):
+        ours = access.Authority(self.folder)
+        good, bad = (ours.sign(self.s.folder, name, f"/OU=viewer/CN={name}") for name in ("good", "bad"))
+        for pair in (good, bad):
+            self.assertStatus(self.ask("GET", "/v1/whoami", cert=pair), 200)
+        with open(os.path.join(self.folder, "clients-ca.crt"), "wb") as to, open(self.ca, "rb") as ca:
+            to.write(ca.read() + ours.revoke(self.s.folder, "bad"))
+        wait_for(lambda: self.ask("GET", "/v1/whoami", cert=bad).status == 401, what="the list is read")
+        self.assertIn("revoked", self.ask("GET", "/v1/whoami", cert=bad).json["detail"])
+        self.assertStatus(self.ask("GET", "/v1/whoami", cert=good), 200)
+
+
 class Audit(AccessCase):
     def lines(self, **query):
         return self.s.get("/v1/audit?" + "&".join(f"{name}={value}" for name, value in query.items())).json
@@ -488,6 +500,16 @@ class CommandLine(AccessCase):
         self.assertEqual(json.loads(done.stdout)["how"], "token", done.stderr)
         with open(os.path.join(self.s.folder, ".config", "sluice", "contexts.cfg")) as file:
             self.assertNotIn(self.admin, file.read())
+
+    def test_all_that_asks_shows_who_it_is(self):
+        """Streams, files and bundles have clients of their own."""
+        admin = self.far("--token", self.admin)
+        for words in (("get", "services"), ("describe", "node", self.s.get("/v1/nodes").json[0]["name"]), ("events", "--last", "5"),
+                      ("backup", "-w", os.path.join(self.s.folder, "kept")), ("version",),
+                      ("support-bundle", "-w", os.path.join(self.s.folder, "bundle.tar.gz"))):
+            said = self.sluice(0, *words, *admin)
+            self.assertNotIn("Unauthorized", said.stderr, words)
+            self.assertNotIn("expected a client certificate", said.stderr, words)
 
     def test_whom_it_does_not_believe(self):
         self.assertIn("certificate", self.sluice(6, "whoami", "--server", "https://" + self.at).stderr)
