@@ -79,10 +79,12 @@ void help_print(const struct cli_verb *verb, FILE *to)
 	}
 	fprintf(to, "usage: sluice VERB ... [options]\n\n");
 	for (verb = cli_verbs; verb->name; verb++)
-		fprintf(to, "  %-56s %s\n", verb->usage, verb->help);
-	fprintf(to, "\noptions (sluice help VERB says which a verb takes):\n");
+		fprintf(to, "  %-15s %s\n", verb->name, verb->help);
+	fprintf(to,
+	        "\nsluice help VERB tells its words and options, with examples.\n\noptions of every verb:\n");
 	for (const struct cli_option *option = cli_options; option->name; option++)
-		print_option(option, to);
+		if (option->common)
+			print_option(option, to);
 	print_texts("environment", cli_variables, to);
 	print_texts("exit", cli_statuses, to);
 }

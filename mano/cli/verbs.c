@@ -124,7 +124,8 @@ const struct cli_verb cli_verbs[] = {
 	  "sluice heal edge/nat\tthe process that it runs in\n", command_heal, false },
 	{ "restart", "restart SERVICE[/VNF]", "stop gently and start", CHANGES,
 	  "sluice restart edge\tall processes of a service\n", command_restart, false },
-	{ "op", "op list|show|wait|retry|fail|rollback [ID]", "operations", "filter limit " CHANGES,
+	{ "op", "op list|show|wait|retry|fail|rollback [ID]",
+	  "operations: what was changed; decide those that failed half-way", "filter limit " CHANGES,
 	  "sluice op list\tthe last ones\n"
 	  "sluice op wait 12 --timeout 60\tuntil it has ended\n",
 	  command_op, false },

@@ -73,8 +73,9 @@ class Garbage(unittest.TestCase):
 
     def commands(self):
         """A command of every verb, as its usage has it; of alternatives each."""
-        text = self.sluice("unix:/nonexistent", "--help").stdout.split("\noptions")[0]
-        for usage in re.findall(r"^  (\S.*?)(?:  |$)", text, re.M):
+        text = self.sluice("unix:/nonexistent", "--help").stdout.split("\n\nsluice help")[0]
+        for verb in re.findall(r"^  (\S+) ", text, re.M):
+            usage = re.search(r"usage: sluice (.*) \[options\]", self.sluice("unix:/nonexistent", "help", verb).stdout).group(1)
             commands = [[]]
             usage = re.sub(r"\[?-{1,2}\w.*$", "", usage)
             for token in usage.replace("...", "").split():

@@ -2,6 +2,7 @@
 """What goes wrong while the command line waits: nobody answers, time is over, Ctrl-C, sluiced is killed, a full disk. Each has its exit status and its word."""
 import json
 import os
+import pty
 import shutil
 import signal
 import socket
@@ -68,6 +69,26 @@ class Waiting(ServiceCase):
                       ("capture", "edge", "-w", "-"), ("describe", "service", "edge"), ("config", "get", "edge/fw"), ("events", "--last", "1")):
             self.assertIn("is sluiced running?", self.expect(6, *words).stderr, words)
         self.assertEqual(self.expect(6, "version").stdout.split()[0], "sluice", "the own version is known all the same")
+
+    def test_progress(self):
+        """On a terminal one line that changes; nothing of it else, and nothing with --quiet."""
+        def shown(*words):
+            main, other = pty.openpty()
+            process = subprocess.Popen([program("sluice"), *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=other, env=self.environment())
+            os.close(other)
+            text = b""
+            try:
+                while True:
+                    text += os.read(main, 4096)
+            except OSError:  # its other end is closed
+                os.close(main)
+            return process.wait(60), text.decode()
+
+        status, text = shown("apply", "-f", self.good, "--timeout", "2")
+        self.assertEqual(status, 5)
+        self.assertRegex(text, r"\r\x1b\[Koperation 1: +\d+ %")
+        self.assertNotIn("%", shown("op", "wait", "1", "--timeout", "1", "--quiet")[1])
+        self.assertNotIn("%", self.expect(5, "op", "wait", "1", "--timeout", "1").stderr)
 
     def test_nobody_s_socket(self):
         """Who may not connect is told what it takes, not that sluiced were away."""
