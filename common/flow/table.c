@@ -53,7 +53,7 @@ static void make_secrets(struct flow_table *t, uint32_t seed)
 	}
 }
 
-static void plan(const struct flow_options *o, struct flow_header *plan)
+void flow_plan(const struct flow_options *o, struct flow_header *plan)
 {
 	uint64_t entries = 2 * ((uint64_t)o->sessions_v4 + o->sessions_v6);
 	uint64_t slots = (o->slot_bytes + 63ULL) & ~63ULL;
@@ -129,8 +129,7 @@ static void place(struct flow_table *t, uint32_t half_open_percent)
 	lists_init(t);
 }
 
-/* Whether what lies in the region is a table of the planned geometry. Seed and fill are its own. */
-static bool same_geometry(const struct flow_header *found, const struct flow_header *planned)
+bool flow_same_geometry(const struct flow_header *found, const struct flow_header *planned)
 {
 	struct flow_header h = *found;
 
@@ -143,7 +142,7 @@ static bool same_geometry(const struct flow_header *found, const struct flow_hea
 static void adopt_or_format(struct flow_table *t, const struct flow_header *planned,
                             uint32_t half_open_percent)
 {
-	bool found = t->region.found && same_geometry(t->header, planned);
+	bool found = t->region.found && flow_same_geometry(t->header, planned);
 
 	if (!found) {
 		if (t->region.found)
@@ -162,8 +161,7 @@ struct flow_table *flow_table_new(const struct flow_options *options, struct err
 
 	if (!options_valid(options, errors))
 		return NULL;
-	memset(&planned, 0, sizeof(planned));
-	plan(options, &planned);
+	flow_plan(options, &planned);
 	t = aligned_alloc(64, (sizeof(*t) + 63) / 64 * 64);
 	if (!t) {
 		errors_add(errors, "sessions", "no-memory", NULL, 0, "no memory for the session table");

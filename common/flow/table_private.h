@@ -216,6 +216,10 @@ enum flow_result index_add_session(struct flow_table *t, struct session *s);
 enum flow_result table_reserve(struct flow_table *table, const struct tuple *forward,
                                enum session_class klass, uint32_t now, struct session **session);
 
+/* The geometry of a table of these options; whether what was found is of it: seed and fill are the file's own. */
+void flow_plan(const struct flow_options *o, struct flow_header *plan);
+bool flow_same_geometry(const struct flow_header *found, const struct flow_header *planned);
+
 /* lists.c: the rings of sessions that wait for their time. */
 void lists_init(struct flow_table *t);
 void list_append(struct flow_table *t, struct session *s, unsigned step, uint32_t when);

@@ -12,6 +12,7 @@
 
 #include "runtime/engine_private.h"
 #include "runtime/names.h"
+#include "runtime/resettle.h"
 #include "runtime/takeover.h"
 #include "runtime/worker.h"
 
@@ -119,6 +120,7 @@ static bool new_heartbeat(struct engine *engine, struct errors *errors)
 
 static bool new_workers(struct engine *engine, struct errors *errors)
 {
+	resettle_begin(engine);
 	for (unsigned i = 0; i < engine->sizes.workers; i++) {
 		engine->workers[i] = worker_new(engine, i, errors);
 		if (!engine->workers[i])
@@ -126,6 +128,7 @@ static bool new_workers(struct engine *engine, struct errors *errors)
 	}
 	for (unsigned i = 0; i < 256; i++)
 		engine->bucket_worker[i] = (uint8_t)(i % engine->sizes.workers);
+	resettle_end(engine);
 	return true;
 }
 

@@ -195,17 +195,23 @@ void *worker_main(void *worker)
 	return NULL;
 }
 
-static struct flow_table *new_table(struct engine *engine, unsigned id, struct errors *errors)
+void worker_table_options(const struct engine *engine, struct flow_options *options)
 {
-	struct flow_options options = {
+	*options = (struct flow_options){
 		.sessions_v4 = engine->sizes.sessions / engine->sizes.workers,
 		.sessions_v6 = engine->sizes.sessions6 / engine->sizes.workers,
 		.slot_bytes = ENGINE_SLOT_BYTES,
 		.hash_seed = engine->sizes.seed ? engine->sizes.seed : (uint32_t)rte_rdtsc(),
 		.max_half_open_percent = 25,
 	};
+}
+
+static struct flow_table *new_table(struct engine *engine, unsigned id, struct errors *errors)
+{
+	struct flow_options options;
 	char file[512];
 
+	worker_table_options(engine, &options);
 	if (engine->options.directory) {
 		snprintf(file, sizeof(file), "%s/sessions.%u", engine->options.directory, id);
 		options.file = file;

@@ -165,6 +165,8 @@ struct worker {
 
 /* worker.c */
 void *worker_main(void *worker);
+/* What the session table of each worker is to be like; the file is up to the caller. */
+void worker_table_options(const struct engine *engine, struct flow_options *options);
 struct worker *worker_new(struct engine *engine, unsigned id, struct errors *errors);
 void worker_free(struct worker *w);
 /* One turn; answers the number of packets moved. For tests, too: with its own clock. */

@@ -62,6 +62,22 @@ class Crash(Live):
         for vnf in self.descriptor["vnfs"]:
             vnf["placement"] = placements[vnf["name"]]
 
+    def test_workers(self):
+        """Another number of workers, or room for another number of sessions: each session goes to the worker that its packets go to now."""
+        talks = [self.talk()]
+        for workers, sessions in ((2, 65536), (3, 32768), (1, 65536)):
+            self.descriptor["engine"].update(workers=workers, sessions=sessions)
+            self.apply()
+            for talk in talks:
+                self.assertEqual(talk.say(f"with {workers}"), f"198.51.100.10 with {workers}", self.drops())
+            self.assertEqual(len(self.s.get("/v1/services/edge/state/workers").json), workers)
+            self.assertEqual([name for name in os.listdir(os.path.join(self.s.run, "edge")) if name.startswith("former")], [])
+            talks += [self.talk() for _ in range(4)]
+            self.kill()
+            for talk in talks:
+                self.assertEqual(talk.say("killed"), "198.51.100.10 killed", self.drops())
+        self.balances()
+
     def test_while_functions_move(self):
         """What was to move has not: it is taken from where it was."""
         talks = []
