@@ -39,6 +39,7 @@ struct cli {
 	char *identity[CLI_IDENTITY];             /* what is used; owned */
 	const char *role, *expires;               /* of a token */
 	const char *filter, *limit;               /* of lists: --filter, --limit */
+	bool wait;                                /* of get: until there is something; changes wait anyway */
 	bool quiet, watch, silent;                /* silent: no word on standard error (completion) */
 	enum cli_output output;
 	unsigned timeout_s;

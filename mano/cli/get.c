@@ -3,10 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/nouns.h"
 #include "util/memory.h"
+
+enum { AWAIT_US = 200000 };
 
 char *cli_with_query(char *path, const char *name, const char *value)
 {
@@ -84,14 +87,61 @@ static int watch(struct cli *cli, cli_read *read, const void *what)
 	return status;
 }
 
+static double seconds_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* One more try; *answer NULL: there is nothing. */
+static int attempt(struct cli *cli, cli_read *read, const void *what, json_t **answer)
+{
+	int status = read(cli, what, answer);
+
+	if (status != CLI_DONE || (json_is_array(*answer) && !json_array_size(*answer))) {
+		json_decref(*answer);
+		*answer = NULL;
+	}
+	return status;
+}
+
+/* Whether waiting may help: not where the question is wrong. */
+static bool may_come(int status)
+{
+	return status == CLI_DONE || status == CLI_NOT_FOUND || status == CLI_UNREACHABLE ||
+	       status == CLI_TIMED_OUT;
+}
+
+/* Reads until there is something: a list with an item (that the filter takes), an object that exists, a sluiced that answers. */
+static int await(struct cli *cli, cli_read *read, const void *what, json_t **answer)
+{
+	double end = seconds_now() + cli->timeout_s;
+	struct cli quiet = *cli;
+	int status;
+
+	quiet.silent = true;
+	do {
+		status = attempt(&quiet, read, what, answer);
+		if (*answer)
+			return status;
+		if (!may_come(status))
+			return read(cli, what, answer); /* which says what is wrong */
+		usleep(AWAIT_US);
+	} while (seconds_now() < end);
+	fprintf(stderr, "sluice: timed out: there is nothing yet; --timeout SECONDS waits longer\n");
+	return CLI_TIMED_OUT;
+}
+
 int cli_show(struct cli *cli, cli_read *read, const void *what)
 {
-	json_t *answer;
+	json_t *answer = NULL;
 	int status;
 
 	if (cli->watch)
 		return watch(cli, read, what);
-	status = read(cli, what, &answer);
+	status = cli->wait ? await(cli, read, what, &answer) : read(cli, what, &answer);
 	if (status == CLI_DONE)
 		cli_print(cli, answer);
 	json_decref(answer);

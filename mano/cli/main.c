@@ -87,8 +87,8 @@ static bool take_flag(struct cli *cli, int option)
 		return cli->force = true;
 	case 'n':
 		return cli->no_wait = true;
-	case 'y': /* as is done anyway */
-		return true;
+	case 'y':
+		return cli->wait = true;
 	case 'W':
 		return cli->watch = true;
 	case 'q':

@@ -25,7 +25,8 @@ const struct cli_option cli_options[] = {
 	{ "write", 'w', "FILE", true, false,
 	  "where captured packets or a backup (- is standard output) or the bundle go" },
 	{ "force", 'O', NULL, false, false, "although services run" },
-	{ "wait", 'y', NULL, false, false, "wait for the end of the operation, as is done anyway" },
+	{ "wait", 'y', NULL, false, false,
+	  "of get: until there is something to show; operations are awaited anyway" },
 	{ "no-wait", 'n', NULL, false, false, "begin the operation, do not wait for its end" },
 	{ "filter", 'F', "EXPRESSION", false, false,
 	  "attributes of a list: (eq,state,ready);(in,kind,nat,firewall)" },
@@ -55,11 +56,13 @@ const struct cli_option cli_options[] = {
 
 const struct cli_verb cli_verbs[] = {
 	{ "get", "get NOUN [SERVICE[/NAME]]",
-	  "services, vnfs, chains, ops, nodes, sessions, rules, mappings, ...", "filter limit watch",
+	  "services, vnfs, chains, ops, nodes, sessions, rules, mappings, ...", "filter limit watch wait",
 	  "sluice get services\tall services and their states\n"
 	  "sluice get vnf edge/nat -o yaml\tone function\n"
 	  "sluice get session edge --filter '(eq,protocol,tcp)' --limit 20\tsome of its sessions\n"
-	  "sluice get vnfs edge --watch\tas they change\n",
+	  "sluice get vnfs edge --watch\tas they change\n"
+	  "sluice get services --filter '(eq,name,edge);(eq,state,ready)' --wait --timeout 60\twait until it "
+	  "is ready\n",
 	  command_get, false },
 	{ "describe", "describe service|vnf|chain|op NAME", "all that a person wants to know of one of them",
 	  "watch",

@@ -171,6 +171,16 @@ class Cli(ServiceCase):
         self.expect(7, "config", "set", "edge/fw", "gadgets.colour", "red")
         self.assertIn("rules[0].action", self.expect(7, "config", "set", "edge/fw", "rules[web].action", "dorp").stderr)
 
+    def test_wait_for_something(self):
+        self.assertIn("nothing yet", self.expect(5, "get", "services", "--wait", "--timeout", "1").stderr)
+        self.expect(5, "get", "service", "edge", "--wait", "--timeout", "1")
+        self.expect(7, "get", "services", "--filter", "(nonsense", "--wait", "--timeout", "60")
+        waiting = self.start("get", "services", "--filter", "(eq,name,edge);(eq,state,ready)", "--wait", "--timeout", "100", "-o", "name")
+        for cleanup in (waiting.stdout.close, waiting.stderr.close, waiting.wait, waiting.kill):
+            self.addCleanup(cleanup)
+        self.expect(0, "apply", "-f", self.good)
+        self.assertEqual((waiting.wait(60), waiting.stdout.read()), (0, "edge\n"))
+
     def test_logs(self):
         self.expect(0, "apply", "-f", self.good)
         whole = self.expect(0, "logs", "edge").stdout
