@@ -119,6 +119,27 @@ class Hosts(unittest.TestCase):
         hosts_talk(self, self.lab)
         self.balanced()
 
+    def test_mode_changes(self):
+        """An edge becomes a router and a wire again while it runs."""
+        wire = in_the_wire(self.lab, ALL, 2)
+        router = copy.deepcopy(wire)
+        router["edge"] = {"mode": "routed", "ports": [{"name": name, "device": f"af_packet:{name}0", "netns": self.lab.edge, "addresses": [address]}
+                                                      for name, address in (("lan", "192.0.2.1/24"), ("wan", "198.51.100.1/24"))]}
+        engine = self.lab.engine("both", wire).ready()
+        for _ in range(2):
+            until("it is a wire", lambda: self.lab.ping(S4, count=1) == 1 and self.lab.ping(S6, count=1) == 1, 30)
+            reply = engine.rest("PUT", "/v1/config", router)
+            self.assertEqual(reply.status, 200, reply.body)
+            until("it is a router", lambda: self.lab.ping("192.0.2.1", count=1) == 1, 30)
+            self.assertEqual(self.lab.ping(S4, count=1), 0)
+            engine.balance()
+            reply = engine.rest("PUT", "/v1/config", wire)
+            self.assertEqual(reply.status, 200, reply.body)
+            for space in (self.lab.client, self.lab.server):
+                run("ip", "-n", space, "neigh", "flush", "all")
+        until("it is a wire", lambda: self.lab.ping(S4, count=1) == 1, 30)
+        engine.balance()
+
     def test_trace_over_a_hop(self):
         """A trace tells the walk across the hop, and what it marks comes out as it went in."""
         wire = Wire(self.lab.server)
