@@ -473,6 +473,15 @@ static void end(struct unit *unit)
 	set_done(unit, UINT64_MAX);
 }
 
+/* It may wait for a peer that will never come now. But one that was just taken up most likely is ready, and need only say so. */
+static bool waits_in_vain(const struct unit *unit, const struct orders *orders)
+{
+	bool patient = !unit->child.ours && unit_now() - unit->started < TAKEN_UP_MS;
+
+	return unit->state == UNIT_STARTING && unit->child.pid > 0 && orders->adjust &&
+	       unit->running_wish < orders->wish && !patient;
+}
+
 static void step(struct unit *unit, const struct orders *orders)
 {
 	int status;
@@ -491,11 +500,9 @@ static void step(struct unit *unit, const struct orders *orders)
 		if (unit_now() >= unit->start_at)
 			begin(unit);
 	} else if (unit->state == UNIT_STARTING) {
-		/* It may wait for a peer that will never come now. */
-		if (orders->adjust && unit->running_wish < orders->wish)
+		await_ready(unit);
+		if (waits_in_vain(unit, orders))
 			replace(unit, false);
-		else
-			await_ready(unit);
 	} else if (orders->adjust && unit_now() >= unit->push_at) {
 		adjust(unit);
 	} else {

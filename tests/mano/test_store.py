@@ -79,7 +79,10 @@ class Store(mano.Case):
 
     def number(self, name="edge"):
         where = f"{name}/fw" if os.path.exists(f"{self.s.run}/{name}/fw") else name
-        return mano.request(f"{self.s.run}/{where}/control.sock", "GET", "/v1/config").json["functions"][0]["config"]["number"]
+        try:
+            return mano.request(f"{self.s.run}/{where}/control.sock", "GET", "/v1/config").json["functions"][0]["config"]["number"]
+        except OSError:  # it is being started
+            return None
 
     def test_on_a_fresh_host(self):
         self.fill()
