@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import signal
 import subprocess
 import unittest
 
@@ -318,6 +319,22 @@ class Frames(unittest.TestCase):
     def test_identity_over_a_hop_two_workers(self):
         self.start_hop(2)
         self.identity()
+
+    def test_burst_over_a_hop(self):
+        """What piled up while a process stood still goes over its links in full bursts."""
+        self.start_hop(1)
+        frames = [frame(to4(id=number), udp()) for number in range(1, 257)]
+        self.passes("the first", frames[0])
+        for engine in (self.engine, self.lab.engines[0]):  # the service's process, then the firewall's
+            self.ends[1].forget()
+            engine.process.kill(signal.SIGSTOP)
+            try:
+                for sent in frames:
+                    self.ends[0].send(sent)
+            finally:
+                engine.process.kill(signal.SIGCONT)
+            self.assertEqual(self.ends[1].receive(count=len(frames), timeout=20), frames, self.drops())
+        self.engine.balance()
 
     def test_too_big(self):
         """A packet that the other side cannot take is told of in its destination's name."""
