@@ -9,7 +9,11 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "helper_server.h"
 #include "manage/audit.h"
@@ -228,6 +232,51 @@ static void what_cannot_be_written_is_counted_and_blocks_nobody(void **state)
 	stop();
 }
 
+/* Reads a pipe until it is told to stop. */
+static atomic_bool draining;
+
+static void *drain(void *path)
+{
+	char bytes[65536];
+	int fd = open(path, O_RDONLY | O_NONBLOCK);
+	while (atomic_load(&draining))
+		if (read(fd, bytes, sizeof bytes) <= 0)
+			usleep(1000);
+	close(fd);
+	return NULL;
+}
+
+/* A disk that does not answer: a pipe that nobody reads. */
+static void a_disk_that_hangs_holds_no_request_up_for_long(void **state)
+{
+	char path[128], body[4096];
+	pthread_t thread;
+	(void)state;
+	start(0, 0);
+	audit_close(t.audit);
+	snprintf(path, sizeof path, "%s/audit.log", t.folder);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	open_audit(0, 0);
+	memset(body, ' ', sizeof body - 1);
+	body[sizeof body - 1] = 0;
+	memcpy(body, "{\"a\": \"", 7);
+	memset(body + 7, 'x', sizeof body - 10);
+	memcpy(body + sizeof body - 3, "\"}", 2);
+	time_t begin = time(NULL);
+	for (int i = 0; i < 30; i++) /* 64 KiB are in the pipe before it is full */
+		assert_int_equal(ask(&t.f, "PUT", "/thing", NULL, body), 200);
+	assert_true(time(NULL) - begin < 30 * (AUDIT_WAIT_MS / 1000.0) + 20);
+	atomic_store(&draining, true);
+	assert_int_equal(pthread_create(&thread, NULL, drain, path), 0);
+	audit_close(t.audit);
+	atomic_store(&draining, false);
+	pthread_join(thread, NULL);
+	assert_int_equal(unlink(path), 0);
+	open_audit(0, 0);
+	stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +286,7 @@ int main(void)
 		cmocka_unit_test(files_rotate_and_are_read_as_one),
 		cmocka_unit_test(ids_go_on_and_torn_lines_are_passed_over),
 		cmocka_unit_test(what_cannot_be_written_is_counted_and_blocks_nobody),
+		cmocka_unit_test(a_disk_that_hangs_holds_no_request_up_for_long),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
