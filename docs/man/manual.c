@@ -6,6 +6,7 @@
  *	@options PROGRAM	its options			@verbs		the verbs of sluice, with options and examples
  *	@members SOURCE PATH	members of a schema		@common		options of all verbs
  *	@counters		of the function KIND		@environment, @statuses
+ *	@functions		references to the pages of KIND,KIND...
  *
  * SOURCE is service, engine or the name of a function. FILEs are what the programs print with --schema. One thread, a few milliseconds.
  */
@@ -260,6 +261,17 @@ static bool write_counters(const json_t *function)
 	return i > 0;
 }
 
+/* References to the pages of functions: "firewall,nat". */
+static void write_functions(const char *kinds)
+{
+	while (*kinds) {
+		size_t length = strcspn(kinds, ",");
+
+		printf(".Xr sluice-%.*s 8 %c\n", (int)length, kinds, kinds[length] ? ',' : '.');
+		kinds += length + (kinds[length] != '\0');
+	}
+}
+
 /* --- the template --- */
 
 /* What a line of the template stands for; false: nothing is known by that name. */
@@ -281,6 +293,8 @@ static bool expand(const struct page *page, char *line)
 		list_of_options(NULL);
 	else if (strcmp(words[0], "environment") == 0)
 		write_texts(cli_variables, "Ev ");
+	else if (strcmp(words[0], "functions") == 0)
+		write_functions(page->kind);
 	else if (strcmp(words[0], "statuses") == 0)
 		write_texts(cli_statuses, "");
 	else if (strcmp(words[0], "verbs") != 0)
