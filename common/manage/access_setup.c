@@ -32,12 +32,14 @@ void access_hosts_add(struct access_hosts *hosts, const char *host)
 
 void access_hosts_usual(struct access_hosts *hosts)
 {
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 	char name[256] = "";
 	gethostname(name, sizeof name - 1);
 	access_hosts_add(hosts, "localhost");
 	access_hosts_add(hosts, "127.0.0.1");
 	access_hosts_add(hosts, "::1");
-	access_hosts_add(hosts, name);
+	if (strspn(name, letters) == strlen(name)) /* the kernel takes anything, a certificate does not */
+		access_hosts_add(hosts, name);
 }
 
 static void add_interfaces(struct access_hosts *hosts)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The first start of a server, without a default password: an authority of its own, a certificate for itself, and a
- * certificate, a token and a context of `sluice` for an admin; later what is due of them. All in the folder that
- * manage/access.h reads. Holds no data; one thread at a time for a folder.
+ * The first start of a server, without a default password: an authority of its own, a certificate for
+ * itself, and a certificate, a token and a context of `sluice` for an admin; later what is due of them. All
+ * in the folder that manage/access.h reads. Holds no data; one thread at a time for a folder.
  */
 #ifndef SLUICE_MANAGE_ACCESS_SETUP_H
 #define SLUICE_MANAGE_ACCESS_SETUP_H
@@ -31,7 +31,8 @@ bool access_renew(const char *folder, const char *name, const struct access_host
 /* Makes the admin's token (admin.token) if there are no tokens and there never was one. False with errors. */
 bool access_first_token(const char *folder, struct access *access, struct errors *errors);
 
-/* Writes contexts.cfg, with which `sluice` speaks to the server at ADDRESS:PORT as the admin. False with errors. */
+/* Writes contexts.cfg, with which `sluice` speaks to the server at ADDRESS:PORT as the admin. False with
+ * errors. */
 bool access_context(const char *folder, const char *address, struct errors *errors);
 
 #endif

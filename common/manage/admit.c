@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Who asks, whether that is too often, and whether they may: what a request must pass before it is looked at. HTTP
- * thread; the exchange's data.
+ * Who asks, whether that is too often, and whether they may: what a request must pass before it is looked
+ * at. HTTP thread; the exchange's data.
  */
 #include "manage/rest_private.h"
 

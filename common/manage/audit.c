@@ -15,7 +15,8 @@
 #include "manage/timestamp.h"
 #include "util/memory.h"
 
-/* Lines that may wait; refusals a second that are noted, so that who knocks in vain cannot push out what others did. */
+/* Lines that may wait; refusals a second that are noted, so that who knocks in vain cannot push out what
+ * others did. */
 enum { QUEUE = 1024, REFUSALS_S = 20, ID_TEXT = 24 };
 
 struct audit {

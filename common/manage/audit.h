@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Who changed what: a line of JSON for each request that changes something, and for each that was refused for want of
- * rights, appended to FOLDER/audit.log, which becomes audit.log.1 and so on when it is full. Secrets are hidden: members
- * whose name speaks of a key, password, token or secret, and bodies too large to be looked through are a digest.
+ * Who changed what: a line of JSON for each request that changes something, and for each that was refused
+ * for want of rights, appended to FOLDER/audit.log, which becomes audit.log.1 and so on when it is full.
+ * Secrets are hidden: members whose name speaks of a key, password, token or secret, and bodies too large to
+ * be looked through are a digest.
  *
- * A thread of its own writes and syncs. A request waits for its line, but not longer than AUDIT_WAIT_MS; lines that find
- * no room in the queue, or no room on the disk, are counted, and the next line says how many were `lost`.
- * Any thread. Life cycle: audit_open, audit_request from rest_options' done and refused, rest_stop, audit_close.
+ * A thread of its own writes and syncs. A request waits for its line, but not longer than AUDIT_WAIT_MS;
+ * lines that find no room in the queue, or no room on the disk, are counted, and the next line says how many
+ * were `lost`. Any thread. Life cycle: audit_open, audit_request from rest_options' done and refused,
+ * rest_stop, audit_close.
  */
 #ifndef SLUICE_MANAGE_AUDIT_H
 #define SLUICE_MANAGE_AUDIT_H
@@ -26,7 +28,8 @@ struct audit_options {
 	unsigned files;     /* that are kept; 0: AUDIT_FILES */
 };
 
-/* NULL with an error if there is no thread; a folder that cannot be written to is told in the log, and tried again. */
+/* NULL with an error if there is no thread; a folder that cannot be written to is told in the log, and tried
+ * again. */
 struct audit *audit_open(const struct audit_options *options, struct errors *errors);
 /* Writes what is queued, frees. NULL is fine. */
 void audit_close(struct audit *audit);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the parts of the audit share: lines (audit_line.c), the queue and its writer (audit.c), the files (audit_file.c). */
+/* What the parts of the audit share: lines (audit_line.c), the queue and its writer (audit.c), the files
+ * (audit_file.c). */
 #ifndef SLUICE_MANAGE_AUDIT_PRIVATE_H
 #define SLUICE_MANAGE_AUDIT_PRIVATE_H
 
@@ -7,7 +8,8 @@
 
 #include "manage/audit.h"
 
-/* The files. Lines are appended by the writer's thread alone; `lock` is held to rotate and to open all for reading. */
+/* The files. Lines are appended by the writer's thread alone; `lock` is held to rotate and to open all for
+ * reading. */
 struct audit_files {
 	pthread_mutex_t lock;
 	char *folder;

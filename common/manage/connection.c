@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Connections: who is there, how many, and how long each may take. Clients that are slow on purpose are cut by the
- * server's ticker: the HTTP library knows silence only, and a byte a minute is not silent.
+ * Connections: who is there, how many, and how long each may take. Clients that are slow on purpose are cut
+ * by the server's ticker: the HTTP library knows silence only, and a byte a minute is not silent.
  */
 #include "manage/rest_private.h"
 

@@ -138,7 +138,8 @@ static bool target_known(struct rest_exchange *exchange)
 	return true;
 }
 
-/* Streams take as long as they take; who reads slowly what is whole is given as much time as who writes slowly. */
+/* Streams take as long as they take; who reads slowly what is whole is given as much time as who writes
+ * slowly. */
 static enum MHD_Result answer(struct rest_exchange *exchange)
 {
 	struct rest_reply *reply = &exchange->reply;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * TCP, always with TLS 1.3. Addresses are numbers: a name could mean another host tomorrow. "*" is one socket for IPv6
- * and IPv4 alike.
+ * TCP, always with TLS 1.3. Addresses are numbers: a name could mean another host tomorrow. "*" is one
+ * socket for IPv6 and IPv4 alike.
  */
 #include "manage/rest_private.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Unix sockets, and who may talk over them: whoever may is an admin. A socket path is probed, bound and listened on
- * under a lock of its folder, so that of two processes that start at the same time one is refused.
+ * Unix sockets, and who may talk over them: whoever may is an admin. A socket path is probed, bound and
+ * listened on under a lock of its folder, so that of two processes that start at the same time one is
+ * refused.
  */
 #include "manage/rest_private.h"
 

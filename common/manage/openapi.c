@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The OpenAPI 3.1 document, from route tables. What the library answers by itself on any route is told on each; what
- * handlers answer stands in their rows. Pure.
+ * The OpenAPI 3.1 document, from route tables. What the library answers by itself on any route is told on
+ * each; what handlers answer stands in their rows. Pure.
  */
 #include "manage/openapi.h"
 

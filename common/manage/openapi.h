@@ -16,8 +16,8 @@
 json_t *openapi_document(const struct rest *rest, const char *title, const char *version,
                          const json_t *components);
 
-/* The JSON Schema of a table for what is answered: as schema_to_openapi, but more members may be there than it names,
- * so that programs do not break when some are added. New reference. */
+/* The JSON Schema of a table for what is answered: as schema_to_openapi, but more members may be there than
+ * it names, so that programs do not break when some are added. New reference. */
 json_t *openapi_open(const struct schema *members);
 
 #endif

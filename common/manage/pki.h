@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Keys and certificates of management: an authority of our own, what it issues, and when that is due to be issued
- * anew. Keys are ECDSA P-256 (RFC 8446 asks for it), certificates X.509 v3 with a purpose (server or client) and
- * nothing else. Files are PEM, written whole or not at all, keys with mode 0600. Holds no data; any thread, as long
- * as two do not write one folder.
+ * Keys and certificates of management: an authority of our own, what it issues, and when that is due to be
+ * issued anew. Keys are ECDSA P-256 (RFC 8446 asks for it), certificates X.509 v3 with a purpose (server or
+ * client) and nothing else. Files are PEM, written whole or not at all, keys with mode 0600. Holds no data;
+ * any thread, as long as two do not write one folder.
  *
  * The folder of an authority: ca.crt ca.key server.crt server.key admin.crt admin.key.
  */
@@ -36,8 +36,8 @@ bool pki_authority(const char *folder, time_t now, struct errors *errors);
 bool pki_issue(const char *authority, const struct pki_order *order, time_t now, struct errors *errors);
 
 /*
- * Whether an order must be carried out: certificate or key is absent or unreadable, two thirds of the certificate's
- * time are over, it is not of this authority, or it lacks one of the hosts.
+ * Whether an order must be carried out: certificate or key is absent or unreadable, two thirds of the
+ * certificate's time are over, it is not of this authority, or it lacks one of the hosts.
  */
 bool pki_due(const char *authority, const struct pki_order *order, time_t now);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Query parameters of the route tables: what is documented of them is checked before a handler runs, so that a request
- * that is wrong has no effect at all. Pure, but for the reply.
+ * Query parameters of the route tables: what is documented of them is checked before a handler runs, so that
+ * a request that is wrong has no effect at all. Pure, but for the reply.
  */
 #include "manage/rest_private.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Token buckets, one a client, in a table of fixed size: a client that is not there takes the place of the one of its
- * row that was away longest. Whoever fills the table with names can so get a full bucket again, at the price of as
- * many addresses or subjects. Guarded by a lock.
+ * Token buckets, one a client, in a table of fixed size: a client that is not there takes the place of the
+ * one of its row that was away longest. Whoever fills the table with names can so get a full bucket again,
+ * at the price of as many addresses or subjects. Guarded by a lock.
  */
 #include "manage/rest_private.h"
 

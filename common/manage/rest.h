@@ -8,11 +8,12 @@
  * for running handlers), which frees all.
  *
  * What the library answers by itself: 400 (escape, JSON with line and column), 401 with WWW-Authenticate, 403
- * (peer, role), 404, 405 with Allow, 412/304 by the helpers below, 413, 415, 429 and 503 with Retry-After (rate;
- * queue full, too many connections or streams), 431, OPTIONS with Allow, HEAD from GET.
+ * (peer, role), 404, 405 with Allow, 412/304 by the helpers below, 413, 415, 429 and 503 with Retry-After
+ * (rate; queue full, too many connections or streams), 431, OPTIONS with Allow, HEAD from GET.
  *
- * Who asks: over a unix socket its peer, who is an admin; over TCP, which is always TLS 1.3, whom a bearer token or
- * a client certificate says (manage/access.h). A token that was sent decides, also over a unix socket.
+ * Who asks: over a unix socket its peer, who is an admin; over TCP, which is always TLS 1.3, whom a bearer
+ * token or a client certificate says (manage/access.h). A token that was sent decides, also over a unix
+ * socket.
  */
 #ifndef SLUICE_MANAGE_REST_H
 #define SLUICE_MANAGE_REST_H
@@ -214,9 +215,9 @@ struct rest_options {
 };
 
 /*
- * Sets one limit by its name, for command lines and configurations: connections, perClient, handshakes, rate, burst,
- * body, header, streams, idle, headerTime, bodyTime. False: no such name, or not a number in its range; *why (size
- * bytes) says so.
+ * Sets one limit by its name, for command lines and configurations: connections, perClient, handshakes,
+ * rate, burst, body, header, streams, idle, headerTime, bodyTime. False: no such name, or not a number in
+ * its range; *why (size bytes) says so.
  */
 bool rest_limit(struct rest_options *options, const char *name, int64_t value, char *why, size_t size);
 /* The same from "NAME=NUMBER". */
@@ -242,8 +243,8 @@ bool rest_add(struct rest *rest, const struct rest_route *routes, struct errors 
 /* Listens on a unix socket, mode 0660. A path where somebody answers is refused ("socket-taken"); a stale one
  * is replaced. */
 bool rest_listen_unix(struct rest *rest, const struct rest_unix *where, struct errors *errors);
-/* Listens on TCP with TLS 1.3, for those whom options.access lets in; certificates must be there. Writes the address
- * with its port to `bound` (64 bytes; may be NULL). */
+/* Listens on TCP with TLS 1.3, for those whom options.access lets in; certificates must be there. Writes the
+ * address with its port to `bound` (64 bytes; may be NULL). */
 bool rest_listen_tcp(struct rest *rest, const struct rest_tcp *where, char *bound, struct errors *errors);
 /* Takes ADDRESS:PORT apart: a check for configurations. False: what is wrong in *why (static). */
 bool rest_tcp_check(const char *address, const char **why);

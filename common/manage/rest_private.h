@@ -101,9 +101,9 @@ struct listener;
 struct rates;
 
 /*
- * A connection, from its acceptance to its end, known to the HTTP library as the socket's context. The HTTP thread of
- * its listener owns it; the list, its links and the counts are guarded by connection_lock, and the ticker reads the
- * deadline.
+ * A connection, from its acceptance to its end, known to the HTTP library as the socket's context. The HTTP
+ * thread of its listener owns it; the list, its links and the counts are guarded by connection_lock, and the
+ * ticker reads the deadline.
  */
 struct connection {
 	struct connection *next, **link;
@@ -190,7 +190,8 @@ struct query_parameter {
 	const char *name, *type, *help;
 	int64_t min, max;
 };
-/* Takes the next of a row's names ("limit", "limit<=4096") off the list; `name` holds its text. False: there is none. */
+/* Takes the next of a row's names ("limit", "limit<=4096") off the list; `name` holds its text. False: there
+ * is none. */
 bool query_next(const char **names, struct query_parameter *parameter, char *name, size_t size);
 /* Whether the numbers among the documented ones are numbers in their range; false: the reply is a 400. */
 bool query_fits(struct rest_exchange *exchange);

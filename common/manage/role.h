@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Roles, and who asks. A viewer reads; an operator changes services; an admin also says who may do what. Each role has
- * all rights of those before it. Pure functions; any thread.
+ * Roles, and who asks. A viewer reads; an operator changes services; an admin also says who may do what.
+ * Each role has all rights of those before it. Pure functions; any thread.
  */
 #ifndef SLUICE_MANAGE_ROLE_H
 #define SLUICE_MANAGE_ROLE_H

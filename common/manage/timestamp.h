@@ -14,8 +14,8 @@ const char *timestamp_write(time_t when, char *text);
 /* Now, with microseconds; returns text. */
 const char *timestamp_now(char *text);
 
-/* When something ends: a span from now ("90d", "12h", "30m", "45s") or a time ("2026-01-31T12:00:00Z"). False: neither,
- * or not after now. */
+/* When something ends: a span from now ("90d", "12h", "30m", "45s") or a time ("2026-01-31T12:00:00Z").
+ * False: neither, or not after now. */
 bool timestamp_read_end(const char *text, time_t now, time_t *end);
 
 #endif

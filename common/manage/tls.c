@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the TLS library asks of us: our certificate at each handshake, as it is then, so that a renewed one is served
- * from the next connection on; and what the client sent. All on the HTTP thread of the listener.
+ * What the TLS library asks of us: our certificate at each handshake, as it is then, so that a renewed one
+ * is served from the next connection on; and what the client sent. All on the HTTP thread of the listener.
  */
 #include "manage/rest_private.h"
 

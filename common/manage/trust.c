@@ -110,8 +110,8 @@ static bool verify(struct trust *trust, X509 *certificate, time_t now, const cha
 	return good;
 }
 
-/* The only value of a field of the subject as printable UTF-8; false: it is absent, repeated, too long, or has a
- * control character in it. */
+/* The only value of a field of the subject as printable UTF-8; false: it is absent, repeated, too long, or
+ * has a control character in it. */
 static bool read_field(X509 *certificate, int id, char *text, size_t size)
 {
 	X509_NAME *name = X509_get_subject_name(certificate);

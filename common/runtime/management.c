@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * REST of a datapath process over TCP, with the certificates in its folder: those that sluiced puts there, or, if there is
- * no authority yet, its own. And the audit log, which is kept in any case. Main thread.
+ * REST of a datapath process over TCP, with the certificates in its folder: those that sluiced puts there,
+ * or, if there is no authority yet, its own. And the audit log, which is kept in any case. Main thread.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +43,8 @@ static bool exists(const char *folder, const char *name)
 	return there;
 }
 
-/* Certificates of our own, unless somebody else gives them to us: then there is no key of the authority here. */
+/* Certificates of our own, unless somebody else gives them to us: then there is no key of the authority
+ * here. */
 static bool own_certificates(const struct process *p, struct errors *errors)
 {
 	if (exists(p->directory, "ca.crt") && !exists(p->directory, "ca.key"))

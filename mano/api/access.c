@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Who may do what here. At its first start sluiced makes an authority of its own, a certificate for itself, and a
- * certificate and a token for an admin, all in STATE/access: there is no default password to change or to forget. REST:
- * tokens, and who one is.
+ * Who may do what here. At its first start sluiced makes an authority of its own, a certificate for itself,
+ * and a certificate and a token for an admin, all in STATE/access: there is no default password to change or
+ * to forget. REST: tokens, and who one is.
  */
 #include <stdlib.h>
 #include <string.h>

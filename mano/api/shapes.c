@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What sluiced answers, as tables: the components of its OpenAPI document, which a test holds against every answer. More
- * members may come than are named; those that are required always come. Constant.
+ * What sluiced answers, as tables: the components of its OpenAPI document, which a test holds against every
+ * answer. More members may come than are named; those that are required always come. Constant.
  */
 #include "api/api.h"
 #include "manage/openapi.h"

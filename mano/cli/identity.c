@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Who the user is to a sluiced behind TCP: a token, or a certificate with its key, and the authority that the server must
- * be of. Options come first, then the environment, then the context that named the server. A token written @FILE is read
- * from there, so that it need not stand in a command line or a file of contexts.
+ * Who the user is to a sluiced behind TCP: a token, or a certificate with its key, and the authority that
+ * the server must be of. Options come first, then the environment, then the context that named the server. A
+ * token written @FILE is read from there, so that it need not stand in a command line or a file of contexts.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a stranger, or a damaged file, can put before the part that decides who gets in: client certificates, tokens and the
- * headers that carry them, the file of tokens, addresses, times, and bodies on their way to the audit log. Nothing but what
- * was issued gets in, whatever the bytes; the first one chooses which part.
+ * What a stranger, or a damaged file, can put before the part that decides who gets in: client certificates,
+ * tokens and the headers that carry them, the file of tokens, addresses, times, and bodies on their way to
+ * the audit log. Nothing but what was issued gets in, whatever the bytes; the first one chooses which part.
  */
 #include <stdint.h>
 #include <stdio.h>

@@ -649,6 +649,22 @@ class Alone(mano.Case):
         wait_for(lambda: status(token=token) == 429, what="its own limits hold")
 
 
+class OddName(mano.Case):
+    """A host may be called anything."""
+    double = True
+
+    def setUp(self):
+        self.s = mano.Sluiced(self.double)
+        self.addCleanup(self.s.close)
+        self.s.prefix = ["unshare", "-u", "sh", "-c", 'echo "a,IP:1 (b)" >/proc/sys/kernel/hostname && exec "$@"', "-"]
+
+    def test_it_starts(self):
+        self.s.start()
+        text = access.openssl("x509", "-in", os.path.join(self.s.state, "access", "server.crt"), "-noout", "-ext", "subjectAltName").stdout
+        self.assertIn(b"DNS:localhost", text)
+        self.assertNotIn(b"(b)", text)
+
+
 class Sixes(mano.Case):
     """In a network of its own, where there is IPv6 for certain."""
     double = True

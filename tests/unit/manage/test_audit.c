@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The audit log: what is noted, that secrets are not, rotation, restart, torn lines, a full queue and a full disk. */
+/* The audit log: what is noted, that secrets are not, rotation, restart, torn lines, a full queue and a full
+ * disk. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Certificates: what the authority issues is believed by a trust in it for as long as it holds and for its purpose
- * alone; what is due is issued anew. Time is given, so that a year passes at once.
+ * Certificates: what the authority issues is believed by a trust in it for as long as it holds and for its
+ * purpose alone; what is due is issued anew. Time is given, so that a year passes at once.
  */
 #include <fcntl.h>
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A server on TCP: who gets in with what, which role may what, certificates that change while it runs, and the limits:
- * headers, rate, connections, clients that are slow on purpose. Real TLS over loopback.
+ * A server on TCP: who gets in with what, which role may what, certificates that change while it runs, and
+ * the limits: headers, rate, connections, clients that are slow on purpose. Real TLS over loopback.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -415,7 +415,8 @@ static void too_many_connections_are_503(void **state)
 	stop();
 }
 
-/* Seconds until the server ends a connection on which these bytes come, one each 100 ms; PATIENCE_S: it does not. */
+/* Seconds until the server ends a connection on which these bytes come, one each 100 ms; PATIENCE_S: it does
+ * not. */
 static unsigned lasts(SSL *ssl, int fd, const char *bytes)
 {
 	time_t begin = time(NULL);
