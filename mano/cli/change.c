@@ -89,8 +89,9 @@ static int ended(const struct cli *cli, const json_t *op)
 	return CLI_FAILED;
 }
 
-static int goes_on(json_int_t id, const char *why, int status)
+static int goes_on(const struct cli *cli, json_int_t id, const char *why, int status)
 {
+	clear_progress(cli);
 	fprintf(stderr,
 	        "sluice: %s; operation %" JSON_INTEGER_FORMAT " goes on: sluice op wait %" JSON_INTEGER_FORMAT
 	        "\n",
@@ -115,34 +116,49 @@ static int poll_operation(struct cli *cli, json_int_t id, json_t **op)
 
 	snprintf(path, sizeof(path), "/v1/ops/%" JSON_INTEGER_FORMAT "?wait=%d", id, WAIT_S);
 	while (status == CLI_DONE) {
+		if (interrupted)
+			return goes_on(cli, id, "interrupted", CLI_INTERRUPTED);
 		json_decref(*op);
 		status = cli_request(cli, "GET", path, NULL, op);
 		if (status != CLI_DONE || !under_way(*op))
 			break;
-		if (interrupted)
-			status = goes_on(id, "interrupted", CLI_INTERRUPTED);
-		else if (seconds_now() >= end)
-			status = goes_on(id, "timed out", CLI_TIMED_OUT);
-		else
-			show_progress(cli, *op);
+		show_progress(cli, *op);
+		if (seconds_now() >= end)
+			return goes_on(cli, id, "timed out", CLI_TIMED_OUT);
 	}
 	clear_progress(cli);
 	return status;
 }
 
-int cli_await(struct cli *cli, json_int_t id)
+/* From here on Ctrl-C ends the waiting; a second one ends us at once. */
+static void catch_interrupts(struct sigaction *before)
 {
-	struct sigaction on = { .sa_handler = on_interrupt }, before;
-	json_t *op = NULL;
-	int status;
+	struct sigaction on = { .sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND };
 
 	interrupted = 0;
-	sigaction(SIGINT, &on, &before);
-	status = poll_operation(cli, id, &op);
-	sigaction(SIGINT, &before, NULL);
+	sigaction(SIGINT, &on, before);
+}
+
+/* With interrupts caught. */
+static int await(struct cli *cli, json_int_t id)
+{
+	json_t *op = NULL;
+	int status = poll_operation(cli, id, &op);
+
 	if (status == CLI_DONE)
 		status = ended(cli, op);
 	json_decref(op);
+	return status;
+}
+
+int cli_await(struct cli *cli, json_int_t id)
+{
+	struct sigaction before;
+	int status;
+
+	catch_interrupts(&before);
+	status = await(cli, id);
+	sigaction(SIGINT, &before, NULL);
 	return status;
 }
 
@@ -183,7 +199,7 @@ static int follow(struct cli *cli, const json_t *op)
 		if (cli_structured(cli) || cli->output == OUTPUT_NAME)
 			cli_print(cli, op);
 	} else {
-		status = cli_await(cli, id);
+		status = await(cli, id);
 	}
 	if (status == CLI_DONE && cli->confirm_s)
 		cli_say(cli, "undone %u s from then on, unless confirmed: sluice confirm SERVICE\n",
@@ -194,11 +210,15 @@ static int follow(struct cli *cli, const json_t *op)
 int cli_change(struct cli *cli, const char *method, const char *path, const json_t *body)
 {
 	char *full = change_path(cli, path);
+	struct sigaction before;
 	json_t *answer;
-	int status = cli_request(cli, method, full, body, &answer);
+	int status;
 
+	catch_interrupts(&before);
+	status = cli_request(cli, method, full, body, &answer);
 	if (status == CLI_DONE)
 		status = cli->dry_run ? tell_dry_run(cli, answer) : follow(cli, answer);
+	sigaction(SIGINT, &before, NULL);
 	json_decref(answer);
 	free(full);
 	return status;

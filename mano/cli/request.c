@@ -11,7 +11,7 @@
 #include "manage/problem.h"
 #include "util/memory.h"
 
-enum { SILENT_MS = 2000, COMPILE_MS = 60000 };
+enum { SILENT_MS = 2000, COMPILE_MS = 60000, WAIT_GRACE_MS = 10000 };
 
 static int status_exit(unsigned status)
 {
@@ -169,7 +169,7 @@ static long patience(const struct cli *cli, const char *method, const char *path
 
 	if (cli->silent)
 		return SILENT_MS;
-	return 1000L * (cli->timeout_s + (wait ? atoi(wait + 5) : 0)) +
+	return 1000L * cli->timeout_s + (wait ? 1000L * atoi(wait + 5) + WAIT_GRACE_MS : 0) +
 	       (strcmp(method, "GET") == 0 ? 0 : COMPILE_MS);
 }
 

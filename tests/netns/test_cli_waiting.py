@@ -60,6 +60,24 @@ class Waiting(ServiceCase):
         self.assertIn("interrupted; operation 1 goes on: sluice op wait 1", command.stderr.read())
         self.assertEqual(self.operation()["state"], "PROCESSING")
 
+    def test_interrupted_before_it_begins(self):
+        """While sluiced still checks what was sent: the operation begins, and is not waited for."""
+        marker, go_on = os.path.join(self.lab.folder, "checking"), os.path.join(self.lab.folder, "go-on")
+        chain = os.path.join(self.libexec, "sluice-chain")
+        with open(chain) as file:
+            script = file.read()
+        with open(chain, "w") as file:
+            file.write(script.replace("*--check*|*--schema*)", f"*--check*) touch {marker}; while [ ! -e {go_on} ]; do sleep 0.1; done;"))
+        command = self.start("apply", "-f", self.good)
+        for cleanup in (command.stderr.close, command.stdout.close, command.wait, command.kill):
+            self.addCleanup(cleanup)
+        until("it is checked", lambda: os.path.exists(marker), 30)
+        command.send_signal(signal.SIGINT)
+        with open(go_on, "w"):
+            pass
+        self.assertEqual(command.wait(30), 130)
+        self.assertIn("interrupted; operation 1 goes on", command.stderr.read())
+
     def test_sluiced_goes_away(self):
         command = self.begin("apply", "-f", self.good, "--timeout", "100")
         self.daemon.kill()
