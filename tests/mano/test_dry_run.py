@@ -68,7 +68,8 @@ RESTORE = ("POST", "/v1/restore", None)
 WRONG = [
     (200, apply(service(vnfs=[{"name": "fw", "kind": "firewall", "config": {"rules": [{"name": "x", "action": "no"}]}}]))),
     (200, ("PATCH", EDGE, {"unmatched": "no"})), (200, ("DELETE", f"{EDGE}?confirm=5", None)),
-    (404, ("POST", f"{EDGE}:rollback", {"revision": 77})), (200, ("POST", f"{EDGE}:upgrade", {"program": "/nonexistent"})), (404, ("DELETE", "/v1/services/nobody", None)),
+    (404, ("POST", f"{EDGE}:rollback", {"revision": 77})), (200, ("POST", f"{EDGE}:upgrade", {"program": "/nonexistent"})),
+    (404, ("DELETE", "/v1/services/nobody", None)),
 ]
 
 # What has no dry run says so instead of doing it.

@@ -115,7 +115,7 @@ class Builds(mano.Case):
         for kind in ("chain", "firewall"):
             path = f"{folder}/sluice-{kind}"
             with open(path, "w") as file:
-                file.write(f"#!/bin/sh\ncase \"$*\" in *--check*) exit 0;; esac\nexec /nonexistent\n")
+                file.write("#!/bin/sh\ncase \"$*\" in *--check*) exit 0;; esac\nexec /nonexistent\n")
         op = self.assertStatus(self.upgrade({"libexec": folder}), 200)
         self.assertEqual(op["state"], "ROLLED_BACK", op)
         wait_for(lambda: self.versions() == ("1", "1"), what="back")
