@@ -44,7 +44,14 @@ static void quick(const struct rest_request *request, struct rest_reply *reply)
 	rest_reply_json(reply, 200, json_object());
 }
 
+static void counted(const struct rest_request *request, struct rest_reply *reply)
+{
+	(void)request, (void)reply;
+	atomic_fetch_add(&finished, 1);
+}
+
 static const struct rest_route routes[] = {
+	{ "/counted", "counted", .del = { .handle = counted, .query = "wait limit<=4096 own" } },
 	{ "/slow", "slow", .get = { .handle = slow }, .flags = REST_SLOW },
 	{ "/quick", "quick", .get = { .handle = quick }, .put = { .handle = quick } },
 	{ 0 },
@@ -112,6 +119,50 @@ static void slow_handlers_do_not_block_quick_ones(void **state)
 		sem_post(&gate);
 	assert_int_equal(join_callers(callers, 6, 200), 6);
 	fixture_stop(&f);
+}
+
+static void what_is_wrong_in_a_query_has_no_effect(void **state)
+{
+	static const char *const bad[] = { "wait=x",  "wait=",      "wait=-1",      "wait=3601",
+		                           "limit=0", "limit=4097", "own=1&wait=1x" },
+	                         *const good[] = {
+		                         "wait=0", "wait=3600", "limit=4096", "own=x", "other=x", ""
+	                         };
+	struct fixture f;
+	char path[64];
+	(void)state;
+	fixture_start(&f, NULL, routes);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		snprintf(path, sizeof path, "/counted?%s", bad[i]);
+		assert_int_equal(ask(&f, "DELETE", path, NULL, NULL), 400);
+	}
+	assert_int_equal(atomic_load(&finished), 0);
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		snprintf(path, sizeof path, "/counted?%s", good[i]);
+		assert_int_equal(ask(&f, "DELETE", path, NULL, NULL), 204);
+	}
+	assert_int_equal(atomic_load(&finished), sizeof good / sizeof *good);
+	fixture_stop(&f);
+}
+
+static void limits_are_set_by_name(void **state)
+{
+	static const char *const bad[] = { "",        "rate",    "rate=",    "rate=x",      "rate=0",
+		                           "rate=1x", "speed=1", "header=1", "header=99999" };
+	struct rest_options options = { 0 };
+	char why[256];
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		why[0] = 0;
+		assert_false(rest_limit_text(&options, bad[i], why, sizeof why));
+		assert_true(why[0]);
+	}
+	assert_true(rest_limit_text(&options, "rate=7", why, sizeof why));
+	assert_true(rest_limit_text(&options, "body=1048576", why, sizeof why));
+	assert_true(rest_limit(&options, "headerTime", 3, why, sizeof why));
+	assert_int_equal(options.rate, 7);
+	assert_int_equal(options.body, 1048576);
+	assert_int_equal(options.header_s, 3);
 }
 
 static void a_full_queue_is_503(void **state)
@@ -433,6 +484,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(slow_handlers_do_not_block_quick_ones, prepare),
 		cmocka_unit_test_setup(a_full_queue_is_503, prepare),
+		cmocka_unit_test_setup(what_is_wrong_in_a_query_has_no_effect, prepare),
+		cmocka_unit_test(limits_are_set_by_name),
 		cmocka_unit_test_setup(a_stop_waits_for_running_handlers, prepare),
 		cmocka_unit_test(a_taken_socket_is_refused),
 		cmocka_unit_test(a_stale_socket_is_replaced_with_mode_0660),
