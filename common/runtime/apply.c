@@ -99,7 +99,8 @@ static void check_sizes(struct engine *engine, const struct conf *document, stru
 		return;
 	if (wanted.workers != engine->sizes.workers)
 		conf_error(errors, conf_get(c, "workers"), "needs-restart",
-		           "the number of workers is for the life of the process (now %u)",
+		           "the greatest number of workers (workersMax) is for the life of the process "
+		           "(now %u)",
 		           engine->sizes.workers);
 	if (wanted.sessions != engine->sizes.sessions || wanted.sessions6 != engine->sizes.sessions6)
 		conf_error(errors, c, "needs-restart",
@@ -504,8 +505,8 @@ static void publish(struct engine *engine, struct snapshot *next)
 	struct snapshot *previous = atomic_load(&engine->snapshot);
 
 	names_save(engine);
-	found_sessions(engine, next);
 	handover_hold(engine, next);
+	found_sessions(engine, next);
 	pthread_mutex_lock(&engine->link_lock);
 	engine_see_links(engine, next);
 	atomic_store_explicit(&engine->snapshot, next, memory_order_release);

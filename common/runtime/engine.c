@@ -13,6 +13,7 @@
 #include "runtime/engine_private.h"
 #include "runtime/names.h"
 #include "runtime/resettle.h"
+#include "runtime/snapshot_build.h"
 #include "runtime/takeover.h"
 #include "runtime/worker.h"
 
@@ -30,13 +31,20 @@ static void read_timeouts(const struct conf *timeouts, struct flow_timeouts *int
 		into->seconds[i] = (uint32_t)conf_int(timeouts, names[i], into->seconds[i]);
 }
 
+uint32_t engine_active_workers(const struct conf *document)
+{
+	return (uint32_t)conf_int(conf_get(document, "engine"), "workers", 1);
+}
+
 void engine_read_sizes(const struct conf *document, struct engine_sizes *sizes)
 {
 	const struct conf *c = conf_get(document, "engine");
 
 	memset(sizes, 0, sizeof(*sizes));
 	snprintf(sizes->name, sizeof(sizes->name), "%s", conf_string(c, "name", "engine"));
-	sizes->workers = (uint32_t)conf_int(c, "workers", 1);
+	sizes->workers = engine_active_workers(document);
+	if (conf_int(c, "workersMax", 0) > (int64_t)sizes->workers)
+		sizes->workers = (uint32_t)conf_int(c, "workersMax", 0);
 	sizes->sessions = (uint32_t)conf_int(c, "sessions", 65536);
 	sizes->sessions6 = (uint32_t)conf_int(c, "sessions6", 16384);
 	sizes->mbufs = (uint32_t)conf_int(c, "mbufs", 8192);
@@ -76,6 +84,8 @@ static struct snapshot *empty_snapshot(struct engine *engine, struct errors *err
 		s->edge = edge_compile(engine->edge, edge, NULL, 0, NULL, 0, NULL, errors);
 	}
 	conf_free(edge);
+	if (s)
+		snapshot_share_out(s, engine->sizes.workers);
 	if (s && !s->edge) {
 		free(s);
 		return NULL;
@@ -126,8 +136,6 @@ static bool new_workers(struct engine *engine, struct errors *errors)
 		if (!engine->workers[i])
 			return false;
 	}
-	for (unsigned i = 0; i < 256; i++)
-		engine->bucket_worker[i] = (uint8_t)(i % engine->sizes.workers);
 	resettle_end(engine);
 	return true;
 }

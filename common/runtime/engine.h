@@ -24,7 +24,7 @@ enum { ENGINE_WORKERS_MAX = 32, ENGINE_LAYOUTS_MAX = 4096, ENGINE_SLOT_BYTES = 1
 /* Sizes: for the life of the process. */
 struct engine_sizes {
 	char name[NF_NAME_MAX];
-	uint32_t workers;
+	uint32_t workers;             /* threads; a configuration may use fewer */
 	uint32_t sessions, sessions6; /* over all workers */
 	uint32_t mbufs;
 	uint32_t seed; /* 0: random */
@@ -53,6 +53,7 @@ struct engine_options {
 };
 
 struct worker;
+struct moving_list;
 struct takeover;
 struct trace;
 struct capture;
@@ -68,10 +69,10 @@ struct engine {
 	_Atomic(struct snapshot *) snapshot; /* what workers run */
 	struct worker *workers[ENGINE_WORKERS_MAX];
 	pthread_t threads[ENGINE_WORKERS_MAX];
-	uint8_t bucket_worker[256]; /* owner of each bucket */
 	_Atomic bool stopping;
 	_Atomic bool holding;        /* outside ports are not received from for a moment (handover.h) */
 	struct takeover *takeover;   /* sessions of functions that come from elsewhere (takeover.h) */
+	struct moving_list *moving;  /* sessions between workers (rebalance.h); NULL: none */
 	_Atomic uint32_t give_asked; /* which sessions to give away (transfer_link.c) */
 	/* Held while state words of hops are written and while a snapshot takes another's place: whoever holds it may follow `snapshot` to
 	 * its links. For moments only, unlike `lock`. */

@@ -8,6 +8,7 @@
 
 #include "manage/log.h"
 #include "runtime/engine_private.h"
+#include "runtime/rebalance.h"
 #include "runtime/retire.h"
 #include "runtime/takeover.h"
 #include "runtime/worker.h"
@@ -83,13 +84,32 @@ static bool moves(const struct snapshot *now, const struct snapshot *next)
 	return false;
 }
 
-/* What is behind the links comes back before the path changes. */
+static uint64_t all_links(const struct snapshot *s)
+{
+	uint64_t links = 0;
+
+	for (unsigned i = 0; i < ENGINE_PORTS_MAX; i++)
+		links |= (uint64_t)(s->ports[i].role == PORT_LINK) << i;
+	return links;
+}
+
+static bool inboxes_empty(const struct engine *engine)
+{
+	for (unsigned i = 0; i < engine->sizes.workers; i++)
+		if (rte_ring_count(engine->workers[i]->inbox))
+			return false;
+	return true;
+}
+
+/* What is behind the links, or on its way between workers, comes back before the path changes. */
 static void drain(struct engine *engine, uint64_t links)
 {
 	uint64_t before = received(engine, links);
 	unsigned silent = 0;
 
-	for (unsigned waited = 0; waited < DRAIN_US && silent < SILENT_US; waited += STEP_US) {
+	for (unsigned waited = 0;
+	     waited < DRAIN_US && ((links && silent < SILENT_US) || !inboxes_empty(engine));
+	     waited += STEP_US) {
 		uint64_t now;
 
 		usleep(STEP_US);
@@ -102,22 +122,26 @@ static void drain(struct engine *engine, uint64_t links)
 void handover_hold(struct engine *engine, const struct snapshot *next)
 {
 	const struct snapshot *now = atomic_load(&engine->snapshot);
-	uint64_t links = links_that_change(now, next);
+	bool rebalance = rebalance_needed(engine, now, next);
+	uint64_t links = rebalance ? all_links(now) : links_that_change(now, next);
 
-	if (!moves(now, next))
+	if (!rebalance && !moves(now, next))
 		return;
 	engine->held_since = clock_now(&engine->clock);
 	atomic_store(&engine->holding, true);
 	engine_grace(engine);
-	if (links)
-		drain(engine, links);
+	drain(engine, links);
 	takeover_begin(engine, now, next);
+	if (rebalance)
+		rebalance_take(engine, next);
 }
 
 void handover_resume(struct engine *engine)
 {
 	if (!atomic_load(&engine->holding))
 		return;
+	engine_grace(engine);
+	rebalance_put(engine);
 	if (retire_wait(engine))
 		takeover_end(engine);
 	atomic_store(&engine->holding, false);

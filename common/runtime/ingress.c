@@ -221,7 +221,7 @@ static void ingress_owned(struct worker *w, const struct snapshot_port *port, st
 			unsigned owner;
 
 			p->bucket = (uint8_t)owner_of_packet(port, m[i]);
-			owner = w->engine->bucket_worker[p->bucket];
+			owner = w->snapshot->bucket_worker[p->bucket];
 			if (owner == w->id)
 				m[kept++] = m[i];
 			else
@@ -268,7 +268,7 @@ static void ingress_fragment(struct worker *w, struct rte_mbuf *m)
 
 static void ingress_first(struct worker *w, struct rte_mbuf *m)
 {
-	unsigned owner = w->workers > 1 ? w->engine->bucket_worker[owner_of_fragment(m)] : w->id;
+	unsigned owner = w->workers > 1 ? w->snapshot->bucket_worker[owner_of_fragment(m)] : w->id;
 
 	if (unlikely(w->trace != NULL))
 		trace_step(w, m, STEP_FRAGMENT, NULL, NULL, NULL);
@@ -396,7 +396,7 @@ static void ingress_emitted(struct worker *w, struct rte_mbuf *m, const struct p
 	}
 	pkt_tuple(m, &t);
 	p->bucket = (uint8_t)owner_of_session(w->snapshot, path, p->walk, &t);
-	owner = w->engine->bucket_worker[p->bucket];
+	owner = w->snapshot->bucket_worker[p->bucket];
 	if (owner != w->id)
 		handoff(w, owner, m, STAGE_EMITTED);
 	else

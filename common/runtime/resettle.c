@@ -74,7 +74,7 @@ void resettle_begin(const struct engine *engine)
 static void visit(void *context, struct session *s)
 {
 	struct moving *m = context;
-	struct worker *w = m->engine->workers[m->engine->bucket_worker[s->bucket]];
+	struct worker *w = m->engine->workers[s->bucket % m->engine->sizes.workers];
 
 	if (flow_copy(w->table, m->from, s, m->now) == FLOW_OK) {
 		w->found = true;

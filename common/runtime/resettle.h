@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Sessions of a predecessor that had another number of workers, or room for another number of sessions: their files are put aside, and each
- * session goes to the table of the worker that its bucket belongs to now. A process that dies meanwhile leaves both, and its successor
+ * session goes to some worker's table, and to that of its owner with the first configuration (rebalance.h). A process that dies meanwhile leaves both, and its successor
  * goes on. Control side, before the workers' threads run.
  */
 #ifndef SLUICE_RUNTIME_RESETTLE_H

@@ -209,7 +209,8 @@ static json_t *show_workers(struct engine *engine)
 		json_t *json;
 
 		flow_stats(w->table, &stats);
-		json = json_pack("{s:i,s:f,s:f,s:I,s:I,s:I,s:I,s:I,s:I}", "worker", i, "busyNow",
+		json = json_pack("{s:i,s:b,s:f,s:f,s:I,s:I,s:I,s:I,s:I,s:I}", "worker", i, "parked",
+		                 i >= atomic_load(&engine->snapshot)->workers, "busyNow",
 		                 atomic_load(&w->busy_share), "busyRatio",
 		                 w->total_tsc ? (double)w->busy_tsc / (double)w->total_tsc : 0.0, "sessions",
 		                 (json_int_t)stats.live, "halfOpen", (json_int_t)stats.half_open, "opened",

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "config/schema.h"
+#include "runtime/engine_private.h"
 #include "runtime/retire.h"
 #include "runtime/segments.h"
 
@@ -501,6 +502,13 @@ static void wire(struct build *b)
 			add_candidates(b, number);
 }
 
+void snapshot_share_out(struct snapshot *s, unsigned workers)
+{
+	s->workers = (uint16_t)workers;
+	for (unsigned i = 0; i < 256; i++)
+		s->bucket_worker[i] = (uint8_t)(i % workers);
+}
+
 struct snapshot *snapshot_build(struct engine *engine, const struct conf *document,
                                 const struct snapshot *previous, const struct conf *previous_document,
                                 struct errors *errors)
@@ -518,6 +526,7 @@ struct snapshot *snapshot_build(struct engine *engine, const struct conf *docume
 	b.ports_changed = !previous_document || !same(conf_get(conf_get(document, "edge"), "ports"),
 	                                              conf_get(conf_get(previous_document, "edge"), "ports"));
 	b.snapshot->revision = engine->revision + 1;
+	snapshot_share_out(b.snapshot, engine_active_workers(document));
 	edge_check(conf_get(document, "edge"), errors);
 	outside_ports(&b);
 	compile_functions(&b);

@@ -93,10 +93,12 @@ struct snapshot_port {
 struct snapshot {
 	uint64_t revision;
 	struct edge_table *edge;
-	uint8_t edge_mode;      /* enum edge_mode */
-	uint8_t pass_unmatched; /* packets of no path go past all functions, they are not dropped */
-	uint16_t port_count;    /* highest number in use + 1 */
-	uint16_t path_count;    /* highest id in use + 1 */
+	uint8_t edge_mode;          /* enum edge_mode */
+	uint8_t pass_unmatched;     /* packets of no path go past all functions, they are not dropped */
+	uint16_t port_count;        /* highest number in use + 1 */
+	uint16_t path_count;        /* highest id in use + 1 */
+	uint16_t workers;           /* how many own packets: 0 .. workers - 1; the others are parked */
+	uint8_t bucket_worker[256]; /* owner of each bucket */
 	struct snapshot_port ports[ENGINE_PORTS_MAX];
 	struct path *paths[ENGINE_PATHS_MAX]; /* by id; NULL: none */
 	const struct nf *nfs[ENGINE_NFS_MAX]; /* by id; NULL: none */

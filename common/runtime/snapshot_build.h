@@ -20,4 +20,7 @@ void snapshot_free(struct snapshot *snapshot);
 /* Marks what `next` shares with `previous`, so that snapshot_free(previous) leaves it alone. */
 void snapshot_carry(struct snapshot *previous, const struct snapshot *next);
 
+/* Gives the owner buckets to so many workers. */
+void snapshot_share_out(struct snapshot *snapshot, unsigned workers);
+
 #endif

@@ -97,7 +97,8 @@ static void give_one(void *worker, struct session *s)
 
 static void give_end(struct worker *w, const struct path *path)
 {
-	const struct transfer_frame end = { .kind = TRANSFER_END, .senders = w->workers };
+	const struct transfer_frame end = { .kind = TRANSFER_END,
+		                            .senders = (uint16_t)w->engine->sizes.workers };
 
 	for (unsigned i = 0; i < 2; i++)
 		transfer_send(w, path->ends[i], &end);
@@ -257,7 +258,7 @@ static void to_owner(struct worker *w, uint16_t number, struct rte_mbuf *m, cons
 	p->in_port = number;
 	p->zone = port->zone;
 	p->bucket = (uint8_t)owner_bucket(port, &t->before);
-	owner = w->workers > 1 ? w->engine->bucket_worker[p->bucket] : w->id;
+	owner = w->workers > 1 ? w->snapshot->bucket_worker[p->bucket] : w->id;
 	if (owner == w->id)
 		transfer_owned(w, m);
 	else

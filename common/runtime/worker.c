@@ -21,6 +21,7 @@ enum {
 	TICK_NS = 1000 * 1000,
 	SPIN_TURNS = 200, /* polls before the first nap */
 	NAP_FIRST_NS = 1000,
+	NAP_PARKED_NS = 1000 * 1000,
 	NAP_MAX_NS = 150 * 1000, /* the first packet after a silence waits at most this long */
 	REJECTS_PER_SECOND = 200,
 	FRAG_EXPIRE_BUDGET = 64, /* datagrams a tick */
@@ -34,6 +35,7 @@ static void switch_snapshot(struct worker *w)
 		return;
 	transmit_flush(w);
 	w->snapshot = now;
+	w->workers = now->workers;
 	w->mute = 0;
 	edge_worker_switch(w->edge, now->edge, w->now);
 	w->tick_at = 0;
@@ -56,6 +58,8 @@ static unsigned receive(struct worker *w)
 	bool holding = atomic_load_explicit(&w->engine->holding, memory_order_relaxed);
 	unsigned total = 0;
 
+	if (w->id >= w->workers)
+		return 0;
 	for (uint16_t number = 0; number < w->snapshot->port_count; number++) {
 		struct port *port = w->engine->ports[number].port;
 		struct port_traffic *traffic = &w->port_traffic[number];
@@ -151,6 +155,8 @@ static void rest(struct worker *w)
 		return;
 	if (!nap.tv_nsec)
 		nap.tv_nsec = NAP_FIRST_NS;
+	if (w->id >= w->workers)
+		nap.tv_nsec = NAP_PARKED_NS;
 	rte_rcu_qsbr_thread_offline(w->engine->rcu, w->id);
 	nanosleep(&nap, NULL);
 	rte_rcu_qsbr_thread_online(w->engine->rcu, w->id);

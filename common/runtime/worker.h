@@ -123,7 +123,7 @@ struct worker {
 	uint64_t now; /* ns */
 	uint32_t now_ms;
 	uint16_t id;
-	uint16_t workers;
+	uint16_t workers;             /* of the snapshot; one whose id is not below it is parked */
 	uint32_t watch;               /* enum watch_bit; 0: nobody looks */
 	struct trace_buffer *trace;   /* with WATCH_TRACE */
 	struct capture_ring *capture; /* with WATCH_CAPTURE */

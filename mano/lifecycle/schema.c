@@ -20,7 +20,17 @@ static const struct schema engine_members[] = {
 	  .min = 1,
 	  .max = 32,
 	  .otherwise = "1",
-	  .help = "Threads that move packets, in each process of the service." },
+	  .help = "Threads that move packets, in each process of the service; up to workersMax they come and "
+	          "go "
+	          "without a restart." },
+	{ .name = "workersMax",
+	  .type = SCHEMA_INT,
+	  .min = 0,
+	  .max = 32,
+	  .otherwise = "0",
+	  .help = "How many workers each process can have: each has a core and its share of the sessions' "
+	          "memory. "
+	          "0: as many as `workers`." },
 	{ .name = "sessions",
 	  .type = SCHEMA_INT,
 	  .min = 1024,

@@ -76,12 +76,20 @@ static unsigned listed(const char *cores)
 	return count;
 }
 
+/* Every worker that there can be has its core from the start. */
+static unsigned workers_of(const struct conf *engine)
+{
+	int64_t now = conf_int(engine, "workers", 1), most = conf_int(engine, "workersMax", 0);
+
+	return (unsigned)(most > now ? most : now);
+}
+
 static bool choose_cores(const struct manager *manager, const struct target *target,
                          const struct rendering *rendering, const struct unit *unit, struct core_use *use,
                          char *cores, size_t size, bool *shared, struct errors *errors)
 {
 	const struct conf *engine = conf_get(target->document, "engine");
-	unsigned workers = (unsigned)conf_int(engine, "workers", 1), lacking;
+	unsigned workers = workers_of(engine), lacking;
 	bool polls = strcmp(conf_string(engine, "idle", "adaptive"), "poll") == 0;
 	bool may_share = conf_bool(engine, "shareCores", true) && !polls;
 

@@ -31,7 +31,7 @@ while True:
 """
 TALK = """
 import socket, sys
-s = socket.create_connection((sys.argv[1], 7), 20)
+s = socket.create_connection((sys.argv[1], 7), 20, (sys.argv[2], 0))
 s.settimeout(20)
 for line in sys.stdin:
     s.sendall(line.encode())
@@ -42,8 +42,8 @@ for line in sys.stdin:
 class Talk:
     """One TCP connection that says a word and hears it again."""
 
-    def __init__(self, line):
-        self.child = subprocess.Popen(["ip", "netns", "exec", line.client, "python3", "-c", TALK, line.SERVER4], text=True,
+    def __init__(self, line, source="0.0.0.0"):
+        self.child = subprocess.Popen(["ip", "netns", "exec", line.client, "python3", "-c", TALK, line.SERVER4, source], text=True,
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def say(self, word):
@@ -200,8 +200,8 @@ class Live(mano.Case):
         self.line.process(["python3", "-c", ECHO, self.line.SERVER4], netns=self.line.server)
         until("echo listens", lambda: ":7 " in run("ip", "netns", "exec", self.line.server, "ss", "-ltn").stdout)
 
-    def talk(self):
-        talk = Talk(self.line)
+    def talk(self, source="0.0.0.0"):
+        talk = Talk(self.line, source)
         self.addCleanup(talk.close)
         self.assertEqual(talk.say("one"), "198.51.100.10 one")
         return talk

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Functions move between processes under established TCP connections: these go on, with the translation that they had."""
 import mano
-from live import Live
+from lab import run, until
+from live import Live, Load
 
 
 class Moves(Live):
@@ -78,6 +79,52 @@ class Moves(Live):
             self.apply()
             self.all_go_on(f"gone{position}")
         self.balances()
+
+
+class Workers(Live):
+    """Workers come and go under established connections and numbered traffic."""
+    engine = {"workers": 1, "workersMax": 3}
+
+    def setUp(self):
+        super().setUp()
+        self.echo()
+
+    def spread_over(self, workers):
+        """Whether sessions are where they belong: at all workers, but for those that are parked."""
+        return {w["worker"] for w in self.s.get("/v1/services/edge/state/workers").json if w["sessions"]} == set(range(workers))
+
+    def scale(self, placements):
+        for vnf, placement in zip(self.descriptor["vnfs"], placements):
+            vnf["placement"] = placement
+        self.apply()
+        processes = self.s.pids()
+        sources = [f"192.0.2.{host}" for host in range(20, 40)]  # a NAT owns by inside addresses
+        for source in sources:
+            run("ip", "-n", self.line.client, "address", "add", f"{source}/24", "dev", "eth0")
+        talks = [self.talk(source) for source in sources]
+        load = Load(self.line, 1000, 120)
+        for turn, workers in enumerate((2, 3, 1, 3, 2, 1)):
+            self.descriptor["engine"]["workers"] = workers
+            self.apply()
+            until(f"{workers} workers have the sessions", lambda workers=workers: self.spread_over(workers))
+            for talk in talks:
+                self.assertEqual(talk.say(f"turn{turn}"), f"198.51.100.10 turn{turn}", self.drops())
+            talks.append(self.talk())
+        for sender, _ in load.ends:
+            sender.kill(15)
+        result = load.result()
+        self.assertEqual((result["lost"], result["reordered"]), (0, 0), f"{result} {self.drops()}")
+        self.assertEqual(self.s.pids(), processes, "no process was started anew")
+        self.balances()
+
+    def test_fused(self):
+        self.scale(["fused", "fused"])
+
+    def test_processes(self):
+        self.scale(["process", "process"])
+
+    def test_mixed(self):
+        self.scale(["process", "fused"])
 
 
 mano.main()
