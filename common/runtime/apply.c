@@ -19,7 +19,7 @@
 #include "runtime/snapshot_build.h"
 #include "runtime/worker.h"
 
-enum { GRACE_ALARM_MS = 1000 };
+enum { GRACE_ALARM_MS = 1000, MBUFS_MIN = 1024 };
 
 /* What one application adds; taken back if it fails. */
 struct change {
@@ -95,6 +95,10 @@ static void check_sizes(struct engine *engine, const struct conf *document, stru
 	struct engine_sizes wanted;
 
 	engine_read_sizes(document, &wanted);
+	if (wanted.mbufs < MBUFS_MIN)
+		conf_error(errors, conf_get(c, "mbufs"), "too-few",
+		           "%u packet buffers: expected 0 (chosen by the process) or at least %d",
+		           wanted.mbufs, MBUFS_MIN);
 	if (engine->options.check)
 		return;
 	if (wanted.workers != engine->sizes.workers)
@@ -106,7 +110,7 @@ static void check_sizes(struct engine *engine, const struct conf *document, stru
 		conf_error(errors, c, "needs-restart",
 		           "the size of the session table is for the life of the process (now %u and %u)",
 		           engine->sizes.sessions, engine->sizes.sessions6);
-	if (wanted.mbufs != engine->sizes.mbufs)
+	if (conf_int(c, "mbufs", 0) && wanted.mbufs != engine->sizes.mbufs)
 		conf_error(errors, conf_get(c, "mbufs"), "needs-restart",
 		           "the number of packet buffers is for the life of the process (now %u)",
 		           engine->sizes.mbufs);

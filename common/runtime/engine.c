@@ -17,7 +17,14 @@
 #include "runtime/takeover.h"
 #include "runtime/worker.h"
 
-enum { MBUF_CACHE = 256, CHECK_SESSIONS = 1024, CHECK_MBUFS = 1024 };
+enum {
+	MBUF_CACHE = 256,
+	CHECK_SESSIONS = 1024,
+	CHECK_MBUFS = 1024,
+	MBUFS_ON_WAY = 6144,
+	MBUFS_A_QUEUE = 1024,
+	MBUFS_CHOSEN_MAX = 1 << 17,
+};
 
 static void read_timeouts(const struct conf *timeouts, struct flow_timeouts *into)
 {
@@ -36,6 +43,16 @@ uint32_t engine_active_workers(const struct conf *document)
 	return (uint32_t)conf_int(conf_get(document, "engine"), "workers", 1);
 }
 
+/* Each worker has a queue at each port, where a ring may be full both ways, and packets on their way. */
+static uint32_t mbufs_for(const struct conf *document, uint32_t workers)
+{
+	size_t ports = conf_count(conf_get(conf_get(document, "edge"), "ports")) +
+	               2 * conf_count(conf_get(document, "hops"));
+	size_t wanted = workers * (MBUFS_ON_WAY + MBUFS_A_QUEUE * RTE_MAX(ports, (size_t)2));
+
+	return (uint32_t)RTE_MIN(wanted, (size_t)MBUFS_CHOSEN_MAX);
+}
+
 void engine_read_sizes(const struct conf *document, struct engine_sizes *sizes)
 {
 	const struct conf *c = conf_get(document, "engine");
@@ -47,7 +64,9 @@ void engine_read_sizes(const struct conf *document, struct engine_sizes *sizes)
 		sizes->workers = (uint32_t)conf_int(c, "workersMax", 0);
 	sizes->sessions = (uint32_t)conf_int(c, "sessions", 65536);
 	sizes->sessions6 = (uint32_t)conf_int(c, "sessions6", 16384);
-	sizes->mbufs = (uint32_t)conf_int(c, "mbufs", 8192);
+	sizes->mbufs = (uint32_t)conf_int(c, "mbufs", 0);
+	if (!sizes->mbufs)
+		sizes->mbufs = mbufs_for(document, sizes->workers);
 	sizes->seed = (uint32_t)conf_int(c, "seed", 0);
 	sizes->poll = strcmp(conf_string(c, "idle", "adaptive"), "poll") == 0;
 	read_timeouts(conf_get(c, "timeouts"), &sizes->timeouts);

@@ -113,10 +113,12 @@ static const struct schema sizes_schema[] = {
 	  .help = "IPv6 sessions, over workersMax workers. For the life of the process." },
 	{ .name = "mbufs",
 	  .type = SCHEMA_INT,
-	  .min = 1024,
+	  .min = 0,
 	  .max = 1 << 20,
-	  .otherwise = "8192",
-	  .help = "Packet buffers. For the life of the process." },
+	  .otherwise = "0",
+	  .help = "Packet buffers (2.3 KB each); 0: chosen by workers and ports at the start, at least 8192. "
+	          "For the life of "
+	          "the process." },
 	{ .name = "idle",
 	  .type = SCHEMA_ENUM,
 	  .values = idle_values,

@@ -209,6 +209,8 @@ class Live(mano.Case):
     def drops(self):
         """What the service's process counted, but for zeros."""
         counters = self.s.get("/v1/services/edge/state/counters").json
+        if "engine" not in counters:
+            return counters
         said = {k: v for part in ("engine", "edge") for k, v in counters[part].items() if v}
         for port in self.s.get("/v1/services/edge/state/ports").json:
             said[port["name"]] = {k: port[k] for k in ("sendDrops", "missed", "oversize") if port[k]}
