@@ -12,6 +12,10 @@
 /* How long running hops may take over their new document before the service process gets its own all the same. */
 enum { HOPS_FIRST_MS = 300 };
 
+/* And how long a hop that is to go, and has ended just now, may take to be back with its sessions: whoever has its function then takes them
+ * over. */
+enum { LEAVING_MS = 2000 };
+
 void converge_targets(struct manager *manager, const json_t *names, struct targets *targets)
 {
 	json_t *name;
@@ -165,11 +169,51 @@ static void let_hops_go_first(struct manager *manager, const struct targets *tar
 	pthread_mutex_unlock(&manager->lock);
 }
 
+static bool wanted(const struct target *target, const char *vnf)
+{
+	for (size_t i = 0; i < target->renderings.count; i++)
+		if (strcmp(target->renderings.list[i].vnf, vnf) == 0)
+			return true;
+	return false;
+}
+
+/* Hops of services that stay which no target wants any more and which are not there; lock held. */
+static size_t count_missing(struct manager *manager, const struct targets *targets)
+{
+	size_t missing = 0;
+
+	for (size_t i = 0; i < targets->count; i++) {
+		const struct target *target = &targets->list[i];
+		struct service *service = manager_service(manager, target->name);
+
+		for (size_t j = 0; service && target->document && j < service->units_count; j++) {
+			const struct unit *unit = service->units[j];
+
+			missing += (unit->state == UNIT_STARTING || unit->state == UNIT_BACKING_OFF) &&
+			           !wanted(target, unit->vnf);
+		}
+	}
+	return missing;
+}
+
+static void let_leaving_hops_return(struct manager *manager, const struct targets *targets)
+{
+	uint64_t until = unit_now() + LEAVING_MS, step;
+
+	pthread_mutex_lock(&manager->lock);
+	while (count_missing(manager, targets) && unit_now() < until && !manager->stopping) {
+		step = unit_now() + 20; /* readiness of what was not wished just now settles nothing */
+		await(manager, step < until ? step : until);
+	}
+	pthread_mutex_unlock(&manager->lock);
+}
+
 bool converge_begin(struct manager *manager, const struct targets *targets, struct errors *errors)
 {
 	if (!wish_all(manager, targets, true, errors))
 		return false;
 	let_hops_go_first(manager, targets);
+	let_leaving_hops_return(manager, targets);
 	return wish_all(manager, targets, false, errors);
 }
 
@@ -231,14 +275,6 @@ bool converge_wait(struct manager *manager, const struct targets *targets, uint6
 }
 
 /* --- taking away --- */
-
-static bool wanted(const struct target *target, const char *vnf)
-{
-	for (size_t i = 0; i < target->renderings.count; i++)
-		if (strcmp(target->renderings.list[i].vnf, vnf) == 0)
-			return true;
-	return false;
-}
 
 /* Takes units that are not wanted off their service and tells them to stop; answers them, lock held. */
 static struct unit **take_off(struct service *service, const struct target *target, bool hops, size_t *count)

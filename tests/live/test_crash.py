@@ -89,6 +89,19 @@ class Crash(Live):
                 self.assertEqual(talk.say(f"after {number}"), f"198.51.100.10 after {number}", self.drops())
         self.balances()
 
+    def test_function_of_the_dead_moves(self):
+        """What its process knew of sessions is in the memory that it left, and goes with the function."""
+        self.place(fw="process", nat="process")
+        self.apply()
+        talk = self.talk()
+        for name in ("nat", "fw"):
+            pid = next(pid for pid, folder in self.s.pids().items() if folder == f"edge/{name}")
+            os.kill(pid, signal.SIGKILL)
+            self.place(**{"fw": "process", "nat": "fused", name: "fused"})
+            self.apply()
+            self.assertEqual(talk.say(name), f"198.51.100.10 {name}", self.drops())
+        self.balances()
+
     def test_without_names(self):
         """Sessions whose meaning is lost are dropped, not guessed at; new ones work."""
         talk = self.talk()
