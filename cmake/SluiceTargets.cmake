@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# sluice_module(NAME [DEPS ...]): a static library from every .c of the folder.
+# sluice_module(NAME [DEPS ...]): a static library from every .c of the folder and the folders in it.
 # Public headers are included as "module/file.h"; include directories point at common/ (and the caller's folder).
 function(sluice_module name)
 	cmake_parse_arguments(arg "" "" "DEPS" ${ARGN})
-	file(GLOB sources CONFIGURE_DEPENDS *.c)
+	file(GLOB sources CONFIGURE_DEPENDS *.c */*.c)
 	if(NOT sources)
 		add_library(${name} INTERFACE)
 		target_link_libraries(${name} INTERFACE ${arg_DEPS})

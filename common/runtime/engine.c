@@ -11,10 +11,10 @@
 #include <rte_malloc.h>
 
 #include "runtime/engine_private.h"
-#include "runtime/names.h"
-#include "runtime/resettle.h"
+#include "runtime/change/names.h"
+#include "runtime/change/resettle.h"
 #include "runtime/snapshot_build.h"
-#include "runtime/takeover.h"
+#include "runtime/change/takeover.h"
 #include "runtime/worker.h"
 
 enum {

@@ -15,7 +15,7 @@
 #include "flow/table.h"
 #include "manage/events.h"
 #include "runtime/clock.h"
-#include "runtime/port.h"
+#include "port/port.h"
 #include "runtime/snapshot.h"
 #include "util/heartbeat.h"
 

@@ -5,7 +5,7 @@
  */
 #include <rte_hash_crc.h>
 
-#include "runtime/watch.h"
+#include "runtime/look/watch.h"
 
 /* The same for both directions of a flow, and for its ICMP errors and fragments: addresses only, in no order. */
 static unsigned owner_default(const struct tuple *t)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* From a port to a session: parse, fragments, owner, lookup; hits run along their paths, misses are classified. Worker thread. */
 #include "flow/touch.h"
-#include "runtime/transfer_link.h"
-#include "runtime/watch.h"
+#include "runtime/change/transfer_link.h"
+#include "runtime/look/watch.h"
 #include "runtime/worker.h"
 
 enum { GROUPS_MAX = 8 };

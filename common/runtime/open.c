@@ -6,7 +6,7 @@
  */
 #include "flow/touch.h"
 #include "packet/sctp.h"
-#include "runtime/segments.h"
+#include "runtime/change/segments.h"
 #include "runtime/worker.h"
 
 enum { ATTEMPTS_MAX = 4 };

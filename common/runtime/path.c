@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Along a path: function after function, until a hop or the edge takes what is left. Worker thread. */
-#include "runtime/watch.h"
+#include "runtime/look/watch.h"
 
 static uint64_t batch_bytes(const struct batch *b)
 {

@@ -11,8 +11,8 @@
 
 #include "config/schema.h"
 #include "runtime/engine_private.h"
-#include "runtime/retire.h"
-#include "runtime/segments.h"
+#include "runtime/change/retire.h"
+#include "runtime/change/segments.h"
 
 struct build {
 	struct engine *engine;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Sums of what workers count, each word written by one of them and read whole. Control side. */
-#include "runtime/process.h"
+#include "runtime/process/process.h"
 
 uint64_t engine_total(const struct engine *engine, unsigned counter)
 {

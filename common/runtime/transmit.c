@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Toward the ports: one buffer a port and worker, sent when full and at the end of each turn. Worker thread. */
-#include "runtime/watch.h"
+#include "runtime/look/watch.h"
 
 static void flush_port(struct worker *w, unsigned number)
 {

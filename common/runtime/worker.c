@@ -3,8 +3,8 @@
  * The turn of a worker: receive, run, emit, transmit, tick, expire, report quiescent, rest. Made and freed by the control side; in between
  * everything in it is the worker thread's.
  */
-#include "runtime/transfer_link.h"
-#include "runtime/watch.h"
+#include "runtime/change/transfer_link.h"
+#include "runtime/look/watch.h"
 
 #include <sys/prctl.h>
 #include <time.h>

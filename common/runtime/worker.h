@@ -12,11 +12,11 @@
 #include "flow/tcp.h"
 #include "packet/frag.h"
 #include "packet/rate.h"
-#include "runtime/capture.h"
+#include "runtime/look/capture.h"
 #include "runtime/engine.h"
 #include "runtime/log_ring.h"
-#include "runtime/sample.h"
-#include "runtime/trace.h"
+#include "runtime/look/sample.h"
+#include "runtime/look/trace.h"
 
 /* Counters of a worker. The names are in counters.c. */
 enum engine_counter {

@@ -4,7 +4,7 @@
  */
 #include <stdlib.h>
 
-#include "runtime/transfer.h"
+#include "runtime/change/transfer.h"
 #include "support/packets.h"
 
 enum { ETHER = 14, ROOM = 2048 };

@@ -15,7 +15,7 @@
 #include "firewall/firewall_class.h"
 #include "match/acl.h"
 #include "nat/nat_class.h"
-#include "runtime/eal.h"
+#include "runtime/process/eal.h"
 #include "runtime/worker.h"
 
 enum {

@@ -3,7 +3,7 @@
 #include "count/count_class.h"
 #include "firewall/firewall_class.h"
 #include "nat/nat_class.h"
-#include "runtime/main.h"
+#include "runtime/process/main.h"
 
 int main(int argc, char **argv)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* sluice-firewall: a process with this one function. */
 #include "firewall/firewall_class.h"
-#include "runtime/main.h"
+#include "runtime/process/main.h"
 
 int main(int argc, char **argv)
 {

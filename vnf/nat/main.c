@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* sluice-nat: a process with this one function. */
 #include "nat/nat_class.h"
-#include "runtime/main.h"
+#include "runtime/process/main.h"
 
 int main(int argc, char **argv)
 {

@@ -17,8 +17,8 @@
 #include <rte_mbuf.h>
 
 #include "packet/pkt.h"
-#include "runtime/eal.h"
-#include "runtime/port.h"
+#include "runtime/process/eal.h"
+#include "port/port.h"
 
 enum { BURST = 64, FRAME_MAX = 1518, LINK_LOOKS_A_SECOND = 20 };
 

@@ -15,8 +15,8 @@
 
 #include <pcap/pcap.h>
 
-#include "runtime/eal.h"
-#include "runtime/port.h"
+#include "runtime/process/eal.h"
+#include "port/port.h"
 #include "support/packets.h"
 
 enum { BURST = 64, FRAMES = 100 };

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "runtime/port.h"
+#include "port/port.h"
 
 /* NULL: accepted; else the detail of the first error must contain `expected`. */
 static void expect(const char *url, const char *expected)

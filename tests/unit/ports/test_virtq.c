@@ -19,9 +19,9 @@
 #include <linux/virtio_config.h>
 #include <rte_mempool.h>
 
-#include "runtime/eal.h"
-#include "runtime/vhost_front.h"
-#include "runtime/virtq.h"
+#include "runtime/process/eal.h"
+#include "port/vhost_front.h"
+#include "port/virtq.h"
 
 enum { SIZE = 64, MBUFS = 512, ROUNDS = 2000, HOSTILE_ROUNDS = 20000 };
 

@@ -14,7 +14,7 @@
 #include <rte_ether.h>
 
 #include "support/packets.h"
-#include "runtime/port_whole.h"
+#include "port/whole.h"
 
 enum { GSO_UDP_L4 = 5 };
 

@@ -2,7 +2,7 @@
 /* Frames of sessions: what goes in comes out, what is cut or changed is refused. */
 #include <stdlib.h>
 
-#include "runtime/transfer.h"
+#include "runtime/change/transfer.h"
 #include "support/packets.h"
 
 #include <setjmp.h>

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A kernel interface by a packet socket with shared rings (packet(7), TPACKET_V2). Our own, because DPDK's
+ * driver always joins a fanout group that reassembles IPv4 fragments, loses VLAN tags that the kernel has taken
+ * off, and passes on packets whose transport checksum or segmentation a virtual interface has left undone: the
+ * other end of a veth sends so unless told not to. The kernel says beside each frame what is left to do
+ * (PACKET_VNET_HDR); what does not fit into a slot of the ring waits in the socket's queue (PACKET_COPY_THRESH).
+ * One queue: packets are spread over workers by their owners. Opened and closed by the control side; polled by
+ * one worker, sent by one worker.
+ */
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "manage/log.h"
+#include "port/port.h"
+#include "port/whole.h"
+
+enum {
+	FRAME_SIZE = 2048,
+	FRAMES = 1024,
+	BLOCK_SIZE = 65536,
+	VLAN_BYTES = 4,
+	MAC_BYTES = 12,
+	QUEUE_BYTES = 8 << 20, /* of frames that are too large for a slot */
+};
+
+#define SLOT_ROOM (FRAME_SIZE - TPACKET2_HDRLEN - sizeof(struct virtio_net_hdr))
+
+struct ring {
+	uint8_t *frames;
+	unsigned next;
+};
+
+struct af_packet {
+	int fd;
+	void *map;
+	struct ring rx, tx;
+	_Atomic int interface; /* its index; another when it went away and came back */
+	bool lost;
+	_Atomic uint64_t missed; /* what the kernel's count held before it was asked last; asking clears it */
+	struct whole whole;
+};
+
+static struct tpacket2_hdr *frame_at(const struct ring *ring)
+{
+	return (struct tpacket2_hdr *)(ring->frames + (size_t)ring->next * FRAME_SIZE);
+}
+
+static void advance(struct ring *ring)
+{
+	ring->next = (ring->next + 1) % FRAMES;
+}
+
+/* The kernel hands the outer tag over beside the frame: back where it was, into the 4 bytes before it. */
+static uint8_t *restore_vlan(uint8_t *bytes, const struct tpacket2_hdr *frame)
+{
+	uint16_t type = frame->tp_status & TP_STATUS_VLAN_TPID_VALID ? frame->tp_vlan_tpid : ETH_P_8021Q;
+	uint16_t tag[2] = { htons(type), htons(frame->tp_vlan_tci) };
+
+	memmove(bytes - VLAN_BYTES, bytes, MAC_BYTES);
+	memcpy(bytes - VLAN_BYTES + MAC_BYTES, tag, sizeof(tag));
+	return bytes - VLAN_BYTES;
+}
+
+/* A frame as large as others: copied, and its checksum computed if need be. */
+static bool take_plain(struct rte_mbuf *m, const struct tpacket2_hdr *frame,
+                       const struct virtio_net_hdr *header)
+{
+	uint8_t *bytes = rte_pktmbuf_mtod(m, uint8_t *);
+
+	if (frame->tp_snaplen > rte_pktmbuf_tailroom(m))
+		return false;
+	memcpy(bytes, (const uint8_t *)frame + frame->tp_mac, frame->tp_snaplen);
+	m->data_len = (uint16_t)frame->tp_snaplen;
+	m->pkt_len = frame->tp_snaplen;
+	if (!whole_checksum(bytes, frame->tp_snaplen, header))
+		return false;
+	if (frame->tp_status & TP_STATUS_VLAN_VALID)
+		restore_vlan((uint8_t *)rte_pktmbuf_prepend(m, VLAN_BYTES) + VLAN_BYTES, frame);
+	return true;
+}
+
+/* What is too large for a slot was put in the socket's queue; the slot still says when its turn is. */
+static bool fetch_large(struct af_packet *a, struct virtio_net_hdr *header)
+{
+	struct iovec parts[2] = { { header, sizeof(*header) }, { a->whole.frame, WHOLE_MAX } };
+	ssize_t got = readv(a->fd, parts, 2);
+
+	a->whole.length = got > (ssize_t)sizeof(*header) ? (uint32_t)(got - (ssize_t)sizeof(*header)) : 0;
+	return a->whole.length != 0;
+}
+
+/* A frame that is to be cut, in w->frame and with its tag back in place. */
+static bool begin_cutting(struct af_packet *a, const struct tpacket2_hdr *frame, struct virtio_net_hdr header)
+{
+	struct whole *w = &a->whole;
+
+	if (frame->tp_status & TP_STATUS_VLAN_VALID) {
+		memmove(w->frame + VLAN_BYTES, w->frame, w->length);
+		restore_vlan(w->frame + VLAN_BYTES, frame);
+		w->length += VLAN_BYTES;
+		header.csum_start += VLAN_BYTES;
+	}
+	return whole_begin(w, &header);
+}
+
+/* A frame of the ring: into m (TAKEN), into a->whole to be cut (CUT), or nowhere. */
+enum fate { TAKEN, CUT, LEFT_OUT };
+
+static enum fate take_frame(struct af_packet *a, struct rte_mbuf *m, const struct tpacket2_hdr *frame)
+{
+	const uint8_t *bytes = (const uint8_t *)frame + frame->tp_mac;
+	struct virtio_net_hdr header;
+
+	memcpy(&header, bytes - sizeof(header), sizeof(header));
+	if (frame->tp_status & TP_STATUS_COPY) {
+		if (!fetch_large(a, &header))
+			return LEFT_OUT;
+	} else if (frame->tp_snaplen != frame->tp_len) {
+		return LEFT_OUT;
+	} else if (header.gso_type == VIRTIO_NET_HDR_GSO_NONE) {
+		return take_plain(m, frame, &header) ? TAKEN : LEFT_OUT;
+	} else {
+		memcpy(a->whole.frame, bytes, frame->tp_snaplen);
+		a->whole.length = frame->tp_snaplen;
+	}
+	return begin_cutting(a, frame, header) ? CUT : LEFT_OUT;
+}
+
+/* Fills one empty mbuf; false: there is nothing more. Frames on the way that cannot be taken are counted. */
+static bool next_packet(struct port *port, struct rte_mbuf *m)
+{
+	struct af_packet *a = port->private;
+
+	for (;;) {
+		struct tpacket2_hdr *frame = frame_at(&a->rx);
+		enum fate fate;
+
+		if (whole_busy(&a->whole)) {
+			if (whole_next(&a->whole, m))
+				return true;
+			port_count_oversize(port);
+			continue;
+		}
+		if (!(__atomic_load_n(&frame->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER))
+			return false;
+		fate = take_frame(a, m, frame);
+		if (fate == LEFT_OUT)
+			port_count_oversize(port);
+		__atomic_store_n(&frame->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
+		advance(&a->rx);
+		if (fate == TAKEN)
+			return true;
+		rte_pktmbuf_reset(m);
+	}
+}
+
+static bool anything(struct af_packet *a)
+{
+	return whole_busy(&a->whole) ||
+	       __atomic_load_n(&frame_at(&a->rx)->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER;
+}
+
+static uint16_t af_packet_rx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
+{
+	struct af_packet *a = port->private;
+	uint16_t taken = 0;
+
+	(void)queue;
+	while (taken < n && anything(a)) {
+		m[taken] = rte_pktmbuf_alloc(port->pool);
+		if (!m[taken])
+			break;
+		if (!next_packet(port, m[taken])) {
+			rte_pktmbuf_free(m[taken]);
+			break;
+		}
+		taken++;
+	}
+	return taken;
+}
+
+/* False: the ring is full. */
+static bool put_frame(struct af_packet *a, struct rte_mbuf *m)
+{
+	struct tpacket2_hdr *frame = frame_at(&a->tx);
+	uint32_t length = rte_pktmbuf_pkt_len(m);
+	uint8_t *data = (uint8_t *)frame + TPACKET2_HDRLEN - sizeof(struct sockaddr_ll);
+	const void *bytes;
+
+	if (__atomic_load_n(&frame->tp_status, __ATOMIC_ACQUIRE) != TP_STATUS_AVAILABLE)
+		return false;
+	/* Nothing is left to the kernel: its header is all zeros. */
+	memset(data, 0, sizeof(struct virtio_net_hdr));
+	data += sizeof(struct virtio_net_hdr);
+	bytes = rte_pktmbuf_read(m, 0, length, data);
+	if (bytes != data)
+		memcpy(data, bytes, length);
+	frame->tp_len = length + (uint32_t)sizeof(struct virtio_net_hdr);
+	__atomic_store_n(&frame->tp_status, TP_STATUS_SEND_REQUEST, __ATOMIC_RELEASE);
+	advance(&a->tx);
+	return true;
+}
+
+static uint16_t af_packet_tx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
+{
+	struct af_packet *a = port->private;
+	uint16_t sent = 0;
+
+	(void)queue;
+	for (; sent < n; sent++) {
+		/* One that no slot can hold must not stop those behind it. */
+		if (rte_pktmbuf_pkt_len(m[sent]) > SLOT_ROOM)
+			port_count_oversize(port);
+		else if (!put_frame(a, m[sent]))
+			break;
+	}
+	/* A full device queue is met again with the next burst; what is in the ring stays there until then. */
+	if (sent && sendto(a->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0)
+		errno = 0;
+	rte_pktmbuf_free_bulk(m, sent);
+	return sent;
+}
+
+/* Asked by its index: one of the same name may have taken its place, which this socket does not see before it is tended. */
+static bool af_packet_up(struct port *port)
+{
+	struct af_packet *a = port->private;
+	struct ifreq request = { .ifr_ifindex = a->interface };
+	const int wanted = IFF_UP | IFF_RUNNING;
+
+	return ioctl(a->fd, SIOCGIFNAME, &request) == 0 && ioctl(a->fd, SIOCGIFFLAGS, &request) == 0 &&
+	       (request.ifr_flags & wanted) == wanted;
+}
+
+static uint64_t af_packet_missed(struct port *port)
+{
+	struct af_packet *a = port->private;
+	struct tpacket_stats stats = { 0 };
+	socklen_t length = sizeof(stats);
+
+	getsockopt(a->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &length);
+	return atomic_fetch_add_explicit(&a->missed, stats.tp_drops, memory_order_relaxed) + stats.tp_drops;
+}
+
+static void af_packet_close(struct port *port)
+{
+	struct af_packet *a = port->private;
+
+	if (a->map)
+		munmap(a->map, 2 * (size_t)FRAMES * FRAME_SIZE);
+	close(a->fd);
+	free(a);
+}
+
+static bool make_rings(struct af_packet *a)
+{
+	struct tpacket_req ring = { .tp_block_size = BLOCK_SIZE,
+		                    .tp_block_nr = FRAMES * FRAME_SIZE / BLOCK_SIZE,
+		                    .tp_frame_size = FRAME_SIZE,
+		                    .tp_frame_nr = FRAMES };
+	int version = TPACKET_V2, yes = 1, queue = QUEUE_BYTES;
+
+	if (setsockopt(a->fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) < 0 ||
+	    setsockopt(a->fd, SOL_PACKET, PACKET_VNET_HDR, &yes, sizeof(yes)) < 0 ||
+	    setsockopt(a->fd, SOL_PACKET, PACKET_COPY_THRESH, &yes, sizeof(yes)) < 0 ||
+	    setsockopt(a->fd, SOL_PACKET, PACKET_RX_RING, &ring, sizeof(ring)) < 0 ||
+	    setsockopt(a->fd, SOL_PACKET, PACKET_TX_RING, &ring, sizeof(ring)) < 0)
+		return false;
+	setsockopt(a->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof(yes));
+	setsockopt(a->fd, SOL_SOCKET, SO_RCVBUFFORCE, &queue, sizeof(queue));
+	setsockopt(a->fd, SOL_PACKET, PACKET_QDISC_BYPASS, &yes,
+	           sizeof(yes)); /* an old kernel sends by its queue */
+	setsockopt(a->fd, SOL_PACKET, PACKET_LOSS, &yes,
+	           sizeof(yes)); /* a frame that the device refuses is passed over */
+	a->map = mmap(NULL, 2 * (size_t)FRAMES * FRAME_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, a->fd, 0);
+	if (a->map == MAP_FAILED) {
+		a->map = NULL;
+		return false;
+	}
+	a->rx.frames = a->map;
+	a->tx.frames = a->rx.frames + (size_t)FRAMES * FRAME_SIZE;
+	return true;
+}
+
+/* Binds the socket, whose rings stay, to the interface that has this name now. */
+static bool attach(struct af_packet *a, const char *interface, struct ifreq *mac)
+{
+	struct sockaddr_ll address = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
+	struct packet_mreq promiscuous = { .mr_type = PACKET_MR_PROMISC };
+	struct ifreq request = { 0 };
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
+	*mac = request;
+	if (ioctl(a->fd, SIOCGIFINDEX, &request) < 0)
+		return false;
+	address.sll_ifindex = promiscuous.mr_ifindex = request.ifr_ifindex;
+	if (bind(a->fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    ioctl(a->fd, SIOCGIFHWADDR, mac) < 0 ||
+	    setsockopt(a->fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof(promiscuous)) < 0)
+		return false;
+	a->interface = request.ifr_ifindex;
+	return true;
+}
+
+/* The kernel takes the socket off an interface that goes away, and would not put it on another. */
+static bool is_bound(const struct af_packet *a)
+{
+	struct sockaddr_ll bound = { .sll_ifindex = 0 };
+	socklen_t length = sizeof(bound);
+
+	return getsockname(a->fd, (struct sockaddr *)&bound, &length) < 0 || bound.sll_ifindex > 0;
+}
+
+/* An interface that was taken away (a container's or a VM's that starts anew, a namespace's that is made anew) is taken up again when one of
+ * its name is there. The port keeps its MAC, which its neighbours know: it is promiscuous. */
+static bool af_packet_tend(struct port *port)
+{
+	struct af_packet *a = port->private;
+	const char *interface = strchr(port->url, ':') + 1;
+	struct ifreq request = { 0 };
+
+	if (is_bound(a))
+		return false;
+	if (!a->lost)
+		log_warn("interface-lost", "port=%s interface=%s", port->name, interface);
+	a->lost = true;
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
+	if (ioctl(a->fd, SIOCGIFINDEX, &request) < 0 || !port_prepare_again(a->fd, interface) ||
+	    !attach(a, interface, &request))
+		return false;
+	a->lost = false;
+	log_info("interface-back", "port=%s interface=%s", port->name, interface);
+	return true;
+}
+
+static const struct port_ops af_packet_ops = { af_packet_rx,    af_packet_tx,     af_packet_up,
+	                                       af_packet_close, af_packet_missed, af_packet_tend };
+
+bool port_af_packet(struct port *port, const struct port_options *options, const char *interface,
+                    struct errors *errors)
+{
+	struct af_packet *a = calloc(1, sizeof(*a));
+	struct ifreq mac;
+
+	if (!a)
+		return false;
+	port->private = a;
+	a->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (a->fd < 0 || !make_rings(a) || !attach(a, interface, &mac)) {
+		port_error(errors, options, "no-interface",
+		           "a packet socket on \"%s\" could not be set up: %s%s", interface, strerror(errno),
+		           errno == EPERM ? " (it takes CAP_NET_RAW)" : "");
+		af_packet_close(port);
+		return false;
+	}
+	memcpy(port->mac, mac.ifr_hwaddr.sa_data, sizeof(port->mac));
+	port->ops = &af_packet_ops;
+	port->rx_queues = port->tx_queues = 1;
+	return true;
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Ports onto kernel interfaces: AF_PACKET on one that exists, and a TAP of our own. They belong at the outside of a
+ * chain, for they carry less than a million packets a second. An interface that the kernel had is prepared: up,
+ * offloads off at our end, no IPv6 of the kernel's own. The kernel's end of a TAP is our neighbour and keeps its ways.
+ * Control side; the calling thread enters the port's network namespace while it opens.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "port/port.h"
+
+/* Enters a namespace; the answer is a descriptor of the old one for leave(), -1 where none was asked for, -2 on failure. */
+static int enter(const struct port_options *options, struct errors *errors)
+{
+	char path[128];
+	int old, wanted;
+
+	if (!options->netns)
+		return -1;
+	snprintf(path, sizeof(path), "/run/netns/%s", options->netns);
+	wanted = open(path, O_RDONLY | O_CLOEXEC);
+	old = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (wanted < 0 || old < 0 || setns(wanted, CLONE_NEWNET) < 0) {
+		port_error(errors, options, "no-netns",
+		           "cannot enter the network namespace \"%s\": %s (make it with: ip netns add %s)",
+		           options->netns, strerror(errno), options->netns);
+		close(wanted);
+		close(old);
+		return -2;
+	}
+	close(wanted);
+	return old;
+}
+
+static void leave(int old)
+{
+	if (old < 0)
+		return;
+	if (setns(old, CLONE_NEWNET) < 0)
+		abort(); /* a thread in the wrong namespace would open everything else there */
+	close(old);
+}
+
+static void interface_names(char *text, size_t size)
+{
+	struct if_nameindex *list = if_nameindex();
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (struct if_nameindex *i = list; i && i->if_name && used < size; i++)
+		used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", i->if_name);
+	if_freenameindex(list);
+}
+
+static void offload_off(int fd, const char *name, uint32_t command)
+{
+	struct ethtool_value value = { .cmd = command, .data = 0 };
+	struct ifreq request = { 0 };
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	request.ifr_data = (void *)&value;
+	ioctl(fd, SIOCETHTOOL, &request); /* a driver without the offload refuses: as good as off */
+}
+
+static void no_kernel_ipv6(const char *name)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6", name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		if (write(fd, "1", 1) < 0)
+			errno = 0; /* a kernel without IPv6 has nothing to turn off */
+		close(fd);
+	}
+}
+
+static bool bring_up(int fd, const char *name)
+{
+	struct ifreq request = { 0 };
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	if (ioctl(fd, SIOCGIFFLAGS, &request) < 0)
+		return false;
+	request.ifr_flags |= IFF_UP;
+	return ioctl(fd, SIOCSIFFLAGS, &request) == 0;
+}
+
+static bool turn_up(const struct port_options *options, const char *name, struct errors *errors)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool up = bring_up(fd, name);
+
+	if (!up)
+		port_error(errors, options, "no-interface", "the interface cannot be brought up: %s",
+		           strerror(errno));
+	close(fd);
+	return up;
+}
+
+/* An interface that was the kernel's becomes ours: it must not answer beside us. */
+static void make_ours(int fd, const char *name)
+{
+	static const uint32_t offloads[] = { ETHTOOL_STXCSUM, ETHTOOL_SRXCSUM, ETHTOOL_STSO, ETHTOOL_SGSO,
+		                             ETHTOOL_SGRO };
+
+	no_kernel_ipv6(name);
+	for (unsigned i = 0; i < sizeof(offloads) / sizeof(*offloads); i++)
+		offload_off(fd, name, offloads[i]);
+}
+
+static bool prepare(const struct port_options *options, const char *name, struct errors *errors)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	make_ours(fd, name);
+	close(fd);
+	return turn_up(options, name, errors);
+}
+
+bool port_prepare_again(int socket, const char *interface)
+{
+	int space = ioctl(socket, SIOCGSKNS), old = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	bool entered = space >= 0 && old >= 0 && setns(space, CLONE_NEWNET) == 0;
+
+	if (space >= 0)
+		close(space);
+	if (!entered) {
+		close(old);
+		return false;
+	}
+	make_ours(socket, interface);
+	leave(old);
+	return bring_up(socket, interface);
+}
+
+static bool exists(const struct port_options *options, const char *name, struct errors *errors)
+{
+	char names[384];
+
+	if (if_nametoindex(name))
+		return true;
+	interface_names(names, sizeof(names));
+	port_error(errors, options, "no-interface", "there is no interface \"%s\" in %s%s; there are: %s",
+	           name, options->netns ? "network namespace " : "this network namespace",
+	           options->netns ? options->netns : "", names);
+	return false;
+}
+
+/* What stands before the options; a name that the kernel would cut short is some other interface's. */
+static bool interface_name(const struct port_options *options, const char *rest, char name[IF_NAMESIZE],
+                           struct errors *errors)
+{
+	size_t length = strcspn(rest, "?");
+
+	if (length > 0 && length < IF_NAMESIZE && !memchr(rest, '/', length)) {
+		port_path(rest, name, IF_NAMESIZE);
+		return true;
+	}
+	port_error(errors, options, "bad-interface",
+	           "an interface's name has 1 to %d characters and no slash", IF_NAMESIZE - 1);
+	return false;
+}
+
+static bool open_af_packet(struct port *port, const struct port_options *options, const char *interface,
+                           struct errors *errors)
+{
+	return exists(options, interface, errors) && prepare(options, interface, errors) &&
+	       port_af_packet(port, options, interface, errors);
+}
+
+bool port_open_af_packet(struct port *port, const struct port_options *options, const char *rest,
+                         struct errors *errors)
+{
+	char interface[IF_NAMESIZE];
+	int old;
+	bool opened;
+
+	if (!interface_name(options, rest, interface, errors))
+		return false;
+	old = enter(options, errors);
+	if (old == -2)
+		return false;
+	opened = open_af_packet(port, options, interface, errors);
+	leave(old);
+	return opened;
+}
+
+bool port_open_tap(struct port *port, const struct port_options *options, const char *rest,
+                   struct errors *errors)
+{
+	unsigned queues = port_option(rest, "queues", options->queues);
+	char name[IF_NAMESIZE];
+	int old;
+	bool opened;
+
+	if (!interface_name(options, rest, name, errors))
+		return false;
+	if (queues < 1 || queues > PORT_QUEUES_MAX) {
+		port_error(errors, options, "bad-option", "queues must be from 1 to %d", PORT_QUEUES_MAX);
+		return false;
+	}
+	old = enter(options, errors);
+	if (old == -2)
+		return false;
+	opened =
+	        port_tap(port, options, name, (uint16_t)queues, port_option(rest, "persist", 0) != 0, errors);
+	if (opened && !turn_up(options, name, errors)) {
+		port->ops->close(port);
+		opened = false;
+	}
+	leave(old);
+	return opened;
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Ports: what the engine receives from and sends to, named by URLs (`af_packet:eth1`, `vhost:/run/x.sock?queues=2`). A kind of port is a row of a
+ * table in port.c; most are DPDK devices, attached while the process runs (ethdev.c). Opened and closed by the control
+ * side; polled by workers, a queue by one worker each.
+ */
+#ifndef SLUICE_RUNTIME_PORT_H
+#define SLUICE_RUNTIME_PORT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+
+#include "config/conf.h"
+
+enum { PORT_NAME_MAX = 64, PORT_URL_MAX = 256, PORT_QUEUES_MAX = 32, PORT_RING_SIZE = 512 };
+
+struct port;
+
+struct port_ops {
+	/* Receives at most n packets of a queue. */
+	uint16_t (*rx)(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n);
+	/* Sends; answers how many were taken (the caller frees the rest). */
+	uint16_t (*tx)(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n);
+	bool (*up)(struct port *port); /* whether the other end is there */
+	void (*close)(struct port *port);
+	/* Frames that the device had but had no room for, since it was opened; NULL: it cannot tell. Any control thread. */
+	uint64_t (*missed)(struct port *port);
+	/* Looks after what may go away under the port; true: it came back. NULL: nothing does. The main thread, a few times a second. */
+	bool (*tend)(struct port *port);
+};
+
+struct port {
+	const struct port_ops *ops;
+	uint16_t number;               /* the engine's */
+	uint16_t device;               /* DPDK's, where it is one */
+	uint16_t rx_queues, tx_queues; /* as obtained: may be fewer than asked for */
+	uint8_t mac[6];
+	_Atomic uint64_t
+	        oversize; /* frames longer than the port can take: left out, not received or not sent */
+	struct rte_mempool *pool;
+	void *private; /* of its kind */
+	char name[PORT_NAME_MAX];
+	char url[PORT_URL_MAX];
+	char device_name[PORT_NAME_MAX];
+};
+
+struct port_options {
+	const char *name;
+	const char *url;
+	const char *netns; /* NULL: the process's own */
+	uint16_t number;
+	uint16_t queues; /* one for each worker, if the device has them */
+	struct rte_mempool *pool;
+	const struct conf *where; /* the place of errors; NULL: they name the port */
+};
+
+/* Opens a port; NULL with errors that name the URL and the way out. Waits for no peer. */
+struct port *port_open(const struct port_options *options, struct errors *errors);
+/* No worker may poll it any more. */
+void port_close(struct port *port);
+/* Whether the port's other end is there; NULL: no. */
+bool port_up(struct port *port);
+/* Frames that the device lost for want of room. Any control thread. */
+uint64_t port_missed(struct port *port);
+/* Looks after what the port stands on; true: it is another since the last time. Main thread. */
+bool port_tend(struct port *port);
+/* Counts a frame that is too long; rare, hence any worker. */
+static inline void port_count_oversize(struct port *port)
+{
+	atomic_fetch_add_explicit(&port->oversize, 1, memory_order_relaxed);
+}
+/* Checks a URL without opening anything; `where` names the place of an error. */
+bool port_url_check(const char *url, const struct conf *where, struct errors *errors);
+/* Whether several ports may have one URL: each is a source or a sink of its own. */
+bool port_url_shared(const char *url);
+
+/* One kind. */
+struct port_kind {
+	const char *prefix; /* "vhost" */
+	const char *help;
+	bool (*open)(struct port *port, const struct port_options *options, const char *rest,
+	             struct errors *errors);
+	const char *options[8]; /* names of what may follow a question mark; all of them are numbers */
+	bool bare;              /* nothing but options follows the colon */
+	bool shared;            /* several ports may have the same URL */
+};
+extern const struct port_kind port_kinds[]; /* ends with prefix NULL */
+
+/* Opens in port_*.c. `rest` is what follows the colon. */
+bool port_open_vhost(struct port *port, const struct port_options *options, const char *rest,
+                     struct errors *errors);
+bool port_open_virtio(struct port *port, const struct port_options *options, const char *rest,
+                      struct errors *errors);
+bool port_open_af_packet(struct port *port, const struct port_options *options, const char *rest,
+                         struct errors *errors);
+bool port_open_tap(struct port *port, const struct port_options *options, const char *rest,
+                   struct errors *errors);
+bool port_open_pci(struct port *port, const struct port_options *options, const char *rest,
+                   struct errors *errors);
+bool port_open_pcap(struct port *port, const struct port_options *options, const char *rest,
+                    struct errors *errors);
+bool port_open_null(struct port *port, const struct port_options *options, const char *rest,
+                    struct errors *errors);
+bool port_open_replay(struct port *port, const struct port_options *options, const char *rest,
+                      struct errors *errors);
+bool port_open_synth(struct port *port, const struct port_options *options, const char *rest,
+                     struct errors *errors);
+
+/* ethdev.c: attaches a virtual device by name and arguments (NULL: it is there already, a PCI function), configures and starts it. */
+bool port_ethdev(struct port *port, const struct port_options *options, const char *device,
+                 const char *arguments, uint16_t queues, struct errors *errors);
+
+/* af_packet.c: binds a packet socket with rings to an interface of the calling thread's network namespace. */
+bool port_af_packet(struct port *port, const struct port_options *options, const char *interface,
+                    struct errors *errors);
+
+/* kernel.c: makes an interface that the kernel has (again) ours, in the network namespace of `socket`; false: not yet. */
+bool port_prepare_again(int socket, const char *interface);
+
+/* tap.c: makes or takes up a TAP in the calling thread's network namespace; a persistent one outlives the port. */
+bool port_tap(struct port *port, const struct port_options *options, const char *name, uint16_t queues,
+              bool persistent, struct errors *errors);
+
+/* The value of an option in `PATH?name=value&name=value`, or otherwise; and the part before the question mark. */
+unsigned port_option(const char *rest, const char *name, unsigned otherwise);
+void port_path(const char *rest, char *path, size_t size);
+/* Whether a port may have so many queues; else an error. */
+bool port_queues_check(const struct port_options *options, unsigned queues, struct errors *errors);
+/* Gives a port without an address of its own one that is made of the host's and the port's names: the same again after
+ * a restart, so that peers need not learn it anew. */
+void port_make_mac(struct port *port);
+/* An error at this port. */
+void port_error(struct errors *errors, const struct port_options *options, const char *code,
+                const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+#endif

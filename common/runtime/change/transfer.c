@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The frames by which sessions move. No state; any thread. */
+#include "runtime/change/transfer.h"
+
+#include <netinet/in.h>
+
+#include <rte_byteorder.h>
+#include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+
+enum {
+	MAGIC = 0x534c5452, /* "SLTR" */
+	ETHER = sizeof(struct rte_ether_hdr),
+	BODY = 16, /* where it begins in a frame */
+};
+
+/* As it is sent: both ends are of one architecture, whose order it is in. */
+struct wire {
+	uint32_t magic;
+	uint8_t version, kind, walk, known;
+	uint16_t senders, size, slot_version, spare;
+	char function_kind[16];
+	struct tuple before, behind;
+	struct flow_carry carry;
+	uint8_t slot[TRANSFER_SLOT_MAX];
+};
+static_assert(sizeof(struct wire) == 32 + 2 * 40 + 64 + TRANSFER_SLOT_MAX, "no padding");
+static_assert(sizeof(struct tuple) == 40, "sent as bytes");
+
+static void put_ether(struct rte_mbuf *m, uint16_t type)
+{
+	struct rte_ether_hdr *ether = rte_pktmbuf_mtod(m, struct rte_ether_hdr *);
+
+	memset(ether, 0, sizeof(*ether));
+	ether->dst_addr.addr_bytes[0] = 2;
+	ether->src_addr.addr_bytes[0] = 2;
+	ether->ether_type = rte_cpu_to_be_16(type);
+}
+
+void transfer_encode(struct rte_mbuf *m, const struct transfer_frame *frame)
+{
+	char *frame_bytes = rte_pktmbuf_append(m, BODY + sizeof(struct wire));
+	const struct transfer *t = &frame->session;
+	struct wire filled = {
+		.magic = MAGIC,
+		.version = TRANSFER_VERSION,
+		.kind = (uint8_t)frame->kind,
+		.senders = frame->senders,
+	};
+
+	if (frame->kind == TRANSFER_SESSION) {
+		filled.walk = t->walk;
+		filled.known = t->known;
+		filled.size = t->size;
+		filled.slot_version = t->version;
+		memcpy(filled.function_kind, t->kind, sizeof(filled.function_kind));
+		filled.before = t->before;
+		filled.behind = t->behind;
+		filled.carry = t->carry;
+		memcpy(filled.slot, t->slot, sizeof(filled.slot));
+	}
+	put_ether(m, TRANSFER_ETHERTYPE);
+	memset(frame_bytes + ETHER, 0, BODY - ETHER);
+	memcpy(frame_bytes + BODY, &filled, sizeof(filled));
+}
+
+bool transfer_is(const struct rte_mbuf *m)
+{
+	return rte_pktmbuf_data_len(m) >= ETHER &&
+	       rte_pktmbuf_mtod(m, const struct rte_ether_hdr *)->ether_type ==
+	               rte_cpu_to_be_16(TRANSFER_ETHERTYPE);
+}
+
+static bool tuples_valid(const struct tuple *a, const struct tuple *b)
+{
+	bool icmp = a->proto == IPPROTO_ICMP || a->proto == IPPROTO_ICMPV6;
+
+	if (a->family != b->family || a->proto != b->proto || a->zone || b->zone)
+		return false;
+	if (icmp && (a->sport != a->dport || b->sport != b->dport))
+		return false;
+	if (a->family == FAMILY_V4)
+		return a->src.words[1] == 0 && a->src.halves[1] == 0 && a->dst.words[1] == 0 &&
+		       a->dst.halves[1] == 0 && b->src.words[1] == 0 && b->src.halves[1] == 0 &&
+		       b->dst.words[1] == 0 && b->dst.halves[1] == 0;
+	return a->family == FAMILY_V6;
+}
+
+static bool session_valid(const struct wire *wire)
+{
+	return wire->walk <= 1 && wire->known <= 1 && wire->size <= TRANSFER_SLOT_MAX &&
+	       memchr(wire->function_kind, 0, sizeof(wire->function_kind)) &&
+	       tuples_valid(&wire->before, &wire->behind) &&
+	       flow_carry_valid(&wire->carry, wire->before.proto);
+}
+
+bool transfer_decode(const struct rte_mbuf *m, struct transfer_frame *frame)
+{
+	struct transfer *t = &frame->session;
+	struct wire wire;
+
+	if (rte_pktmbuf_data_len(m) < BODY + sizeof(wire))
+		return false;
+	memcpy(&wire, rte_pktmbuf_mtod_offset(m, const uint8_t *, BODY), sizeof(wire));
+	if (wire.magic != MAGIC || wire.version != TRANSFER_VERSION || wire.kind < TRANSFER_SESSION ||
+	    wire.kind > TRANSFER_END || (wire.kind == TRANSFER_SESSION && !session_valid(&wire)))
+		return false;
+	frame->kind = wire.kind;
+	frame->senders = wire.senders;
+	*t = (struct transfer){ .before = wire.before,
+		                .behind = wire.behind,
+		                .carry = wire.carry,
+		                .walk = wire.walk,
+		                .known = wire.known,
+		                .size = wire.size,
+		                .version = wire.slot_version };
+	memcpy(t->kind, wire.function_kind, sizeof(t->kind));
+	memcpy(t->slot, wire.slot, sizeof(t->slot));
+	return true;
+}

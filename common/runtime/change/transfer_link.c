@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Sessions on links. Worker thread. */
+#include "runtime/change/transfer_link.h"
+
+#include <rte_pause.h>
+
+#include "runtime/change/join.h"
+#include "runtime/change/segments.h"
+#include "runtime/change/takeover.h"
+
+enum { TRIES = 2000, GIVE_BUDGET = 512, CLOCKS_DIFFER_MS = 10 };
+
+/* --- sending --- */
+
+static bool put_on_link(struct worker *w, uint16_t number, struct rte_mbuf *m)
+{
+	struct port *port = w->engine->ports[number].port;
+
+	for (unsigned i = 0; i < TRIES; i++) {
+		if (port->ops->tx(port, w->id, &m, 1) == 1)
+			return true;
+		rte_pause();
+	}
+	return false;
+}
+
+bool transfer_send(struct worker *w, uint16_t number, const struct transfer_frame *frame)
+{
+	struct rte_mbuf *m = w->mute >> number & 1 ? NULL : nf_mbuf(w);
+
+	if (!m) {
+		w->counters[C_TRANSFER_LOST]++;
+		return false;
+	}
+	transfer_encode(m, frame);
+	if (w->id >= w->engine->ports[number].port->tx_queues) {
+		transmit(w, number, m);
+		return true;
+	}
+	transmit_flush(w);
+	if (put_on_link(w, number, m)) {
+		w->counters[C_SENT]++;
+		w->counters[C_SENT_BYTES] += rte_pktmbuf_pkt_len(m);
+		return true;
+	}
+	w->counters[C_TRANSFER_LOST]++;
+	w->mute |= UINT64_C(1) << number;
+	worker_drop(w, m, C_PORT_BUSY);
+	return false;
+}
+
+void transfer_put_slot(struct transfer *t, const struct nf *nf, struct session *s)
+{
+	t->size = nf->klass->slot.size;
+	t->version = nf->klass->slot.version;
+	snprintf(t->kind, sizeof(t->kind), "%s", nf->klass->name);
+	if (t->size)
+		memcpy(t->slot, nf_slot(nf, s), t->size);
+	t->known = true;
+}
+
+bool transfer_fits(const struct transfer *t, const struct nf *nf)
+{
+	return t->known && strncmp(t->kind, nf->klass->name, sizeof(t->kind) - 1) == 0 &&
+	       t->size == nf->klass->slot.size && t->version == nf->klass->slot.version;
+}
+
+/* --- giving --- */
+
+/* Sessions that end here, or begin here, are the function's own affair. */
+static bool may_leave(const struct session *s)
+{
+	return !(s->flags & (SESSION_ONEWAY | SESSION_CLOSING)) && !(s->key[0].zone & EMITTED_ZONE) &&
+	       !(s->key[1].zone & EMITTED_ZONE);
+}
+
+static void give_one(void *worker, struct session *s)
+{
+	struct worker *w = worker;
+	const struct path *path = w->snapshot->paths[w->giving];
+	const struct nf *nf = path->positions[0].nf;
+	struct transfer_frame frame = { .kind = TRANSFER_SESSION };
+	struct transfer *t = &frame.session;
+
+	if (s->path != w->giving || !may_leave(s))
+		return;
+	session_tuple(s, 0, &t->before);
+	session_tuple(s, 1, &t->behind);
+	t->behind = tuple_reverse(&t->behind);
+	t->before.zone = t->behind.zone = 0;
+	flow_carry_out(s, w->now_ms, &t->carry);
+	t->walk = s->flags & SESSION_WALK ? 1 : 0;
+	if (w->engine->layouts[s->layout] >> nf->id & 1)
+		transfer_put_slot(t, nf, s);
+	transfer_send(w, path->ends[!t->walk], &frame);
+}
+
+static void give_end(struct worker *w, const struct path *path)
+{
+	const struct transfer_frame end = { .kind = TRANSFER_END,
+		                            .senders = (uint16_t)w->engine->sizes.workers };
+
+	for (unsigned i = 0; i < 2; i++)
+		transfer_send(w, path->ends[i], &end);
+}
+
+unsigned transfer_give_turn(struct worker *w)
+{
+	uint32_t asked = atomic_load_explicit(&w->engine->give_asked, memory_order_acquire);
+	const struct path *path;
+
+	if (likely(asked == w->given))
+		return 0;
+	if (w->give_asked != asked) {
+		w->give_asked = asked;
+		w->give_cursor = 0;
+		w->giving = (uint16_t)asked;
+		w->mute = 0;
+	}
+	path = w->giving < ENGINE_PATHS_MAX ? w->snapshot->paths[w->giving] : NULL;
+	if (path && path->count == 1 && path->positions[0].nf)
+		flow_walk(w->table, &w->give_cursor, GIVE_BUDGET, give_one, w);
+	if (w->give_cursor)
+		return 1;
+	w->given = asked;
+	if (path)
+		give_end(w, path);
+	return 1;
+}
+
+/* Every worker gives its own: the path's number stands in the lower half, which request it is in the upper. */
+static void asked_to_give(struct worker *w, const struct path *path)
+{
+	uint32_t before = atomic_load(&w->engine->give_asked);
+
+	atomic_store_explicit(&w->engine->give_asked, ((before >> 16) + 1) << 16 | path->id,
+	                      memory_order_release);
+}
+
+/* --- receiving --- */
+
+static const struct candidate *way_in(struct worker *w, uint16_t number)
+{
+	const struct snapshot_port *port = &w->snapshot->ports[number];
+
+	for (unsigned i = 0; i < port->candidates; i++) {
+		const struct candidate *c = &w->snapshot->candidates[port->first_candidate + i];
+
+		if (c->path->ends[c->walk] == number)
+			return c;
+	}
+	return NULL;
+}
+
+static void taken(struct worker *w, struct rte_mbuf *m)
+{
+	w->counters[C_TRANSFERS]++;
+	rte_pktmbuf_free(m);
+}
+
+/* Copies slots of the functions that the session's giver knew, and has these take back what they hold. The set of those that did; *well: none
+ * refused. */
+static uint64_t fill(struct worker *w, struct session *s, const struct path *path,
+                     const struct segment *segment, const struct transfer *t, bool *well)
+{
+	uint64_t has = 0;
+
+	*well = true;
+	for (int i = segment->first; i != segment->end && *well; i += segment->walk ? -1 : 1) {
+		const struct position *p = &path->positions[i];
+
+		if (!transfer_fits(t, p->nf))
+			continue;
+		if (t->size)
+			memcpy(nf_slot(p->nf, s), t->slot, t->size);
+		*well = !p->nf->klass->adopt || p->nf->klass->adopt(p->nf, p->snapshot, s, w->id);
+		has |= (uint64_t)*well << p->nf->id;
+	}
+	return has;
+}
+
+/* Gives back what functions have taken for a session that will not be. */
+static void undo(struct worker *w, struct session *s, uint64_t has)
+{
+	for (; has; has &= has - 1)
+		session_leave(w, s, (unsigned)__builtin_ctzll(has));
+	flow_abandon(w->table, s);
+}
+
+static bool take_in(struct worker *w, const struct path *path, uint16_t number, uint8_t bucket,
+                    const struct transfer *t)
+{
+	const struct segment *segment = segment_at(path, t->walk, t->walk ? path->count - 1 : 0);
+	struct tuple forward = t->before, answer = tuple_reverse(t->known ? &t->behind : &t->before);
+	struct session *s;
+	uint64_t has;
+	bool well;
+
+	forward.zone = segment->entry_zone;
+	answer.zone = segment->answer_zone;
+	if (flow_carry_in(w->table, &forward, &t->carry, w->now_ms, &s) != FLOW_OK)
+		return false;
+	s->path = path->id;
+	s->layout = segment->layout;
+	s->bucket = bucket;
+	s->entry_ports = number | 0xffff0000u;
+	s->flags |= (t->walk ? SESSION_WALK : 0) |
+	            (t->known && !tuple_equal(&t->before, &t->behind) ? SESSION_REWRITTEN : 0);
+	has = fill(w, s, path, segment, t, &well);
+	if (well && session_join(w, s, path, segment, has) &&
+	    flow_commit(w->table, s, s->flags & SESSION_ONEWAY ? NULL : &answer) == FLOW_OK)
+		return true;
+	undo(w, s, has);
+	return false;
+}
+
+/* Whether a session with this key is here and as recent; an older one, of packets that came with the same addresses before, goes. */
+static bool here_already(struct worker *w, const struct tuple *forward, const struct flow_carry *carry)
+{
+	int direction;
+	struct session *s = flow_find(w->table, forward, &direction);
+
+	if (!s)
+		return false;
+	if (time_after32(w->now_ms - carry->idle, s->last_seen) <= CLOCKS_DIFFER_MS)
+		return true;
+	session_close(w, s);
+	return false;
+}
+
+void transfer_owned(struct worker *w, struct rte_mbuf *m)
+{
+	struct pkt *p = pkt_of(m);
+	const struct candidate *in = way_in(w, p->in_port);
+	struct transfer_frame frame;
+	struct tuple forward;
+
+	if (!in || !transfer_decode(m, &frame) || in->walk != frame.session.walk) {
+		worker_drop(w, m, C_TRANSFER_REFUSED);
+		return;
+	}
+	forward = frame.session.before;
+	forward.zone = w->snapshot->ports[p->in_port].zone;
+	if (here_already(w, &forward, &frame.session.carry) ||
+	    take_in(w, in->path, p->in_port, p->bucket, &frame.session))
+		taken(w, m);
+	else
+		worker_drop(w, m, C_TRANSFER_REFUSED);
+}
+
+/* To the worker that owns packets like those of the session. */
+static void to_owner(struct worker *w, uint16_t number, struct rte_mbuf *m, const struct transfer *t)
+{
+	const struct snapshot_port *port = &w->snapshot->ports[number];
+	struct pkt *p = pkt_of(m);
+	unsigned owner;
+
+	p->in_port = number;
+	p->zone = port->zone;
+	p->bucket = (uint8_t)owner_bucket(port, &t->before);
+	owner = w->workers > 1 ? w->snapshot->bucket_worker[p->bucket] : w->id;
+	if (owner == w->id)
+		transfer_owned(w, m);
+	else
+		handoff(w, owner, m, STAGE_TRANSFER);
+}
+
+void transfer_receive(struct worker *w, uint16_t number, struct rte_mbuf *m)
+{
+	const struct candidate *in;
+	struct transfer_frame frame;
+
+	if (!transfer_decode(m, &frame)) {
+		worker_drop(w, m, C_TRANSFER_REFUSED);
+		return;
+	}
+	if (w->snapshot->ports[number].role == PORT_LINK) {
+		takeover_receive(w->engine->takeover, number, &frame);
+		taken(w, m);
+		return;
+	}
+	in = way_in(w, number);
+	if (frame.kind == TRANSFER_SESSION) {
+		to_owner(w, number, m, &frame.session);
+	} else if (frame.kind == TRANSFER_GIVE && in) {
+		asked_to_give(w, in->path);
+		taken(w, m);
+	} else {
+		worker_drop(w, m, C_TRANSFER_REFUSED);
+	}
+}

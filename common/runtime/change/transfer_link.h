@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Frames of sessions (transfer.h) on links: sending, receiving, giving all of a path's sessions away. Worker thread. */
+#ifndef SLUICE_RUNTIME_TRANSFER_LINK_H
+#define SLUICE_RUNTIME_TRANSFER_LINK_H
+
+#include "runtime/change/transfer.h"
+#include "runtime/worker.h"
+
+/* Sends a frame behind the packets that this worker has for the port. A full link is waited for, some ten microseconds; false, and counted: it did
+ * not take the frame, and will not be waited for again until the next configuration. */
+bool transfer_send(struct worker *w, uint16_t port, const struct transfer_frame *frame);
+
+/* A frame came by a port; takes the mbuf over. */
+void transfer_receive(struct worker *w, uint16_t port, struct rte_mbuf *m);
+/* One that another worker received, for this one. */
+void transfer_owned(struct worker *w, struct rte_mbuf *m);
+
+/* A slice of giving, if the other end of a link has asked; answers whether there was any. */
+unsigned transfer_give_turn(struct worker *w);
+
+/* What is known of a function's slot in a session, for another process; false: its layout has none. */
+void transfer_put_slot(struct transfer *t, const struct nf *nf, struct session *s);
+/* Whether a slot from elsewhere is one of this function, by kind, size and version. */
+bool transfer_fits(const struct transfer *t, const struct nf *nf);
+
+#endif

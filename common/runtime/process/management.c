@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * REST of a datapath process over TCP, with the certificates in its folder: those that sluiced puts there,
+ * or, if there is no authority yet, its own. And the audit log, which is kept in any case. Main thread.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "manage/access_setup.h"
+#include "manage/audit.h"
+#include "manage/events.h"
+#include "manage/log.h"
+#include "runtime/process/process.h"
+#include "util/memory.h"
+
+/* The folder may lie in memory. */
+enum { AUDIT_FILE_BYTES = 512 << 10, AUDIT_FILE_COUNT = 4 };
+
+static void on_done(const struct rest_request *request, const struct rest_reply *reply, uint64_t microseconds,
+                    void *user)
+{
+	struct process *p = user;
+
+	(void)microseconds;
+	audit_request(p->audit, request, reply, true);
+}
+
+/* HTTP thread. */
+static void on_refused(const struct rest_request *request, const struct rest_reply *reply, void *user)
+{
+	struct process *p = user;
+
+	audit_request(p->audit, request, reply, false);
+}
+
+static bool exists(const char *folder, const char *name)
+{
+	char *path = text_format("%s/%s", folder, name);
+	bool there = access(path, F_OK) == 0;
+
+	free(path);
+	return there;
+}
+
+/* Certificates of our own, unless somebody else gives them to us: then there is no key of the authority
+ * here. */
+static bool own_certificates(const struct process *p, struct errors *errors)
+{
+	if (exists(p->directory, "ca.crt") && !exists(p->directory, "ca.key"))
+		return true;
+	struct access_hosts *hosts = memory_new(1, sizeof(*hosts));
+	access_hosts_usual(hosts);
+	access_hosts_listener(hosts, p->listen);
+	bool done = access_renew(p->directory, p->engine->sizes.name, hosts, errors) &&
+	            access_first_token(p->directory, p->access, errors) &&
+	            access_context(p->directory, p->listen, errors);
+	free(hosts);
+	return done;
+}
+
+static void read_limits(const struct conf *limits, struct rest_options *options)
+{
+	char why[256];
+
+	for (size_t i = 0; i < conf_count(limits); i++)
+		rest_limit(options, conf_at(limits, i)->name, conf_at(limits, i)->integer, why, sizeof(why));
+}
+
+bool management_open(struct process *p, const struct conf *document, struct rest_options *options,
+                     struct errors *errors)
+{
+	const struct conf *manage = conf_get(document, "manage");
+	const char *listen = conf_string(manage, "listen", NULL);
+	struct audit_options audit = { p->directory, AUDIT_FILE_BYTES, AUDIT_FILE_COUNT };
+
+	options->done = on_done;
+	options->refused = on_refused;
+	read_limits(conf_get(manage, "limits"), options);
+	p->audit = audit_open(&audit, errors);
+	if (!p->audit || !listen)
+		return p->audit;
+	p->listen = text_copy(listen);
+	p->access = options->access = access_open(p->directory, NULL, errors);
+	return p->access && own_certificates(p, errors);
+}
+
+void management_poll(struct process *p)
+{
+	struct errors errors = ERRORS_NONE;
+	struct rest_tcp where = { p->listen };
+	char bound[64];
+
+	if (!p->listen || p->listening)
+		return;
+	p->listening = rest_listen_tcp(p->rest, &where, bound, &errors);
+	if (p->listening) {
+		log_info("listening", "address=%s", bound);
+		events_add(p->events, "listening", p->engine->sizes.name, NULL, "REST is served at %s",
+		           bound);
+	} else if (errors.count) {
+		log_limited(LOG_LEVEL_ERROR, "listen-failed", "text=%s", errors.list[0].detail);
+	}
+	errors_free(&errors);
+}
+
+void management_close(struct process *p)
+{
+	audit_close(p->audit);
+	access_close(p->access);
+	free(p->listen);
+	free(p->directory);
+}
