@@ -11,7 +11,7 @@ from change import SEED, Changing
 from live import Live, Load
 
 CHANGES = int(os.environ.get("CHANGES", "60"))
-RATE = int(os.environ.get("RATE", "1000"))
+RATE = int(os.environ.get("RATE", "500"))
 
 
 class Changes(Changing, Live):

@@ -102,7 +102,7 @@ class Workers(Live):
         for source in sources:
             run("ip", "-n", self.line.client, "address", "add", f"{source}/24", "dev", "eth0")
         talks = [self.talk(source) for source in sources]
-        load = Load(self.line, 1000, 120)
+        load = Load(self.line, 500, 120)
         for turn, workers in enumerate((2, 3, 1, 3, 2, 1)):
             self.descriptor["engine"]["workers"] = workers
             self.apply()

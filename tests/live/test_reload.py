@@ -12,7 +12,7 @@ from change import SEED
 from live import Live, Load
 
 RULES = int(os.environ.get("RULES", "10000"))
-RATE = int(os.environ.get("RATE", "1000"))
+RATE = int(os.environ.get("RATE", "500"))
 
 
 class Reload(Live):

@@ -11,7 +11,7 @@ from live import FIREWALL, Live, Load
 
 RULES = int(os.environ.get("RULES", "10000"))
 RELOADS = int(os.environ.get("RELOADS", "4"))
-RATE = int(os.environ.get("RATE", "2000"))
+RATE = int(os.environ.get("RATE", "500"))
 
 
 def rules(generation):

@@ -13,7 +13,7 @@ from live import FIREWALL, Live, Load, Talk
 
 SEED = int(os.environ.get("SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
 CHANGES = int(os.environ.get("CHANGES", "40"))
-RATE = int(os.environ.get("RATE", "2000"))
+RATE = int(os.environ.get("RATE", "500"))
 
 
 class Transparent(Live):
