@@ -304,8 +304,13 @@ class Line(Lab):
                 "paths": [{"name": "all", "path": ["lan"] + (path or [f["name"] for f in functions]) + ["wan"]}]}
 
     def ping(self, target, count=3, size=56, space=None):
-        """Number of answers."""
-        done = run("ip", "netns", "exec", space or self.client, "ping", "-n", "-c", count, "-i", "0.05", "-W", "2", "-s", size, target, check=False)
+        """Number of answers. Once it has had one, ping waits for the last no longer than its interval: where some seem to be missing, it is asked again at leisure, for on a
+        noisy machine they are but late. What loses a packet now and then is found by numbered traffic (tests/live), not by this."""
+        answers = self._ping(target, count, size, space, 0.05)
+        return self._ping(target, count, size, space, 1) if 0 < answers < count else answers
+
+    def _ping(self, target, count, size, space, interval):
+        done = run("ip", "netns", "exec", space or self.client, "ping", "-n", "-c", count, "-i", interval, "-W", "2", "-s", size, target, check=False)
         for part in done.stdout.split(","):
             if "received" in part:
                 return int(part.split()[0])
