@@ -10,7 +10,8 @@ class Changing:
     """For a test of the class Live: each method is one change of self.descriptor, chosen with self.dice."""
 
     def changes(self):
-        return [self.rules, self.member, self.order, self.addresses, self.routes, self.move]
+        every = [self.rules, self.member, self.order, self.addresses, self.routes, self.move, self.ports]
+        return every + ([self.workers] if "workersMax" in self.descriptor["engine"] else [])
 
     def rules(self):
         """A rule comes or goes, in front of the one that lets the traffic through."""
@@ -42,6 +43,19 @@ class Changing:
         ports = self.descriptor["edge"]["ports"]
         extra = "192.0.2.77/24"
         (ports[0]["addresses"].remove if extra in ports[0]["addresses"] else ports[0]["addresses"].append)(extra)
+
+    def ports(self):
+        """A third port comes, or goes."""
+        ports = self.descriptor["edge"]["ports"]
+        if len(ports) > 2:
+            ports.pop()
+        else:
+            ports.append({"name": "dmz", "device": "null:", "addresses": ["203.0.113.129/25"]})
+
+    def workers(self):
+        """Workers come or go, without a restart."""
+        engine = self.descriptor["engine"]
+        engine["workers"] = self.dice.randint(1, engine["workersMax"])
 
     def routes(self):
         routes = self.descriptor["edge"].setdefault("routes", [])

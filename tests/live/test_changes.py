@@ -15,6 +15,8 @@ RATE = int(os.environ.get("RATE", "500"))
 
 
 class Changes(Changing, Live):
+    engine = {"workers": 1, "workersMax": 2}
+
     def check(self, load):
         result = load.result()
         print(f"SEED={SEED} RATE={RATE} changes: {len(self.done)}; {result}", flush=True)
