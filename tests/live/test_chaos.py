@@ -25,6 +25,8 @@ ENDED = ("COMPLETED", "ROLLED_BACK", "FAILED")
 
 
 class Chaos(Changing, Live):
+    engine = {"workers": 1, "workersMax": 2 if SEED % 2 else 0}  # 0: processes are replaced when workers come or go
+
     def setUp(self):
         super().setUp()
         self.dice, self.fate = random.Random(SEED), random.Random(SEED + 1)
@@ -65,8 +67,7 @@ class Chaos(Changing, Live):
     # --- changes ---
 
     def workers(self):
-        """More of them, or fewer: the service's processes are replaced."""
-        self.descriptor["engine"]["workers"] = 3 - self.descriptor["engine"].get("workers", 1)
+        self.descriptor["engine"]["workers"] = self.dice.randint(1, 2)
 
     def asked(self, call, *arguments):
         """Its reply, whatever happens to sluiced meanwhile; None if that is not known."""
@@ -77,7 +78,7 @@ class Chaos(Changing, Live):
 
     def change(self):
         before = copy.deepcopy(self.descriptor)
-        kind = self.dice.choice(self.changes() + [self.workers])
+        kind = self.dice.choice(self.changes())
         kind()
         reply = self.asked(self.s.apply, self.descriptor)
         state = reply.json.get("state") if reply else None
