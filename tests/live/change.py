@@ -50,7 +50,7 @@ class Changing:
         if len(ports) > 2:
             ports.pop()
         else:
-            ports.append({"name": "dmz", "device": "null:", "addresses": ["203.0.113.129/25"]})
+            ports.append({"name": "dmz", "device": "null:?receive=0", "addresses": ["203.0.113.129/25"]})
 
     def workers(self):
         """Workers come or go, without a restart."""

@@ -87,8 +87,8 @@ def service(name="edge", placement="fused", **more):
         "placement": placement,
         "edge": {
             "ports": [
-                {"name": "lan", "device": "null:", "addresses": ["192.0.2.1/24", "2001:db8:1::1/64"]},
-                {"name": "wan", "device": "null:", "addresses": ["198.51.100.2/24"]},
+                {"name": "lan", "device": "null:?receive=0", "addresses": ["192.0.2.1/24", "2001:db8:1::1/64"]},
+                {"name": "wan", "device": "null:?receive=0", "addresses": ["198.51.100.2/24"]},
             ]
         },
         "vnfs": [{"name": "fw", "kind": "firewall", "config": {}}],

@@ -90,7 +90,7 @@ class Process(unittest.TestCase):
         lan, wan = document["edge"]["ports"]
         lab.ping(lab.SERVER4, count=2)
         put(["a"], [lan, wan])
-        put(["a"], [{**lan, "name": "spare", "device": "null:", "addresses": []}, wan])
+        put(["a"], [{**lan, "name": "spare", "device": "null:?receive=0", "addresses": []}, wan])
         put(["a", "c"], [{**lan, "name": "inside"}, wan])
         until("traffic flows again", lambda: lab.ping(lab.SERVER4, count=1))
         self.assertEqual(lab.ping(lab.SERVER4, count=20), 20)

@@ -62,7 +62,7 @@ class Events(unittest.TestCase):
     def setUp(self):
         self.lab = Lab()
         self.addCleanup(self.lab.close)
-        self.document = {"edge": {"ports": [{"name": "lan", "device": "null:"}, {"name": "wan", "device": "null:"}]},
+        self.document = {"edge": {"ports": [{"name": "lan", "device": "null:?receive=0"}, {"name": "wan", "device": "null:?receive=0"}]},
                          "functions": [{"name": "c", "kind": "count"}], "paths": [{"name": "all", "path": ["lan", "c", "wan"]}]}
         self.engine = self.lab.engine("e", self.document).ready()
 
