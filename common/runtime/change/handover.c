@@ -13,7 +13,7 @@
 #include "runtime/change/takeover.h"
 #include "runtime/worker.h"
 
-enum { LINKS_MS = 2000, STEP_US = 100, SILENT_US = 2000, DRAIN_US = 30000 };
+enum { LINKS_MS = 5000, STEP_US = 100, SILENT_US = 2000, DRAIN_US = 30000 };
 
 void handover_links(const struct engine *engine, uint64_t new_ports)
 {

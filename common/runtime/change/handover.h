@@ -9,7 +9,7 @@
 
 #include "runtime/engine.h"
 
-/* Waits until the links opened just now (bit i: port i) have their peers, two seconds at most: then what the hop's onFailure says
+/* Waits until the links opened just now (bit i: port i) have their peers, five seconds at most: then what the hop's onFailure says
  * holds. Not at the first configuration of a process, whose functions may be starting. */
 void handover_links(const struct engine *engine, uint64_t new_ports);
 /* If functions move between processes with `next`: workers leave packets in the outside ports, and this returns when nothing comes out of the
