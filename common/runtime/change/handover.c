@@ -124,14 +124,17 @@ void handover_hold(struct engine *engine, const struct snapshot *next)
 	const struct snapshot *now = atomic_load(&engine->snapshot);
 	bool rebalance = rebalance_needed(engine, now, next);
 	uint64_t links = rebalance ? all_links(now) : links_that_change(now, next);
+	bool takes_over;
 
 	if (!rebalance && !moves(now, next))
 		return;
+	takes_over = takeover_find(engine, now, next);
 	engine->held_since = clock_now(&engine->clock);
 	atomic_store(&engine->holding, true);
 	engine_grace(engine);
 	drain(engine, links);
-	takeover_begin(engine, now, next);
+	if (takes_over)
+		takeover_collect(engine);
 	if (rebalance)
 		rebalance_take(engine, next);
 }

@@ -15,6 +15,7 @@
 
 enum {
 	STEP_US = 200,
+	LINKS_US = 500 * 1000, /* a process that has just been started anew */
 	PATIENCE_US =
 	        200 * 1000, /* without anything new: the process hangs, or is of a build that does not give */
 	NONE = -1,
@@ -213,17 +214,35 @@ static void collect(struct engine *engine)
 		         t->count);
 }
 
-void takeover_begin(struct engine *engine, const struct snapshot *now, const struct snapshot *next)
+static bool links_up(const struct engine *engine, const struct takeover *t)
+{
+	for (unsigned i = 0; i < t->hops; i++)
+		for (unsigned side = 0; side < 2; side++)
+			if (!port_up(engine->ports[t->hop[i].zone[side] - 1].port))
+				return false;
+	return true;
+}
+
+bool takeover_find(struct engine *engine, const struct snapshot *now, const struct snapshot *next)
 {
 	struct takeover *t = engine->takeover;
 
 	if (t->hops && !retire_wait(engine))
-		return; /* sessions of the last change are still being regrouped, which cannot be */
+		return false;
 	forget(t);
 	find_gone(engine, now, next);
-	if (!t->hops)
-		return;
+	for (unsigned waited = 0; waited < LINKS_US && !links_up(engine, t); waited += STEP_US)
+		usleep(STEP_US);
+	return t->hops > 0;
+}
+
+void takeover_collect(struct engine *engine)
+{
+	struct takeover *t = engine->takeover;
+
+	rte_spinlock_lock(&t->lock);
 	t->open = true;
+	rte_spinlock_unlock(&t->lock);
 	collect(engine);
 	rte_spinlock_lock(&t->lock);
 	t->open = false;

@@ -26,9 +26,12 @@ struct gone_hop {
 struct takeover *takeover_new(void);
 void takeover_free(struct takeover *takeover);
 
-/* Finds what hops are gone with `next`, asks their processes for their sessions and waits until these are here, or nothing comes any more. Workers
- * must not receive from outside ports meanwhile. Control side. */
-void takeover_begin(struct engine *engine, const struct snapshot *now, const struct snapshot *next);
+/* Finds what hops are gone with `next`, and waits half a second at most until their links are up. False: none, or sessions of
+ * the change before are still being regrouped, which has to do with what it knows. Control side, as are the next two. */
+bool takeover_find(struct engine *engine, const struct snapshot *now, const struct snapshot *next);
+/* Asks their processes for their sessions and waits until these are here, or nothing comes any more. Workers must not receive from outside ports
+ * meanwhile. */
+void takeover_collect(struct engine *engine);
 /* No worker has a session left to regroup. Control side. */
 void takeover_end(struct engine *engine);
 
