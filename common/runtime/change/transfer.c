@@ -6,7 +6,6 @@
 
 #include <rte_byteorder.h>
 #include <rte_ether.h>
-#include <rte_ip.h>
 #include <rte_mbuf.h>
 
 enum {
