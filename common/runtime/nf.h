@@ -79,9 +79,11 @@ struct openings {
 	uint16_t position;
 };
 
+/* The counter tells of a dropped packet; a live session that is refused (OPEN_ADDED) brought none. */
 static inline void opening_refuse(struct openings *os, struct opening *o, unsigned counter)
 {
-	os->counters[counter]++;
+	if (o->m)
+		os->counters[counter]++;
 	o->verdict = VERDICT_DROP;
 	o->reason = (uint8_t)counter;
 }

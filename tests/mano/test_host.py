@@ -112,9 +112,9 @@ class Disk(mano.Case):
 
 class Supply(mano.Case):
     def test_hugepages(self):
-        with open("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages") as file:
-            free_mb = 2 * int(file.read())
-        greedy = service(engine={"hugepages": "always", "memory": free_mb + 64})
+        with open("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages") as file:
+            all_mb = 2 * int(file.read())
+        greedy = service(engine={"hugepages": "always", "memory": all_mb + 64})
         errors = self.assertStatus(self.s.apply(greedy), 409)["errors"]
         found = next(error for error in errors if error["code"] == "no-hugepages")
         self.assertEqual(found["path"], "services[0].engine.hugepages")

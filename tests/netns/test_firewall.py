@@ -64,6 +64,24 @@ class Firewall(unittest.TestCase):
         self.assertGreater(self.hits()["ping6"]["packets"], 70, "hits outlive the change")
         self.engine.balance()
 
+    def test_joins_a_live_session_and_refuses_it(self):
+        """Nothing is dropped by the judgement itself: counters add up, the packets that come after it are its hits."""
+        document = self.lab.document([])
+        self.engine = self.lab.engine("fw", document).ready()
+        command = ["ip", "netns", "exec", self.lab.client, "ping", "-n", "-i", "0.1", "-w", "6", "-c", "40"]
+        both = [subprocess.Popen(command + [t], stdout=subprocess.PIPE, text=True) for t in (self.lab.SERVER4, self.lab.SERVER6)]
+        until("both flow", lambda: len(self.engine.get("/v1/state/sessions")) >= 2)
+        with_firewall = self.lab.document([{"name": "fw", "kind": "firewall", "config": {"zones": ZONES, "rules": [rule("ping6", protocol="icmpv6"), rule("no", "reject")]}}])
+        reply = self.engine.rest("PUT", "/v1/config", with_firewall)
+        self.assertEqual(reply.status, 200, reply.body)
+        answers4, answers6 = (int(p.communicate()[0].split(" received")[0].split()[-1]) for p in both)
+        self.assertLess(answers4, 40)
+        self.assertEqual(answers6, 40, "the other session lost nothing")
+        counters = self.engine.get("/v1/state/counters")
+        self.assertEqual(self.engine.get("/v1/vnfs/fw")["counters"]["rejected"], self.hits()["no"]["packets"])
+        self.assertGreater(counters["engine"]["path-changed"], 0)
+        self.engine.balance()
+
     def test_errors(self):
         self.start([rule("web", protocol="tcp")])
         bad = {"zones": ZONES, "rules": [rule("a", source=["10.0.0"]), rule("b", destinationPorts="80"), rule("c", action="allow"),

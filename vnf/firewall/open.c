@@ -68,8 +68,10 @@ static void refuse(const struct policy *policy, struct openings *os, struct open
 	} else {
 		opening_refuse(os, o, index == policy->rule_count ? DENIED_DEFAULT : DENIED);
 	}
+	if (!o->m)
+		return;
 	hits->packets++;
-	hits->bytes += o->m ? rte_pktmbuf_pkt_len(o->m) : 0;
+	hits->bytes += rte_pktmbuf_pkt_len(o->m);
 	hits->last = os->now;
 }
 
