@@ -156,6 +156,9 @@ void edge_control(struct edge_worker *ew, const struct edge_table *table, struct
 void edge_output(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf **m, unsigned n,
                  uint16_t end_port, uint64_t now);
 
+/* The port that packets to an address leave by; EDGE_NO_PORT: none, or one of our own. EDGE_LINK: the link whose subnet has it. */
+uint16_t edge_egress(const struct edge_table *table, uint8_t family, const union ipaddr *address);
+
 /* Source address that the edge uses toward a port's hosts, for errors; false: none of that family. */
 bool edge_source(const struct edge_table *table, uint16_t port, uint8_t family, union ipaddr *address);
 /* The same for an error about one packet: the address of the port that it came by; of a transparent edge, and behind its hops, which have none, the

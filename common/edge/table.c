@@ -259,6 +259,19 @@ bool table_on_link(const struct edge_table *table, uint16_t port, uint8_t family
 	       subnet_of(&table->ports[port], family, address);
 }
 
+uint16_t edge_egress(const struct edge_table *table, uint8_t family, const union ipaddr *address)
+{
+	const struct edge_hop *hop;
+
+	for (uint16_t port = 0; table->mode == EDGE_LINK && port < EDGE_PORTS_MAX; port++)
+		if (table->ports[port].present && subnet_of(&table->ports[port], family, address))
+			return port;
+	if (table->mode != EDGE_ROUTED)
+		return EDGE_NO_PORT;
+	hop = table_route(table, family, address);
+	return hop->kind == HOP_CONNECTED || hop->kind == HOP_VIA ? hop->port : EDGE_NO_PORT;
+}
+
 bool edge_source(const struct edge_table *table, uint16_t port, uint8_t family, union ipaddr *address)
 {
 	const struct edge_port *p = port < EDGE_PORTS_MAX ? &table->ports[port] : NULL;

@@ -525,6 +525,7 @@ static void publish(struct engine *engine, struct snapshot *next)
 	memset(next->nf_carried, 0, sizeof(next->nf_carried));
 	retire_note(engine, next);
 	clear_gone(engine, next);
+	engine_tell_functions(engine, next);
 	if (next->path_count)
 		names_release(engine);
 	if (engine->heartbeat)

@@ -30,4 +30,7 @@ void engine_see_links(struct engine *engine, const struct snapshot *snapshot);
 /* Frees the running snapshot, functions and ports; the workers have stopped. */
 void engine_clear(struct engine *engine);
 
+/* tell.c: a snapshot was published, and workers have left the previous. */
+void engine_tell_functions(struct engine *engine, const struct snapshot *s);
+
 #endif

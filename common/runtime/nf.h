@@ -126,6 +126,10 @@ struct nf_class {
 	int (*start)(struct nf *nf,
 	             struct errors *errors); /* live state (nf->live), before the first compile; 0 or -1 */
 	void (*stop)(struct nf *nf);
+	/* A configuration is the running one, and workers have left the previous: now live state that is no worker's may follow it (compile is also
+	 * for dry runs). here: the function stands on a path of this process; else it is the shadow of one behind a hop, or on no path, and does
+	 * nothing. After each publication, changed or not. */
+	void (*published)(struct nf *nf, const void *snapshot, bool here);
 
 	/* Owner bucket (0..255) of packets with this tuple that come to the function with this walk, before any lookup; NF_NO_OWNER: no
 	 * opinion. Pure. */
@@ -201,6 +205,19 @@ struct rte_mbuf *nf_mbuf(struct worker *worker);
 enum nf_reject { NF_REJECT_ADMIN, NF_REJECT_PORT, NF_REJECT_HOST, NF_REJECT_RESET };
 void nf_reject(struct worker *worker, const struct path *path, unsigned position, int walk,
                struct rte_mbuf *offending, enum nf_reject how);
+
+/* Where a packet of the function's own goes in, from tick(). */
+struct nf_place {
+	struct worker *worker;
+	const struct path *path;
+	int position, walk;
+};
+/* The function's place on the path that leads to a destination, as the edge routes; where the edge cannot tell (behind a hop, no route): on the first
+ * path that has the function, with `walk` as it is given. False: it stands on none. */
+bool nf_place(const struct nf *nf, unsigned worker_id, uint8_t family, const union ipaddr *destination,
+              int walk, struct nf_place *place);
+/* The packet was for the function itself: counted as delivered, and freed. */
+void nf_deliver(struct worker *worker, struct rte_mbuf *m);
 
 /* One log line or event from a worker: queued without blocking, rate-limited; format is static. `text` at most 200 bytes are kept. */
 void nf_log(struct worker *worker, const struct nf *nf, const char *event, const char *format, ...)

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Packets that begin or end at a function itself (health checks): where they go in, and their end. Worker thread. */
+#include "runtime/worker.h"
+
+static int position_on(const struct path *path, const struct nf *nf)
+{
+	for (int i = 0; path && i < path->count; i++)
+		if (path->positions[i].nf == nf)
+			return i;
+	return -1;
+}
+
+bool nf_place(const struct nf *nf, unsigned worker_id, uint8_t family, const union ipaddr *destination,
+              int walk, struct nf_place *place)
+{
+	struct worker *w = nf->engine->workers[worker_id];
+	uint16_t egress = edge_egress(w->snapshot->edge, family, destination);
+	bool found = false;
+
+	for (unsigned i = 0; i < w->snapshot->path_count; i++) {
+		const struct path *path = w->snapshot->paths[i];
+		int position = position_on(path, nf);
+		bool leads = position >= 0 && egress != EDGE_NO_PORT &&
+		             (path->ends[0] == egress || path->ends[1] == egress);
+
+		if (position < 0 || (found && !leads))
+			continue;
+		*place = (struct nf_place){ w, path, position,
+			                    leads ? path->ends[1] == egress ? 0 : 1 : walk };
+		found = true;
+		if (leads)
+			break;
+	}
+	return found;
+}
+
+void nf_deliver(struct worker *w, struct rte_mbuf *m)
+{
+	w->edge_counters[EDGE_C_DELIVERED]++;
+	if (unlikely(w->trace != NULL))
+		trace_step(w, m, STEP_DELIVERED, NULL, NULL, NULL);
+	rte_pktmbuf_free(m);
+}

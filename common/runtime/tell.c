@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Functions are told of the configuration that runs. Control side. */
+#include "runtime/engine_private.h"
+
+static bool stands_here(const struct snapshot *s, const struct nf *nf)
+{
+	for (unsigned i = 0; i < s->path_count; i++)
+		for (unsigned k = 0; s->paths[i] && k < s->paths[i]->count; k++)
+			if (s->paths[i]->positions[k].nf == nf)
+				return true;
+	return false;
+}
+
+void engine_tell_functions(struct engine *engine, const struct snapshot *s)
+{
+	for (unsigned i = 0; i < ENGINE_NFS_MAX; i++)
+		if (s->nfs[i] && engine->nfs[i]->klass->published)
+			engine->nfs[i]->klass->published(engine->nfs[i], s->nf_snapshots[i],
+			                                 stands_here(s, s->nfs[i]));
+}
