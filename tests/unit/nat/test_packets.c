@@ -180,7 +180,9 @@ static void beginnings(void **state)
 			struct session s;
 			struct nat_slot slot;
 		} record = { .s = { .flags = SESSION_MIDSTREAM } };
+		struct rte_mbuf segment = { .nb_segs = 1 };
 		struct opening o = { .tuple = { .family = FAMILY_V4, .proto = IPPROTO_TCP },
+			             .m = &segment,
 			             .session = &record.s,
 			             .walk = (uint8_t)walk,
 			             .flags = OPEN_MIDSTREAM };
