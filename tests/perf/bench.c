@@ -3,65 +3,27 @@
  * The compute bench: one case, many samples. An engine without threads stands between two ports that make and swallow packets (64 B,
  * random flows, both directions, established), and this thread turns its worker. Each sample stands beside a calibration loop of
  * independent one-cycle instructions and a sample of the null forwarder (the same ports, receive and send). Cases `acl`: the classifier
- * alone, on vectors of 64 random packets. Cases `sessions`: first packets of new flows until all are open, and then all are closed; sessions a
- * second. Prints a line a sample: value, calibration, null. tests/perf/run makes the table.
+ * alone. Cases `sessions`: first packets of new flows until all are open, and then all are closed; sessions a second. Prints a line a
+ * sample: value, calibration, null. With --count it runs one sample between the calls of measured(), for a tool that counts
+ * instructions, and prints its packets; for the case "tsc" the rate of the time stamp counter. tests/perf/run makes the table.
  */
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "bench.h"
 #include "count/count_class.h"
 #include "firewall/firewall_class.h"
-#include "match/acl.h"
 #include "nat/nat_class.h"
 #include "runtime/process/eal.h"
-#include "runtime/worker.h"
 
-enum {
-	ACL_ROUNDS = 4096,
-	ACL_PACKETS = 65536,
-	WARM_TURNS_MAX = 4000000,
-	SAMPLE_PACKETS = 4 << 20,
-	NULL_PACKETS = 1 << 20
-};
+enum { SAMPLE_PACKETS = 4 << 20, NULL_PACKETS = 1 << 20, COUNTED_PACKETS = 1 << 16, COUNTED_TURN_NS = 1000 };
 
-struct bench {
-	struct engine *engine;
-	struct worker *worker;
-	uint64_t now;
-};
-
-#define FIREWALL                                                                                            \
-	"{ name = \"fw\"; kind = \"firewall\"; config = { zones = ( { name = \"in\"; ports = [ \"lan\" ]; " \
-	"} ); "                                                                                             \
-	"rules = ( { name = \"out\"; from = \"in\"; action = \"accept\"; } ); }; }"
-#define NAT                                                                                           \
-	"{ name = \"nat\"; kind = \"nat\"; config = { mappings = 1500000; pools = ( { name = \"p\"; " \
-	"addresses = [ "                                                                              \
-	"\"203.0.113.0-203.0.113.63\" ]; } ); }; }"
-#define NOTHING(n) "{ name = \"c" #n "\"; kind = \"count\"; }"
-
-enum kind { PACKETS, OPENINGS, RULES };
-
-static const struct bench_case {
-	const char *name, *path, *functions;
-	uint32_t flows; /* or rules */
-	enum kind kind;
-} cases[] = {
-	{ "path-0", "", "", 65536, PACKETS },
-	{ "path-4", "\"c1\", \"c2\", \"c3\", \"c4\",",
-	  NOTHING(1) "," NOTHING(2) "," NOTHING(3) "," NOTHING(4), 65536, PACKETS },
-	{ "firewall-64k", "\"fw\",", FIREWALL, 65536, PACKETS },
-	{ "firewall-1m", "\"fw\",", FIREWALL, 1048576, PACKETS },
-	{ "nat-64k", "\"nat\",", NAT, 65536, PACKETS },
-	{ "nat-1m", "\"nat\",", NAT, 1048576, PACKETS },
-	{ "chain2-64k", "\"fw\", \"nat\",", FIREWALL "," NAT, 65536, PACKETS },
-	{ "chain2-1m", "\"fw\", \"nat\",", FIREWALL "," NAT, 1048576, PACKETS },
-	{ "sessions-firewall", "\"fw\",", FIREWALL, 131072, OPENINGS },
-	{ "sessions-nat", "\"nat\",", NAT, 131072, OPENINGS },
-	{ "acl-1k", "", "", 1000, RULES },
-	{ "acl-10k", "", "", 10000, RULES },
+struct options {
+	unsigned samples, flows;
+	const char *cpu;
+	bool count;
 };
 
 /* Cycles of TSC per one-cycle instruction: above the quiet value, the core is shared or slowed. */
@@ -76,34 +38,42 @@ static double calibrate(void)
 }
 
 /* Receive from one port, send by the other, and nothing else. */
-static double null_forward(struct bench *b)
+static uint64_t forward(struct bench *b, uint64_t most)
 {
 	struct port *lan = b->engine->ports[0].port, *wan = b->engine->ports[1].port;
 	struct rte_mbuf *m[BATCH_MAX];
-	uint64_t begin = rte_rdtsc(), packets = 0;
+	uint64_t packets = 0;
 
-	while (packets < NULL_PACKETS) {
+	while (packets < most) {
 		uint16_t n = lan->ops->rx(lan, 0, m, BATCH_MAX);
 
 		packets += wan->ops->tx(wan, 0, m, n);
 		n = wan->ops->rx(wan, 0, m, BATCH_MAX);
 		packets += lan->ops->tx(lan, 0, m, n);
 	}
-	return (double)(rte_rdtsc() - begin) / (double)packets;
+	return packets;
 }
 
 static unsigned turn(struct bench *b)
 {
-	b->now = clock_now(&b->engine->clock);
+	b->now = b->counted ? b->now + COUNTED_TURN_NS : clock_now(&b->engine->clock);
 	return worker_turn(b->worker, b->now);
 }
 
-static double sample(struct bench *b)
+static uint64_t run_packets(struct bench *b, uint64_t most)
 {
-	uint64_t begin = rte_rdtsc(), packets = 0;
+	uint64_t packets = 0;
 
-	while (packets < SAMPLE_PACKETS)
+	while (packets < most)
 		packets += turn(b);
+	return packets;
+}
+
+static double cycles_a_packet(struct bench *b, uint64_t (*work)(struct bench *b, uint64_t most),
+                              uint64_t most)
+{
+	uint64_t begin = rte_rdtsc(), packets = work(b, most);
+
 	return (double)(rte_rdtsc() - begin) / (double)packets;
 }
 
@@ -113,226 +83,176 @@ static void close_one(void *bench, struct session *s)
 }
 
 /* Opens every flow of the port and closes it again; sessions a second of both together. 0: not all could be opened. */
-static double sample_openings(struct bench *b, const struct bench_case *c)
+static double sample_openings(struct bench *b)
 {
 	uint64_t begin = rte_rdtsc(), opened = b->worker->counters[C_OPENED], cursor = 0, count;
+	uint32_t wanted = b->flows - b->flows / 50;
 
-	for (unsigned i = 0;
-	     i < WARM_TURNS_MAX && b->worker->counters[C_OPENED] - opened < c->flows - c->flows / 50; i++)
+	for (unsigned i = 0; i < WARM_TURNS_MAX && b->worker->counters[C_OPENED] - opened < wanted; i++)
 		turn(b);
 	count = b->worker->counters[C_OPENED] - opened;
 	do
 		flow_walk(b->worker->table, &cursor, 4096, close_one, b);
 	while (cursor);
-	if (count < c->flows - c->flows / 50)
+	if (count < wanted)
 		return 0;
 	return (double)count * (double)rte_get_tsc_hz() / (double)(rte_rdtsc() - begin);
 }
 
-/* --- the classifier --- */
-
-struct rules {
-	struct acl *acl;
-	struct acl_query *queries;
-	uint64_t seed;
-};
-
-static uint32_t dice(struct rules *r)
-{
-	r->seed = r->seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (uint32_t)(r->seed >> 33);
-}
-
-/* As rules of a firewall are: an inside network, a server or its network, a protocol, a port or a range of them. */
-static struct acl_rule make_rule(struct rules *r)
-{
-	struct acl_rule rule = { .family = FAMILY_V4,
-		                 .protocol = dice(r) % 3 ? 6 : 17,
-		                 .source_last = 65535,
-		                 .icmp_last = 65535,
-		                 .from = ACL_ANY_ZONE,
-		                 .to = ACL_ANY_ZONE };
-	uint16_t port = (uint16_t)(dice(r) % 10000);
-
-	rule.source =
-	        (struct ip_prefix){ .address = { .family = FAMILY_V4,
-		                                 .bytes = { 10, (uint8_t)(dice(r) % 64), (uint8_t)dice(r) } },
-		                    .length = (uint8_t)(dice(r) % 2 ? 16 : 24) };
-	rule.destination =
-	        (struct ip_prefix){ .address = { .family = FAMILY_V4,
-		                                 .bytes = { 172, 16, (uint8_t)dice(r), (uint8_t)dice(r) } },
-		                    .length = (uint8_t)(dice(r) % 2 ? 24 : 32) };
-	ip_prefix_mask(&rule.source);
-	ip_prefix_mask(&rule.destination);
-	rule.destination_first = port;
-	rule.destination_last = (uint16_t)(port + (dice(r) % 2 ? 0 : dice(r) % 500));
-	return rule;
-}
-
-/* Every other packet is one that a rule is for. */
-static struct acl_query make_query(struct rules *r, const struct acl_rule *rule)
-{
-	struct acl_query q = { .from = 1, .to = 2 };
-
-	q.tuple.family = FAMILY_V4;
-	q.tuple.proto = dice(r) % 3 ? 6 : 17;
-	q.tuple.src = ip_v4(rte_cpu_to_be_32(0x0a000000 | (dice(r) % 64) << 16 | (dice(r) & 0xffff)));
-	q.tuple.dst = ip_v4(rte_cpu_to_be_32(0xac100000 | (dice(r) & 0xffff)));
-	q.tuple.sport = (uint16_t)dice(r);
-	q.tuple.dport = rte_cpu_to_be_16((uint16_t)(dice(r) % 10000));
-	if (dice(r) % 2)
-		return q;
-	q.tuple.proto = rule->protocol;
-	memcpy(&q.tuple.src, rule->source.address.bytes, 4);
-	memcpy(&q.tuple.dst, rule->destination.address.bytes, 4);
-	q.tuple.dport = rte_cpu_to_be_16(rule->destination_first);
-	return q;
-}
-
-static bool make_rules(struct rules *r, unsigned count, struct errors *errors)
-{
-	struct acl_builder *builder = acl_builder_new();
-	struct acl_rule *list = calloc(count, sizeof(*list));
-	int error;
-
-	r->queries = calloc(ACL_PACKETS, sizeof(*r->queries));
-	r->seed = 1;
-	if (!builder || !list || !r->queries)
-		return false;
-	for (unsigned i = 0; i < count; i++) {
-		list[i] = make_rule(r);
-		if (!acl_builder_add(builder, &list[i], i))
-			return false;
-	}
-	for (unsigned i = 0; i < ACL_PACKETS; i++)
-		r->queries[i] = make_query(r, &list[dice(r) % count]);
-	free(list);
-	error = acl_build(builder, &r->acl);
-	if (error)
-		errors_add(errors, NULL, "acl-not-built", NULL, 0, "%u rules could not be compiled: %s",
-		           count, strerror(-error));
-	return !error;
-}
-
-static double sample_rules(struct rules *r)
-{
-	uint32_t results[BATCH_MAX];
-	const struct acl_query *list[BATCH_MAX];
-	uint64_t begin = rte_rdtsc();
-
-	for (unsigned round = 0; round < ACL_ROUNDS; round++) {
-		for (unsigned i = 0; i < BATCH_MAX; i++)
-			list[i] = &r->queries[(round * BATCH_MAX + i) % ACL_PACKETS];
-		acl_classify(r->acl, list, results, BATCH_MAX);
-	}
-	return (double)(rte_rdtsc() - begin) / ((double)ACL_ROUNDS * BATCH_MAX);
-}
-
-/* --- a case --- */
-
-static struct conf *document(const struct bench_case *c, struct errors *errors)
-{
-	uint32_t flows = c->kind == RULES ? 65536 : c->flows;
-	/* Sessions without answers may be a quarter of the table. */
-	uint32_t room = c->kind == OPENINGS ? 5 * flows : flows + flows / 4;
-	const char *answers = c->kind == OPENINGS ? "silent=1" : "learn=1";
-	char text[4096];
-
-	snprintf(text, sizeof(text),
-	         "engine = { sessions = %u; mbufs = 4096; idle = \"poll\"; seed = 1; };\n"
-	         "edge = { ports = ( { name = \"lan\"; device = \"synth:?flows=%u\"; addresses = [ "
-	         "\"192.0.2.1/24\" ]; },\n"
-	         "  { name = \"wan\"; device = \"synth:?flows=%u&%s\"; addresses = [ "
-	         "\"198.51.100.2/24\" ]; gateways = [ \"198.51.100.254\" ]; } );\n"
-	         "  routes = ( { prefix = \"10.0.0.0/8\"; via = \"192.0.2.254\"; } ); };\n"
-	         "functions = ( %s );\npaths = ( { name = \"all\"; path = [ \"lan\", %s \"wan\" ]; } );\n",
-	         room, flows, flows, answers, c->functions, c->path);
-	return conf_read_text(text, "bench", errors);
-}
-
 /* Until all flows are open and their answers come in. */
-static bool warm(struct bench *b, const struct bench_case *c)
+static bool warm(struct bench *b)
 {
 	struct flow_stats stats;
 	uint64_t answers = 0;
 
-	for (unsigned i = 0; i < WARM_TURNS_MAX && answers < c->flows; i++) {
+	for (unsigned i = 0; i < WARM_TURNS_MAX && answers < b->flows; i++) {
 		turn(b);
 		answers = b->worker->port_traffic[1].rx_packets;
 	}
 	flow_stats(b->worker->table, &stats);
-	fprintf(stderr, "%s: %u sessions of %u flows, %llu answers\n", c->name, stats.live, c->flows,
+	fprintf(stderr, "%s: %u sessions of %u flows, %llu answers\n", b->what->name, stats.live, b->flows,
 	        (unsigned long long)answers);
-	return stats.live >= c->flows - c->flows / 100 && answers >= c->flows;
+	return stats.live >= b->flows - b->flows / 100 && answers >= b->flows;
 }
 
-static double sample_of(struct bench *b, const struct bench_case *c, struct rules *rules)
+static double sample_of(struct bench *b)
 {
-	switch (c->kind) {
-	case OPENINGS:
-		return sample_openings(b, c);
-	case RULES:
-		return sample_rules(rules);
+	switch (b->what->kind) {
+	case BENCH_OPENINGS:
+		return sample_openings(b);
+	case BENCH_RULES:
+		return rules_sample(b->rules);
+	case BENCH_NULL:
+		return cycles_a_packet(b, forward, NULL_PACKETS);
 	default:
-		return sample(b);
+		return cycles_a_packet(b, run_packets, SAMPLE_PACKETS);
 	}
 }
 
-static int run(const struct bench_case *c, unsigned samples)
+/* What a tool that counts instructions looks for by its name. */
+static __attribute__((noinline)) uint64_t measured(struct bench *b, uint64_t most)
 {
-	static const struct nf_class *const classes[] = { &count_class, &firewall_class, &nat_class, NULL };
-	struct engine_options options = { .classes = classes, .manual = true };
-	struct errors errors = ERRORS_NONE;
-	struct conf *doc = document(c, &errors);
-	struct bench b = { 0 };
-	struct rules rules = { 0 };
-	char line[512];
+	return b->what->kind == BENCH_NULL ? forward(b, most) : run_packets(b, most);
+}
 
-	if (doc)
-		b.engine = engine_new(doc, &options, &errors);
-	if (!b.engine || !engine_apply(b.engine, doc, false, &errors) ||
-	    (c->kind == RULES && !make_rules(&rules, c->flows, &errors))) {
-		for (size_t i = 0; i < errors.count; i++) {
-			error_format(&errors.list[i], line, sizeof(line));
-			fprintf(stderr, "%s\n", line);
-		}
-		return 1;
-	}
-	b.worker = b.engine->workers[0];
-	if (c->kind == PACKETS && !warm(&b, c))
-		return 1;
+static bool take_samples(struct bench *b, unsigned samples)
+{
 	for (unsigned i = 0; i < samples; i++) {
-		double calibration = calibrate(), value = sample_of(&b, c, &rules),
-		       nothing = null_forward(&b);
+		double calibration = calibrate(), value = sample_of(b),
+		       nothing = cycles_a_packet(b, forward, NULL_PACKETS);
 
 		if (value == 0) {
-			fprintf(stderr, "%s: not all sessions could be opened\n", c->name);
-			return 1;
+			fprintf(stderr, "%s: not all sessions could be opened\n", b->what->name);
+			return false;
 		}
 		printf("%.2f %.4f %.2f\n", value, calibration, nothing);
 	}
-	acl_free(rules.acl);
-	free(rules.queries);
-	engine_free(b.engine);
-	return 0;
+	return true;
+}
+
+static void print_errors(const struct errors *errors)
+{
+	char line[512];
+
+	for (size_t i = 0; i < errors->count; i++) {
+		error_format(&errors->list[i], line, sizeof(line));
+		fprintf(stderr, "%s\n", line);
+	}
+}
+
+/* The engine of a case, warm; false with errors, or if its sessions did not come about. */
+static bool set_up(struct bench *b, struct errors *errors)
+{
+	static const struct nf_class *const classes[] = { &count_class, &firewall_class, &nat_class, NULL };
+	struct engine_options options = { .classes = classes, .manual = true };
+	uint32_t flows = b->what->kind == BENCH_RULES ? 65536 : b->flows;
+	struct conf *document = bench_document(b->what, flows, errors);
+
+	if (document)
+		b->engine = engine_new(document, &options, errors);
+	if (!b->engine || !engine_apply(b->engine, document, false, errors))
+		return false;
+	b->worker = b->engine->workers[0];
+	b->now = clock_now(&b->engine->clock);
+	if (b->what->kind == BENCH_RULES && !(b->rules = rules_new(b->flows, errors)))
+		return false;
+	return b->what->kind != BENCH_PACKETS || warm(b);
+}
+
+static int run(const struct bench_case *c, const struct options *options)
+{
+	struct bench b = { .what = c,
+		           .flows = options->flows ? options->flows : c->flows,
+		           .counted = options->count };
+	struct errors errors = ERRORS_NONE;
+	bool done = set_up(&b, &errors);
+
+	print_errors(&errors);
+	errors_free(&errors);
+	if (done && options->count)
+		printf("%llu\n", (unsigned long long)measured(&b, COUNTED_PACKETS));
+	else if (done)
+		done = take_samples(&b, options->samples);
+	rules_free(b.rules);
+	if (b.engine)
+		engine_free(b.engine);
+	return done ? 0 : 1;
+}
+
+static int usage(void)
+{
+	fprintf(stderr, "usage: bench [--samples N] [--cpu N] [--flows N] [--count] CASE\ncases:");
+	for (const struct bench_case *c = bench_cases; c->name; c++)
+		fprintf(stderr, " %s", c->name);
+	fprintf(stderr, "\n");
+	return 2;
+}
+
+static bool parse(int argc, char **argv, struct options *options)
+{
+	static const struct option known[] = { { "samples", required_argument, NULL, 's' },
+		                               { "cpu", required_argument, NULL, 'c' },
+		                               { "flows", required_argument, NULL, 'f' },
+		                               { "count", no_argument, NULL, 'n' },
+		                               { NULL, 0, NULL, 0 } };
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
+		if (option == 's')
+			options->samples = (unsigned)strtoul(optarg, NULL, 10);
+		else if (option == 'c')
+			options->cpu = optarg;
+		else if (option == 'f')
+			options->flows = (unsigned)strtoul(optarg, NULL, 10);
+		else if (option == 'n')
+			options->count = true;
+		else
+			return false;
+	}
+	return optind == argc - 1;
 }
 
 int main(int argc, char **argv)
 {
-	struct eal_options eal = { .name = "bench", .cpus = argc > 3 ? argv[3] : NULL, .memory_mb = 64 };
+	struct options options = { .samples = 7 };
+	struct eal_options eal = { .name = "bench", .memory_mb = 64 };
 	struct errors errors = ERRORS_NONE;
+	const struct bench_case *c;
 
-	if (argc < 3) {
-		fprintf(stderr, "usage: bench CASE SAMPLES [CPU]\ncases:");
-		for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++)
-			fprintf(stderr, " %s", cases[i].name);
-		fprintf(stderr, "\n");
-		return 2;
-	}
-	if (!eal_start(&eal, &errors))
+	if (!parse(argc, argv, &options))
+		return usage();
+	c = bench_case(argv[optind]);
+	if (!c && strcmp(argv[optind], "tsc") != 0)
+		return usage();
+	eal.cpus = options.cpu;
+	/* A tool that counts instructions has no room for the addresses that EAL reserves for hugepages. */
+	eal.hugepages = options.count ? EAL_HUGEPAGES_NEVER : EAL_HUGEPAGES_AUTO;
+	if (!eal_start(&eal, &errors)) {
+		print_errors(&errors);
 		return 1;
-	for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++)
-		if (strcmp(cases[i].name, argv[1]) == 0)
-			return run(&cases[i], (unsigned)atoi(argv[2]));
-	return 2;
+	}
+	if (c)
+		return run(c, &options);
+	printf("%llu\n", (unsigned long long)rte_get_tsc_hz());
+	return 0;
 }

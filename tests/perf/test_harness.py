@@ -10,7 +10,8 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 RUN = os.path.join(HERE, "run")
-CASES = ("null hop firewall-64k firewall-1m nat-64k nat-1m chain2-64k chain2-1m acl-1k acl-10k sessions-firewall sessions-nat idle memory recovery").split()
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "lib")]
+from measure import cases, instructions  # noqa: E402
 
 
 def harness(*arguments):
@@ -19,27 +20,41 @@ def harness(*arguments):
 
 class Harness(unittest.TestCase):
     def test_json_and_table(self):
+        names = ["null", "hop", "acl-1k", "sessions-nat"]
         with tempfile.NamedTemporaryFile("r", suffix=".json") as file:
-            done = harness("--samples", "1", "--json", file.name, "null", "hop", "acl-1k", "sessions-nat")
+            done = harness("--samples", "1", "--json", file.name, *names)
             self.assertEqual(done.returncode, 0, done.stderr)
-            rows = json.load(file)
-        self.assertEqual([r["case"] for r in rows], ["null", "hop", "acl-1k", "sessions-nat"])
-        for row in rows:
+            written = json.load(file)
+            again = harness("--from", file.name, "--markdown", *names)
+        self.assertEqual([r["case"] for r in written["rows"]], names)
+        for row in written["rows"]:
             self.assertEqual(list(row), ["case", "unit", "min", "median", "max", "samples", "ratio"])
             self.assertLessEqual(row["min"], row["median"])
-        self.assertEqual([r["unit"] for r in rows], ["cycles/packet"] * 3 + ["sessions/s"])
+        self.assertEqual([r["unit"] for r in written["rows"]], ["cycles/packet"] * 3 + ["sessions/s"])
+        self.assertGreater(written["about"]["tscMHz"], 100)
+        for key in ("cpu", "cpus", "kernel", "dpdk", "compiler", "commit", "method"):
+            self.assertIn(key, written["about"])
         self.assertEqual(len(done.stdout.splitlines()), 5)
+        self.assertEqual([l.split("|")[1].strip() for l in again.stdout.splitlines()[2:]], names)
 
     def test_cases(self):
         wrong = harness("firewall")
         self.assertEqual(wrong.returncode, 2)
         self.assertIn("no such case: firewall", wrong.stderr)
-        self.assertEqual(re.search(r"there are: (.*)\)", wrong.stderr).group(1).split(), CASES)
+        self.assertEqual(re.search(r"there are: (.*)\)", wrong.stderr).group(1).split(), list(cases.CASES))
 
     def test_readme_has_the_table(self):
         with open(os.path.join(HERE, "..", "..", "README.md")) as file:
-            rows = re.findall(r"^\| ([a-z0-9-]+) \| (?:cycles/packet|sessions/s|% of a core|MB|ms) \|", file.read(), re.M)
-        self.assertEqual(rows, CASES)
+            rows = re.findall(r"^\| ([a-z0-9-]+) \|(?: [^|]+ \|){5} (?:[0-9.]+|-) \|$", file.read(), re.M)
+        self.assertEqual(rows, [row for case in cases.README for row in cases.CASES[case].rows])
+
+
+class Guard(unittest.TestCase):
+    def test_a_tenth_more_is_too_much(self):
+        base = {"null": 70.0, "nat-64k": 600.0}
+        self.assertTrue(instructions.judge({"null": 76.9, "nat-64k": 540.0}, base)[1])
+        self.assertFalse(instructions.judge({"null": 77.1, "nat-64k": 540.0}, base)[1])
+        self.assertFalse(instructions.judge({"null": 70.0, "nat-64k": 600.0, "new": 1.0}, base)[1])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the files of the compute bench share: its cases (bench_cases.c), its engine, its ways of measuring. One thread makes the engine, turns
+ * its worker and frees it; only bench_workers.c has others, which it joins before it answers.
+ */
+#ifndef SLUICE_PERF_BENCH_H
+#define SLUICE_PERF_BENCH_H
+
+#include "runtime/worker.h"
+
+enum { WARM_TURNS_MAX = 4000000 };
+
+enum bench_kind {
+	BENCH_NULL,     /* receive and send, without an engine between */
+	BENCH_PACKETS,  /* packets of established sessions */
+	BENCH_OPENINGS, /* first packets */
+	BENCH_RULES,    /* the classifier alone */
+};
+
+struct bench_case {
+	const char *name, *path, *functions;
+	uint32_t flows; /* BENCH_RULES: rules */
+	enum bench_kind kind;
+	uint32_t rules; /* that the firewall has besides the one that accepts */
+};
+
+struct bench {
+	const struct bench_case *what;
+	struct engine *engine;
+	struct worker *worker;
+	struct rules *rules; /* BENCH_RULES */
+	uint32_t flows;
+	uint64_t now;
+	bool counted; /* its instructions are counted: time stands still but for a microsecond a turn */
+};
+
+/* The case of that name, NULL: none. bench_cases lists all; a case without a name is behind the last. */
+const struct bench_case *bench_case(const char *name);
+extern const struct bench_case bench_cases[];
+/* The document of an engine for a case; NULL with errors. */
+struct conf *bench_document(const struct bench_case *c, uint32_t flows, struct errors *errors);
+
+/* Rules as a firewall has them and packets, half of which are meant by one; NULL with errors. */
+struct rules *rules_new(unsigned count, struct errors *errors);
+void rules_free(struct rules *r);
+/* Cycles a packet of the classifier. */
+double rules_sample(struct rules *r);
+
+#endif

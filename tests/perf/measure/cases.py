@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The cases by name, in the order of the table."""
+import collections
+
+from . import compute, process
+
+Case = collections.namedtuple("Case", "measure rows help")
+CASES = {}
+
+
+def _case(name, measure, text, rows=None):
+    CASES[name] = Case(measure, rows or [name], text)
+
+
+_case("null", compute.null, "receive and send, nothing between")
+_case("hop", compute.hop, "one more function that does nothing: the difference of four and none, over four")
+for _name in ("firewall-64k", "firewall-1m", "nat-64k", "nat-1m"):
+    _case(_name, compute.packets, "one function, established sessions")
+for _name in ("chain2-64k", "chain2-1m"):
+    _case(_name, compute.packets, "firewall and NAT, one session for both")
+for _name in ("acl-1k", "acl-10k"):
+    _case(_name, compute.packets, "the classifier alone: what a first packet pays for rules")
+_case("sessions-firewall", compute.sessions, "sessions opened by their first packets and closed again, a second")
+_case("sessions-firewall-10k", compute.sessions, "the same with 10,000 rules")
+_case("sessions-nat", compute.sessions, "the same of a NAT")
+_case("idle", process.idle, "share of a core of a process without traffic")
+_case("memory", process.memory, "proportional set size of such a process")
+_case("recovery", process.recovery, "longest time without a packet when a service's process is killed under 2,000 packets a second")
+
+# The table of README.md; docs/PERFORMANCE.md has them all.
+README = ["null", "hop", "firewall-64k", "firewall-1m", "nat-64k", "nat-1m", "chain2-64k", "chain2-1m", "acl-1k", "acl-10k", "sessions-firewall", "sessions-nat",
+          "idle", "memory", "recovery"]
