@@ -304,6 +304,8 @@ static void ask_restarts(struct operation *op, const struct targets *targets, co
 
 			if (unit && still_due(processes, unit))
 				unit_ask_restart(unit, heal);
+			else if (unit && unit_refused(unit))
+				unit_ask_again(unit);
 		}
 	}
 }

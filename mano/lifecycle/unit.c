@@ -187,6 +187,12 @@ void unit_ask_restart(struct unit *unit, bool heal)
 	wake(unit);
 }
 
+void unit_ask_again(struct unit *unit)
+{
+	unit->asked++;
+	wake(unit);
+}
+
 void unit_ask_stop(struct unit *unit)
 {
 	unit->stop = true;

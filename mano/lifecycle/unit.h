@@ -90,6 +90,8 @@ bool unit_start(struct unit *unit, struct errors *errors);
 /* All of these: lock held. Wishes are taken over. An equal wish that is done already asks for nothing. */
 void unit_wish(struct unit *unit, struct wish *wish);
 void unit_ask_restart(struct unit *unit, bool heal);
+/* What was refused may become true yet, by a process that runs meanwhile: its refusal is forgotten, and waited for it is again. */
+void unit_ask_again(struct unit *unit);
 void unit_ask_stop(struct unit *unit);
 void unit_ask_leave(struct unit *unit);
 /* Whether what was asked for is done, or refused. */

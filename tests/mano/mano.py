@@ -61,7 +61,7 @@ def wait_for(condition, seconds=RECOVERY, what="condition", every=0.01):
         if value:
             return value
         time.sleep(every)
-    raise AssertionError(f"not in {seconds} s: {what}")
+    raise AssertionError(f"not in {seconds} s: {what() if callable(what) else what}")
 
 
 def alive(pid):

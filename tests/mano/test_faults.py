@@ -127,7 +127,7 @@ class Faults(mano.Case):
                 self.s.start()
                 op = self.assertStatus(self.s.get(f"/v1/ops/{op['id']}?wait=60"), 200)
                 self.assertEqual(op["state"], ends, self.s.log())
-                wait_for(lambda: list(self.s.pids().values()) == ["edge"], what="one process")
+                wait_for(lambda: list(self.s.pids().values()) == ["edge"], what=lambda: f"one process: {self.s.pids()}\n{self.s.log()}")
 
     def test_killed_in_the_middle_of_an_apply(self):
         """kill -9 at many moments: the operation ends one way, nothing is doubled, nothing is lost."""
