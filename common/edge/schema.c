@@ -2,60 +2,16 @@
 /*
  * What the edge shows to people: the schema of its configuration and the names of its counters. Static const data.
  */
+#include "config/shared.h"
 #include "edge/edge.h"
 
 static const char *const modes[] = { "routed", "transparent", "link", NULL };
-static const char *const unmatched[] = { "drop", "route", "pass", NULL };
-static const char *const pass_or_drop[] = { "pass", "drop", NULL };
-static const char *const actions[] = { "forward", "blackhole", "reject", NULL };
 
 static const struct schema port_schema[] = {
-	{ .name = "name", .type = SCHEMA_NAME, .flags = SCHEMA_REQUIRED, .help = "Name of the port." },
-	{ .name = "device",
-	  .type = SCHEMA_STRING,
-	  .flags = SCHEMA_REQUIRED,
-	  .help = "What carries the port, as KIND:WHAT (af_packet:eth1, pci:0000:03:00.0, vhost:/run/x)." },
-	{ .name = "addresses",
-	  .type = SCHEMA_ARRAY,
-	  .element = SCHEMA_INTERFACE_ADDRESS,
-	  .max = 64,
-	  .help = "Own addresses with the lengths of their subnets; answered by ARP, ND and echo." },
-	{ .name = "gateways",
-	  .type = SCHEMA_ARRAY,
-	  .element = SCHEMA_ADDRESS,
-	  .max = 2,
-	  .help = "Next hops of default routes by this port, at most one of each family." },
-	{ .name = "mtu",
-	  .type = SCHEMA_INT,
-	  .unit = "bytes",
-	  .min = 576,
-	  .max = 9216,
-	  .otherwise = "1500",
-	  .help = "Largest IP packet that the port sends." },
-	{ .name = "mac", .type = SCHEMA_MAC, .help = "MAC address of the port, if not the device's own." },
-	{ .name = "netns",
-	  .type = SCHEMA_STRING,
-	  .help = "Network namespace in which the device is looked for." },
-	{ .name = "pair",
-	  .type = SCHEMA_NAME,
-	  .help = "Mode transparent: the port that this one is joined to; one of the two says so." },
+	SHARED_PORT_ROWS,
 	{ .name = "as",
 	  .type = SCHEMA_NAME,
 	  .help = "Mode link: name of the outside port that this link stands for." },
-	{ .name = NULL },
-};
-
-static const struct schema route_schema[] = {
-	{ .name = "prefix", .type = SCHEMA_PREFIX, .flags = SCHEMA_REQUIRED, .help = "Destination." },
-	{ .name = "via", .type = SCHEMA_ADDRESS, .help = "Next hop, on a subnet of a port." },
-	{ .name = "port",
-	  .type = SCHEMA_NAME,
-	  .help = "Port of the next hop; without a next hop the destination itself is on the port's link." },
-	{ .name = "action",
-	  .type = SCHEMA_ENUM,
-	  .values = actions,
-	  .otherwise = "forward",
-	  .help = "forward, or drop in silence (blackhole), or with an ICMP unreachable (reject)." },
 	{ .name = NULL },
 };
 
@@ -72,29 +28,9 @@ const struct schema edge_schema[] = {
 	  .members = port_schema,
 	  .max = EDGE_PORTS_MAX,
 	  .help = "Outside ports." },
-	{ .name = "routes", .type = SCHEMA_LIST, .members = route_schema, .help = "Static routes." },
-	{ .name = "unmatched",
-	  .type = SCHEMA_ENUM,
-	  .values = unmatched,
-	  .otherwise = "drop",
-	  .help = "What becomes of packets that belong to no path: drop, or route (mode routed) or pass "
-	          "(mode transparent) past all "
-	          "functions." },
-	{ .name = "neighbours",
-	  .type = SCHEMA_ENUM,
-	  .values = pass_or_drop,
-	  .otherwise = "pass",
-	  .help = "Mode transparent: ARP, and ICMPv6 neighbour, router and group messages." },
-	{ .name = "linkLocal",
-	  .type = SCHEMA_ENUM,
-	  .values = pass_or_drop,
-	  .otherwise = "drop",
-	  .help = "Mode transparent: frames that bridges keep to themselves (STP, LACP, 802.1X, LLDP)." },
-	{ .name = "nonIp",
-	  .type = SCHEMA_ENUM,
-	  .values = pass_or_drop,
-	  .otherwise = "drop",
-	  .help = "Mode transparent: any other frame that is not IP." },
+	{ .name = "routes", .type = SCHEMA_LIST, .members = routes_schema, .help = "Static routes." },
+	SHARED_UNMATCHED_ROW,
+	SHARED_TRANSPARENT_ROWS,
 	{ .name = NULL },
 };
 

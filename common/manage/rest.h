@@ -25,6 +25,7 @@
 
 #include <jansson.h>
 
+#include "config/schema.h"
 #include "manage/role.h"
 #include "util/errors.h"
 
@@ -213,6 +214,9 @@ struct rest_options {
 	 * block. */
 	void (*refused)(const struct rest_request *request, const struct rest_reply *reply, void *user);
 };
+
+/* `manage` of documents and descriptors: where REST is served over TCP, and its limits. */
+extern const struct schema rest_schema[];
 
 /*
  * Sets one limit by its name, for command lines and configurations: connections, perClient, handshakes,

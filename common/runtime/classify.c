@@ -6,36 +6,10 @@
 #include <string.h>
 #include <strings.h>
 
-static const char *const protocols[] = { "any", "tcp", "udp", "icmp", "icmpv6", "sctp", "esp", "gre", NULL };
-static const uint8_t protocol_numbers[] = { 0, 6, 17, 1, 58, 132, 50, 47 };
-static const char *const families[] = { "any", "ipv4", "ipv6", NULL };
+#include "config/shared.h"
 
-const struct schema nfp_schema[] = {
-	{ .name = "name", .type = SCHEMA_NAME, .help = "Name of the rule, for people." },
-	{ .name = "protocol",
-	  .type = SCHEMA_ENUM,
-	  .values = protocols,
-	  .otherwise = "any",
-	  .help = "Transport protocol." },
-	{ .name = "etherType",
-	  .type = SCHEMA_ENUM,
-	  .values = families,
-	  .otherwise = "any",
-	  .help = "IP family." },
-	{ .name = "source", .type = SCHEMA_PREFIX, .help = "Source prefix, seen along the path." },
-	{ .name = "destination", .type = SCHEMA_PREFIX, .help = "Destination prefix, seen along the path." },
-	{ .name = "sourcePorts", .type = SCHEMA_PORTS, .help = "Source port or range (TCP, UDP, SCTP)." },
-	{ .name = "destinationPorts",
-	  .type = SCHEMA_PORTS,
-	  .help = "Destination port or range (TCP, UDP, SCTP)." },
-	{ .name = "dscp", .type = SCHEMA_INT, .min = 0, .max = 63, .help = "DSCP of the first packet." },
-	{ .name = "vlan",
-	  .type = SCHEMA_INT,
-	  .min = 1,
-	  .max = 4094,
-	  .help = "Outer VLAN of the first packet." },
-	{ .name = NULL },
-};
+/* In the order of shared_protocols. */
+static const uint8_t protocol_numbers[] = { 0, 6, 17, 1, 58, 132, 50, 47 };
 
 static uint8_t enum_index(const struct conf *c, const char *name, const char *const *values)
 {
@@ -69,8 +43,8 @@ static void compile_rule(const struct conf *c, struct nfp_rule *rule, struct err
 {
 	const struct conf *source = conf_get(c, "source"), *destination = conf_get(c, "destination");
 
-	rule->protocol = protocol_numbers[enum_index(c, "protocol", protocols)];
-	rule->family = (uint8_t[]){ 0, FAMILY_V4, FAMILY_V6 }[enum_index(c, "etherType", families)];
+	rule->protocol = protocol_numbers[enum_index(c, "protocol", shared_protocols)];
+	rule->family = (uint8_t[]){ 0, FAMILY_V4, FAMILY_V6 }[enum_index(c, "etherType", shared_families)];
 	rule->has_source = source && ip_prefix_parse(source->string, &rule->source);
 	rule->has_destination = destination && ip_prefix_parse(destination->string, &rule->destination);
 	rule->has_ports = read_ports(c, "sourcePorts", &rule->source_first, &rule->source_last, errors);

@@ -29,8 +29,6 @@ struct nfp_rules {
 	unsigned count;
 };
 
-extern const struct schema nfp_schema[];
-
 /* Compiles a `match` list (NULL: none); false with errors. */
 bool nfp_compile(const struct conf *match, struct nfp_rules *rules, struct errors *errors);
 void nfp_free(struct nfp_rules *rules);

@@ -10,6 +10,7 @@
 #include <rte_errno.h>
 #include <rte_malloc.h>
 
+#include "config/shared.h"
 #include "runtime/engine_private.h"
 #include "runtime/change/names.h"
 #include "runtime/change/resettle.h"
@@ -28,14 +29,9 @@ enum {
 
 static void read_timeouts(const struct conf *timeouts, struct flow_timeouts *into)
 {
-	static const char *const names[SESSION_CLASSES] = { "tcpOpening", "tcpEstablished", "tcpClosing",
-		                                            "udp",        "udpOpening",     "icmp",
-		                                            "other",      "sctpOpening",    "sctpEstablished",
-		                                            "sctpClosing" };
-
 	*into = flow_default_timeouts;
 	for (unsigned i = 0; i < SESSION_CLASSES; i++)
-		into->seconds[i] = (uint32_t)conf_int(timeouts, names[i], into->seconds[i]);
+		into->seconds[i] = (uint32_t)conf_int(timeouts, timeouts_schema[i].name, into->seconds[i]);
 }
 
 uint32_t engine_active_workers(const struct conf *document)

@@ -19,7 +19,7 @@
 #include "runtime/snapshot.h"
 #include "util/heartbeat.h"
 
-enum { ENGINE_WORKERS_MAX = 32, ENGINE_LAYOUTS_MAX = 4096, ENGINE_SLOT_BYTES = 128, ENGINE_HOPS_MAX = 64 };
+enum { ENGINE_WORKERS_MAX = SHARED_WORKERS_MAX, ENGINE_LAYOUTS_MAX = 4096, ENGINE_SLOT_BYTES = 128, ENGINE_HOPS_MAX = 64 };
 
 /* Sizes: for the life of the process. */
 struct engine_sizes {

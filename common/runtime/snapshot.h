@@ -6,15 +6,16 @@
 #ifndef SLUICE_RUNTIME_SNAPSHOT_H
 #define SLUICE_RUNTIME_SNAPSHOT_H
 
+#include "config/shared.h"
 #include "edge/edge.h"
 #include "runtime/classify.h"
 #include "runtime/nf.h"
 
 enum {
 	ENGINE_PORTS_MAX = EDGE_PORTS_MAX,
-	ENGINE_NFS_MAX = 32,
+	ENGINE_NFS_MAX = SHARED_FUNCTIONS_MAX,
 	ENGINE_PATHS_MAX = 256,
-	PATH_POSITIONS_MAX = 15,
+	PATH_POSITIONS_MAX = SHARED_POSITIONS_MAX,
 	ENGINE_CANDIDATES_MAX = 512,
 	NO_PORT = EDGE_NO_PORT,
 };

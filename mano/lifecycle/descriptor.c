@@ -177,15 +177,13 @@ static void check_end(const struct conf *service, const struct conf *end, struct
 static void check_chain(const struct conf *service, const struct conf *chain,
                         const struct descriptor_limits *limits, struct errors *errors)
 {
-	const struct conf *path = conf_get(chain, "path"), *match = conf_get(chain, "match");
+	const struct conf *path = conf_get(chain, "path");
 	size_t last = conf_count(path) - 1;
 
 	check_end(service, conf_at(path, 0), errors);
 	check_end(service, conf_at(path, last), errors);
 	for (size_t i = 1; i < last; i++)
 		check_step(service, chain, conf_at(path, i), limits, errors);
-	if (match && match->type != CONF_LIST && (match->type != CONF_ARRAY || conf_count(match) > 0))
-		conf_error(errors, match, "wrong-type", "expected a list ( ) of groups");
 }
 
 bool descriptor_check(const struct conf *service, const struct descriptor_limits *limits,

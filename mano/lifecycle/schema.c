@@ -1,68 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The schema of a service's descriptor. Of the parts that are handed to the engine as they are (ports, routes, match,
- * timeouts) only the shape is here: the engine's own check, which every document passes before anything changes, knows the
- * rest. Static tables.
+ * The schema of a service's descriptor. What goes to the engine as it is stands in config/shared.h, for both. Static tables.
  */
+#include "config/shared.h"
 #include "lifecycle/descriptor.h"
+#include "manage/rest.h"
 
 static const char *const placements[] = { "fused", "process", "container", "vm", NULL };
-static const char *const idle_values[] = { "adaptive", "poll", NULL };
 static const char *const hugepage_values[] = { "auto", "always", "never", NULL };
 static const char *const modes[] = { "routed", "transparent", NULL };
-static const char *const pass_or_drop[] = { "pass", "drop", NULL };
-static const char *const unmatched_values[] = { "drop", "route", "pass", NULL };
-static const char *const failure_values[] = { "drop", "bypass", NULL };
 
 static const struct schema engine_members[] = {
-	{ .name = "workers",
-	  .type = SCHEMA_INT,
-	  .min = 1,
-	  .max = 32,
-	  .otherwise = "1",
-	  .help = "Threads that move packets, in each process of the service; up to workersMax they come and "
-	          "go "
-	          "without a restart." },
-	{ .name = "workersMax",
-	  .type = SCHEMA_INT,
-	  .min = 0,
-	  .max = 32,
-	  .otherwise = "0",
-	  .help = "How many workers each process can have: each has a core and its share of the sessions' "
-	          "memory. "
-	          "0: as many as `workers`." },
-	{ .name = "sessions",
-	  .type = SCHEMA_INT,
-	  .min = 1024,
-	  .max = 64 << 20,
-	  .otherwise = "65536",
-	  .help = "IPv4 sessions, over all workers of a process." },
-	{ .name = "sessions6",
-	  .type = SCHEMA_INT,
-	  .min = 1024,
-	  .max = 64 << 20,
-	  .otherwise = "16384",
-	  .help = "IPv6 sessions, over all workers of a process." },
-	{ .name = "mbufs",
-	  .type = SCHEMA_INT,
-	  .min = 0,
-	  .max = 1 << 20,
-	  .otherwise = "0",
-	  .help = "Packet buffers of a process (2.3 KB each); 0: chosen by its workers and ports." },
-	{ .name = "idle",
-	  .type = SCHEMA_ENUM,
-	  .values = idle_values,
-	  .otherwise = "adaptive",
-	  .help = "What a worker without packets does: nap, or poll for those who own the core." },
-	{ .name = "seed",
-	  .type = SCHEMA_INT,
-	  .min = 0,
-	  .max = 0x7fffffff,
-	  .otherwise = "0",
-	  .help = "0: random choices are random; else reproducible, for comparisons." },
-	{ .name = "timeouts",
-	  .type = SCHEMA_ANY,
-	  .help = "Idle times of sessions, as the engine takes them." },
+	SHARED_ENGINE_ROWS,
 	{ .name = "shareCores",
 	  .type = SCHEMA_BOOL,
 	  .otherwise = "true",
@@ -83,45 +32,7 @@ static const struct schema engine_members[] = {
 };
 
 static const struct schema port_members[] = {
-	{ .name = "name", .type = SCHEMA_NAME, .flags = SCHEMA_REQUIRED, .help = "Name of the port." },
-	{ .name = "device",
-	  .type = SCHEMA_STRING,
-	  .flags = SCHEMA_REQUIRED,
-	  .help = "What carries the port, as KIND:WHAT (af_packet:eth1, pci:0000:03:00.0)." },
-	{ .name = "netns",
-	  .type = SCHEMA_STRING,
-	  .help = "Network namespace of the device, if not the edge's." },
-	{ .name = "addresses",
-	  .type = SCHEMA_ARRAY,
-	  .element = SCHEMA_INTERFACE_ADDRESS,
-	  .max = 64,
-	  .help = "Own addresses with the lengths of their subnets." },
-	{ .name = "gateways",
-	  .type = SCHEMA_ARRAY,
-	  .element = SCHEMA_ADDRESS,
-	  .max = 2,
-	  .help = "Next hops of default routes, at most one of each family." },
-	{ .name = "mtu",
-	  .type = SCHEMA_INT,
-	  .unit = "bytes",
-	  .min = 576,
-	  .max = 9216,
-	  .otherwise = "1500",
-	  .help = "Largest IP packet that the port sends." },
-	{ .name = "mac", .type = SCHEMA_MAC, .help = "MAC address of the port, if not the device's own." },
-	{ .name = "pair",
-	  .type = SCHEMA_NAME,
-	  .help = "Mode transparent: the port that this one is joined to; one of the two says so." },
-	{ .name = NULL },
-};
-
-static const struct schema route_members[] = {
-	{ .name = "prefix", .type = SCHEMA_PREFIX, .flags = SCHEMA_REQUIRED, .help = "Destination." },
-	{ .name = "via", .type = SCHEMA_ADDRESS, .help = "Next hop, on a subnet of a port." },
-	{ .name = "port",
-	  .type = SCHEMA_NAME,
-	  .help = "Port of the next hop, or of the destination itself." },
-	{ .name = "action", .type = SCHEMA_STRING, .help = "forward, blackhole or reject." },
+	SHARED_PORT_ROWS,
 	{ .name = NULL },
 };
 
@@ -140,30 +51,8 @@ static const struct schema edge_members[] = {
 	  .max = 32,
 	  .flags = SCHEMA_REQUIRED,
 	  .help = "Outside ports." },
-	{ .name = "routes", .type = SCHEMA_LIST, .members = route_members, .help = "Static routes." },
-	{ .name = "neighbours",
-	  .type = SCHEMA_ENUM,
-	  .values = pass_or_drop,
-	  .otherwise = "pass",
-	  .help = "Mode transparent: ARP, and ICMPv6 neighbour, router and group messages." },
-	{ .name = "linkLocal",
-	  .type = SCHEMA_ENUM,
-	  .values = pass_or_drop,
-	  .otherwise = "drop",
-	  .help = "Mode transparent: frames that bridges keep to themselves (STP, LACP, 802.1X, LLDP)." },
-	{ .name = "nonIp",
-	  .type = SCHEMA_ENUM,
-	  .values = pass_or_drop,
-	  .otherwise = "drop",
-	  .help = "Mode transparent: any other frame that is not IP." },
-	{ .name = NULL },
-};
-
-static const struct schema manage_members[] = {
-	{ .name = "listen",
-	  .type = SCHEMA_STRING,
-	  .help = "ADDRESS:PORT where the process serves REST, too, with TLS 1.3; *: all addresses." },
-	{ .name = "limits", .type = SCHEMA_ANY, .help = "Limits of REST, as the engine takes them." },
+	{ .name = "routes", .type = SCHEMA_LIST, .members = routes_schema, .help = "Static routes." },
+	SHARED_TRANSPARENT_ROWS,
 	{ .name = NULL },
 };
 
@@ -183,36 +72,13 @@ static const struct schema vnf_members[] = {
 	{ .name = "config", .type = SCHEMA_ANY, .help = "Its configuration, by the schema of its kind." },
 	{ .name = "manage",
 	  .type = SCHEMA_GROUP,
-	  .members = manage_members,
+	  .members = rest_schema,
 	  .help = "REST of its process beside the control socket; not if it is fused." },
 	{ .name = NULL },
 };
 
 const struct schema chain_schema[] = {
-	{ .name = "name", .type = SCHEMA_NAME, .flags = SCHEMA_REQUIRED, .help = "Name of the chain." },
-	{ .name = "path",
-	  .type = SCHEMA_ARRAY,
-	  .element = SCHEMA_NAME,
-	  .min = 2,
-	  .max = 34,
-	  .flags = SCHEMA_REQUIRED,
-	  .help = "First port, VNFs in order, last port." },
-	{ .name = "symmetric",
-	  .type = SCHEMA_BOOL,
-	  .otherwise = "true",
-	  .help = "Sessions may also begin at the last port." },
-	{ .name = "priority",
-	  .type = SCHEMA_INT,
-	  .min = -1000000,
-	  .max = 1000000,
-	  .otherwise = "0",
-	  .help = "Chains of higher priority are asked first; among equals, in order." },
-	{ .name = "match", .type = SCHEMA_ANY, .help = "Rules of what the chain takes; none: everything." },
-	{ .name = "onFailure",
-	  .type = SCHEMA_ENUM,
-	  .values = failure_values,
-	  .otherwise = "drop",
-	  .help = "What to do while a VNF is not there; bypass only where the VNF allows it." },
+	SHARED_PATH_ROWS,
 	{ .name = NULL },
 };
 
@@ -246,13 +112,9 @@ const struct schema service_schema[] = {
 	  .help = "The ways that packets take." },
 	{ .name = "manage",
 	  .type = SCHEMA_GROUP,
-	  .members = manage_members,
+	  .members = rest_schema,
 	  .help = "REST of the service process beside the control socket, apart from traffic." },
-	{ .name = "unmatched",
-	  .type = SCHEMA_ENUM,
-	  .values = unmatched_values,
-	  .otherwise = "drop",
-	  .help = "What becomes of packets that no chain takes." },
+	SHARED_UNMATCHED_ROW,
 	{ .name = NULL },
 };
 

@@ -70,43 +70,13 @@ static json_t *ask_engine(const struct manager_options *options, struct errors *
 	return json;
 }
 
-/* The schema at a path of members such as "engine.timeouts", borrowed; NULL. */
-static json_t *member(json_t *at, const char *path)
-{
-	char name[64];
-
-	while (at && *path) {
-		size_t length = strcspn(path, ".");
-
-		snprintf(name, sizeof(name), "%.*s", (int)length, path);
-		if (json_object_get(at, "items"))
-			at = json_object_get(at, "items");
-		at = json_object_get(json_object_get(at, "properties"), name);
-		path += length + (path[length] == '.');
-	}
-	return at;
-}
-
-/* What our own schema leaves to the engine is shown as the engine has it. */
-static void graft(json_t *service, const char *path, json_t *engine, const char *engine_path)
-{
-	json_t *ours = member(service, path), *theirs = member(engine, engine_path);
-
-	json_object_del(ours, "x-type");
-	json_object_update_missing(ours, theirs);
-}
-
 json_t *schemas_read(const struct manager_options *options, struct errors *errors)
 {
-	json_t *answer = ask_engine(options, errors), *service, *engine;
+	json_t *answer = ask_engine(options, errors);
 
 	if (!answer)
 		return NULL;
-	service = schema_to_openapi(service_schema);
-	engine = json_object_get(answer, "engine");
-	graft(service, "engine.timeouts", engine, "engine.timeouts");
-	graft(service, "chains.match", engine, "paths.match");
-	json_object_set_new(answer, "service", service);
+	json_object_set_new(answer, "service", schema_to_openapi(service_schema));
 	json_object_del(answer, "options");
 	json_object_del(answer, "program");
 	return answer;

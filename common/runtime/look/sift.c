@@ -7,7 +7,7 @@
 static const struct schema sift_schema[] = {
 	{ .name = "rules",
 	  .type = SCHEMA_LIST,
-	  .members = nfp_schema,
+	  .members = match_schema,
 	  .help = "Packets that one of these takes; none: all." },
 	{ .name = "port", .type = SCHEMA_NAME, .help = "Port that they come in by." },
 	{ .name = "oneWay", .type = SCHEMA_BOOL, .otherwise = "false", .help = "Leave answers out." },

@@ -99,6 +99,15 @@ static void rules_are_kept(void **state)
 	expect("name = \"e\";" EDGE FW
 	       "chains = ( { name = \"c\"; path = [ \"lan\", \"wan\" ]; match = 5; } );",
 	       "chains[0].match", "wrong-type");
+	expect("name = \"e\"; " EDGE "engine = { timeouts = { udp = 0; }; };", "engine.timeouts.udp",
+	       "out-of-range");
+	expect("name = \"e\"; " EDGE "engine = { timeouts = { upd = 5; }; };", "engine.timeouts.upd",
+	       "unknown-member");
+	expect("name = \"e\"; " EDGE
+	       "chains = ( { name = \"c\"; path = [ \"lan\", \"wan\" ]; match = ( { vlan = 5000; } ); } );",
+	       "chains[0].match[0].vlan", "out-of-range");
+	expect("name = \"e\"; " EDGE "manage = { limits = { rate = 0; }; };", "manage.limits.rate",
+	       "out-of-range");
 }
 
 /* The longest path here is RUN/edge/nat/control.sock; one byte decides. */
