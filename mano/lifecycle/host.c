@@ -17,6 +17,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "util/child.h"
 #include "util/memory.h"
 
 /* --- cores --- */
@@ -179,20 +180,49 @@ json_t *host_interfaces(const char *netns)
 }
 
 /* Never waits: a process that stands still with a full queue of connections holds its socket all the same. */
-bool host_socket_alive(const char *path)
+/* A connection to whatever listens there, or -1; *listens also where its queue is full. */
+static int connect_to(const char *path, bool *listens)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = -1;
-	bool alive = false;
 
+	*listens = false;
 	if (strlen(path) < sizeof(address.sun_path))
 		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return false;
+		return -1;
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	alive = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 || errno == EAGAIN;
+	bool connected = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+	*listens = connected || errno == EAGAIN;
+	if (connected)
+		return fd;
 	close(fd);
-	return alive;
+	return -1;
+}
+
+bool host_socket_alive(const char *path)
+{
+	bool listens;
+	int fd = connect_to(path, &listens);
+
+	if (fd >= 0)
+		close(fd);
+	return listens;
+}
+
+bool host_socket_orphaned(const char *path)
+{
+	struct ucred listener = { 0 };
+	socklen_t size = sizeof(listener);
+	bool listens;
+	int fd = connect_to(path, &listens);
+
+	if (fd < 0)
+		return false;
+	/* Of a listening socket these are the credentials of whoever called listen(). */
+	bool known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &listener, &size) == 0 && listener.pid > 0;
+	close(fd);
+	return known && !child_alive(listener.pid, child_start_time(listener.pid));
 }
 
 /* --- showing --- */

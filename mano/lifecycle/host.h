@@ -59,6 +59,8 @@ json_t *host_interfaces(const char *netns);
 
 /* Whether somebody listens on a unix socket, also one who accepts nothing and whose queue is full. Never waits. */
 bool host_socket_alive(const char *path);
+/* Whether the process that made a socket listen is gone, and another, to which it was handed down, still holds it. Never waits. */
+bool host_socket_orphaned(const char *path);
 
 /* {name, cores, workerCores, memory, hugepages, load, kernel, uptime}. */
 json_t *host_show(const struct host *host);

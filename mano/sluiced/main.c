@@ -278,19 +278,19 @@ static bool wait_for_end(const struct command *c, struct api *api, const sigset_
 	return number == SIGUSR1;
 }
 
-enum { HEIR_TRIES = 40, HEIR_PAUSE_US = 50000 };
+enum { HEIR_TRIES = 40, ORPHAN_TRIES = 600, HEIR_PAUSE_US = 50000 };
 
 static bool check_alone(const struct manager_options *options, struct errors *errors)
 {
 	char *socket = text_format("%s/sluiced.sock", options->run_folder);
 	bool taken = host_socket_alive(socket);
 
-	/* A child that a killed predecessor was about to start holds its descriptors until it is executed: it is waited for. */
-	for (unsigned i = 0; taken && i < HEIR_TRIES; i++) {
+	/* A predecessor may be about to end; a child that a killed one was about to start holds its descriptors until
+	 * it is executed, which takes its time on a busy machine. */
+	for (unsigned i = 0; taken && i < (host_socket_orphaned(socket) ? ORPHAN_TRIES : HEIR_TRIES); i++) {
 		usleep(HEIR_PAUSE_US);
 		taken = host_socket_alive(socket);
 	}
-
 	if (taken)
 		errors_add(errors, NULL, "socket-taken", NULL, 0,
 		           "another orchestrator listens on %s: stop it, or choose another --run-dir",
