@@ -159,6 +159,12 @@ void edge_output(struct edge_worker *ew, const struct edge_table *table, struct 
 /* The port that packets to an address leave by; EDGE_NO_PORT: none, or one of our own. EDGE_LINK: the link whose subnet has it. */
 uint16_t edge_egress(const struct edge_table *table, uint8_t family, const union ipaddr *address);
 
+/* The same for one packet whose next hop a function chose: a host on the link of one of our ports, whatever the packet's destination is (direct
+ * return). The FIB is asked for the port alone; one that no port is connected to: EDGE_C_NO_ROUTE. The next hop is of the packet's family, and the same for
+ * all packets of its session and direction. EDGE_ROUTED only. */
+void edge_output_via(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *m,
+                     const union ipaddr *next_hop, uint64_t now);
+
 /* Source address that the edge uses toward a port's hosts, for errors; false: none of that family. */
 bool edge_source(const struct edge_table *table, uint16_t port, uint8_t family, union ipaddr *address);
 /* The same for an error about one packet: the address of the port that it came by; of a transparent edge, and behind its hops, which have none, the

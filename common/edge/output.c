@@ -202,6 +202,36 @@ static bool chosen(struct edge_worker *ew, const struct pkt *p, struct neighbour
 	return true;
 }
 
+/* The next hop is known: MTU, TTL, and on to it. */
+static void output_hop(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *m,
+                       const struct neighbour_key *key, bool counts_hops, uint64_t now)
+{
+	const struct pkt *p = pkt_of(m);
+
+	if (ip_length(p) > table->mtu[key->port]) {
+		bool whole = p->flags & PKT_V6 ||
+		             pkt_ip4(m)->fragment_offset & rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG);
+
+		if (counts_hops && !whole)
+			pkt_decrement_ttl(m);
+		send_fragments(ew, table, key, m, now);
+		return;
+	}
+	if (counts_hops)
+		pkt_decrement_ttl(m);
+	output_to(ew, table, key, m, now);
+}
+
+static bool hops_left(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *m,
+                      uint64_t now)
+{
+	if (pkt_ttl(m) > 1)
+		return true;
+	edge_error(ew, table, m, ICMP_TTL_EXCEEDED, 0, now);
+	edge_drop(ew, m, EDGE_C_TTL_EXCEEDED);
+	return false;
+}
+
 void output_route(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *m,
                   uint16_t end_port, bool checked, uint64_t now)
 {
@@ -209,25 +239,11 @@ void output_route(struct edge_worker *ew, const struct edge_table *table, struct
 	struct neighbour_key key;
 	bool counts_hops = !checked && !(p->flags & PKT_ORIGINATED);
 
-	if (counts_hops && pkt_ttl(m) <= 1) {
-		edge_error(ew, table, m, ICMP_TTL_EXCEEDED, 0, now);
-		edge_drop(ew, m, EDGE_C_TTL_EXCEEDED);
+	if (counts_hops && !hops_left(ew, table, m, now))
 		return;
-	}
 	if (!chosen(ew, p, &key) && !next_hop(ew, table, m, end_port, &key, now))
 		return;
-	if (ip_length(p) > table->mtu[key.port]) {
-		bool whole = p->flags & PKT_V6 ||
-		             pkt_ip4(m)->fragment_offset & rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG);
-
-		if (counts_hops && !whole)
-			pkt_decrement_ttl(m);
-		send_fragments(ew, table, &key, m, now);
-		return;
-	}
-	if (counts_hops)
-		pkt_decrement_ttl(m);
-	output_to(ew, table, &key, m, now);
+	output_hop(ew, table, m, &key, counts_hops, now);
 }
 
 /* The adjacency that a packet's session remembers; entry 0, which is never usable, where it does not. */
@@ -252,6 +268,27 @@ static inline bool output_quick(struct edge_worker *ew, const struct edge_table 
 	write_header(m, a);
 	ew->ops->transmit(ew->context, a->port, m);
 	return true;
+}
+
+void edge_output_via(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *m,
+                     const union ipaddr *next_hop, uint64_t now)
+{
+	uint8_t family = pkt_of(m)->flags & PKT_V4 ? FAMILY_V4 : FAMILY_V6;
+	bool counts_hops = !(pkt_of(m)->flags & PKT_ORIGINATED);
+	const struct edge_hop *hop;
+	struct neighbour_key key;
+
+	if (output_quick(ew, table, m, remembered(table, pkt_of(m))))
+		return;
+	if (counts_hops && !hops_left(ew, table, m, now))
+		return;
+	hop = table_route(table, family, next_hop);
+	if (hop->kind != HOP_CONNECTED) {
+		refuse(ew, table, m, EDGE_C_NO_ROUTE, now);
+		return;
+	}
+	key = (struct neighbour_key){ *next_hop, hop->port, hop->family };
+	output_hop(ew, table, m, &key, counts_hops, now);
 }
 
 static void output_burst(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf **m,

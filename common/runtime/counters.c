@@ -19,6 +19,8 @@ static const struct engine_counter_info totals[C_FIRST_DROP] = {
 	[C_ADOPTED] = { "adopted", "Sessions of a predecessor process that go on.", false },
 	[C_TRANSFERS] = { "transfers", "Frames that brought sessions from other processes.", false },
 	[C_TRANSFER_LOST] = { "transfers-lost", "Sessions that a link did not take.", false },
+	[C_STATELESS] = { "stateless",
+	                  "Packets that went on without a session, for there was no room for one.", false },
 	[C_NOT_ADOPTED] = { "not-adopted",
 	                    "Sessions of a predecessor process whose path or functions cannot go on with "
 	                    "them.",

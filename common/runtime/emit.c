@@ -38,15 +38,20 @@ void nf_emit(struct worker *w, const struct path *path, int position, int walk, 
 	enqueue(w, m, session ? STAGE_TURNED : STAGE_EMITTED);
 }
 
-/* An answer to a packet that opened no session: nothing has rewritten it yet, so the answer leaves straight by the port it came from. */
-static void emit_home(struct worker *w, const struct path *path, int walk, struct rte_mbuf *m)
+/* An answer to a packet that opened no session: nothing has rewritten it yet, so the answer leaves straight by the port or link that it came from. */
+static void emit_home(struct worker *w, const struct path *path, int walk, uint16_t from, struct rte_mbuf *m)
 {
 	struct pkt *p = pkt_of(m);
 
+	p->session = NULL;
+	if (w->snapshot->ports[from].role == PORT_LINK) {
+		p->adjacency = from;
+		enqueue(w, m, STAGE_TRANSMIT);
+		return;
+	}
 	p->path = path->id;
 	p->position = (uint16_t)(walk ? path->count : -1);
 	p->walk = (uint8_t)!walk;
-	p->session = NULL;
 	enqueue(w, m, STAGE_TURNED);
 }
 
@@ -118,13 +123,9 @@ static struct rte_mbuf *make_reset(struct worker *w, struct rte_mbuf *offending)
 	return m;
 }
 
-static struct rte_mbuf *make_unreachable(struct worker *w, struct rte_mbuf *offending, enum nf_reject how)
+static struct rte_mbuf *make_error(struct worker *w, struct rte_mbuf *offending, enum icmp_reason reason,
+                                   uint16_t value)
 {
-	static const enum icmp_reason reasons[] = {
-		[NF_REJECT_ADMIN] = ICMP_ADMIN_PROHIBITED,
-		[NF_REJECT_PORT] = ICMP_PORT_UNREACHABLE,
-		[NF_REJECT_HOST] = ICMP_HOST_UNREACHABLE,
-	};
 	union ipaddr source;
 	struct rte_mbuf *m;
 
@@ -133,7 +134,7 @@ static struct rte_mbuf *make_unreachable(struct worker *w, struct rte_mbuf *offe
 	if (!token_bucket_take(&w->reject_rate, w->now))
 		return NULL;
 	m = nf_mbuf(w);
-	if (m && !icmp_error_build(m, offending, reasons[how], 0, &source)) {
+	if (m && !icmp_error_build(m, offending, reason, value, &source)) {
 		w->counters[C_ORIGINATED]--;
 		rte_pktmbuf_free(m);
 		return NULL;
@@ -141,18 +142,10 @@ static struct rte_mbuf *make_unreachable(struct worker *w, struct rte_mbuf *offe
 	return m;
 }
 
-void nf_reject(struct worker *w, const struct path *path, unsigned position, int walk,
-               struct rte_mbuf *offending, enum nf_reject how)
+/* An answer to the sender of a packet, from a function on its path. */
+static void turn_answer(struct worker *w, const struct path *path, unsigned position, int walk,
+                        struct rte_mbuf *offending, struct rte_mbuf *m)
 {
-	bool tcp = pkt_of(offending)->proto == IPPROTO_TCP && !(pkt_of(offending)->flags & PKT_ICMP_ERROR);
-	struct rte_mbuf *m;
-
-	if (how == NF_REJECT_RESET && tcp)
-		m = make_reset(w, offending);
-	else
-		m = make_unreachable(w, offending, how == NF_REJECT_RESET ? NF_REJECT_PORT : how);
-	if (!m)
-		return;
 	trace_inherit(m, offending);
 	if (unlikely(w->trace != NULL))
 		trace_step(w, m, STEP_ANSWERED, path->positions[position].name, NULL, NULL);
@@ -163,7 +156,50 @@ void nf_reject(struct worker *w, const struct path *path, unsigned position, int
 		nf_emit(w, path, walk ? (int)position + 1 : (int)position - 1, !walk, m,
 		        pkt_of(offending)->session);
 	else
-		emit_home(w, path, walk, m);
+		emit_home(w, path, walk, pkt_of(offending)->in_port, m);
+}
+
+void nf_reject(struct worker *w, const struct path *path, unsigned position, int walk,
+               struct rte_mbuf *offending, enum nf_reject how)
+{
+	static const enum icmp_reason reasons[] = {
+		[NF_REJECT_ADMIN] = ICMP_ADMIN_PROHIBITED,
+		[NF_REJECT_PORT] = ICMP_PORT_UNREACHABLE,
+		[NF_REJECT_HOST] = ICMP_HOST_UNREACHABLE,
+		[NF_REJECT_RESET] = ICMP_PORT_UNREACHABLE, /* of what is not TCP */
+	};
+	bool tcp = pkt_of(offending)->proto == IPPROTO_TCP && !(pkt_of(offending)->flags & PKT_ICMP_ERROR);
+	struct rte_mbuf *m;
+
+	if (how == NF_REJECT_RESET && tcp)
+		m = make_reset(w, offending);
+	else
+		m = make_error(w, offending, reasons[how], 0);
+	if (m)
+		turn_answer(w, path, position, walk, offending, m);
+}
+
+void nf_too_big(struct worker *w, const struct path *path, unsigned position, int walk,
+                struct rte_mbuf *offending, uint16_t mtu)
+{
+	struct rte_mbuf *m = make_error(w, offending, ICMP_TOO_BIG, mtu);
+
+	if (m)
+		turn_answer(w, path, position, walk, offending, m);
+}
+
+void nf_leave(struct batch *b, struct rte_mbuf *m)
+{
+	struct worker *w = b->worker;
+
+	edge_output(w->edge, w->snapshot->edge, &m, 1, b->path->ends[!b->walk], b->now);
+}
+
+void nf_leave_via(struct batch *b, struct rte_mbuf *m, const union ipaddr *next_hop)
+{
+	struct worker *w = b->worker;
+
+	edge_output_via(w->edge, w->snapshot->edge, m, next_hop, b->now);
 }
 
 void nf_log(struct worker *w, const struct nf *nf, const char *event, const char *format, ...)

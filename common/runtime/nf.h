@@ -25,8 +25,14 @@ struct nf;
 enum nf_flag {
 	NF_NEEDS_ROUTED = 1 << 0, /* cannot stand in a transparent service */
 	NF_MAY_BYPASS = 1 << 1,   /* onFailure = "bypass" may be asked for */
-	NF_STATELESS_OK = 1 << 2, /* works on packets without a session */
-	NF_REWRITES = 1 << 3,     /* open() may rewrite the tuple; its sessions drain when it leaves a path */
+	NF_STATELESS_OK =
+	        1
+	        << 2, /* process() takes packets without a session: such come when there is no room for one */
+	NF_REWRITES = 1 << 3, /* open() may rewrite the tuple; its sessions drain when it leaves a path */
+};
+
+enum nf_need {
+	NEEDS_EDGE = 1 << 0, /* nf_leave_via(): ports with neighbours, which a process behind a hop has not */
 };
 
 struct nf_counter {
@@ -102,6 +108,13 @@ static inline void opening_end(struct opening *o, uint16_t zone)
 	o->answer_zone = zone;
 }
 
+/* Answers do not come back this way (direct return, tunnels): the session has no reverse key, its TCP states are those that its
+ * originator shows, and nobody checks windows. */
+static inline void opening_oneway(struct opening *o)
+{
+	o->session->flags |= SESSION_ONEWAY;
+}
+
 /* An address that the function says is its own (NAT pool, virtual address): the edge answers for it on the port at the end of
  * the path that the function faces outward (the path's last port). */
 struct nf_claim {
@@ -150,6 +163,8 @@ struct nf_class {
 	uint64_t (*tick)(const struct nf *nf, const void *snapshot, unsigned worker_id, uint64_t now);
 
 	void (*claims)(const struct nf *nf, const void *snapshot, nf_claim_fn *fn, void *context);
+	/* What this configuration needs of the process that it runs in: bits of enum nf_need. NULL: nothing. */
+	unsigned (*needs)(const struct nf *nf, const void *snapshot);
 	/* Operational state below /v1/state/<topic>: answers 0 and a new reference in *out, or a negative errno (ENOENT: no such topic). */
 	int (*show)(const struct nf *nf, const void *snapshot, const char *topic,
 	            const struct rest_request *request, json_t **out);
@@ -218,6 +233,17 @@ bool nf_place(const struct nf *nf, unsigned worker_id, uint8_t family, const uni
               int walk, struct nf_place *place);
 /* The packet was for the function itself: counted as delivered, and freed. */
 void nf_deliver(struct worker *worker, struct rte_mbuf *m);
+
+/* The same for a packet that is larger than what it was to go through (a tunnel): the sender is told how large one may be, in bytes of IP. */
+void nf_too_big(struct worker *worker, const struct path *path, unsigned position, int walk,
+                struct rte_mbuf *offending, uint16_t mtu);
+
+/* From process(): a packet that was TAKEn goes out by the edge at once, past the functions behind; it is another packet than the one that came (a tunnel's),
+ * and routed by its destination. */
+void nf_leave(struct batch *b, struct rte_mbuf *m);
+/* The same to a next hop that the function chose, a host on the link of a port of the edge, whatever the packet's destination is. A class that does so has
+ * NEEDS_EDGE among its needs(). */
+void nf_leave_via(struct batch *b, struct rte_mbuf *m, const union ipaddr *next_hop);
 
 /* One log line or event from a worker: queued without blocking, rate-limited; format is static. `text` at most 200 bytes are kept. */
 void nf_log(struct worker *worker, const struct nf *nf, const char *event, const char *format, ...)

@@ -18,6 +18,8 @@ struct round {
 	unsigned count;
 	const struct entry *entry;
 	const struct segment *segment;
+	struct rte_mbuf *stateless[BATCH_MAX]; /* there is no room for a session, and none is needed */
+	unsigned stateless_count;
 };
 
 static const unsigned refusal_counter[] = {
@@ -62,7 +64,32 @@ static void session_begin(struct worker *w, const struct entry *entry, const str
 		s->flags |= SESSION_MIDSTREAM;
 }
 
-/* Starts one opening; false: the packet was dropped. */
+/* Whether packets may go from here without a session, as far as the next hop or the end. */
+static bool goes_without(const struct entry *entry)
+{
+	for (int i = entry->position; inside(entry->path, i); i += step(entry->walk)) {
+		const struct nf *nf = entry->path->positions[i].nf;
+
+		if (!nf)
+			break;
+		if (nf->klass->process && !(nf->klass->flags & NF_STATELESS_OK))
+			return false;
+	}
+	return true;
+}
+
+/* No session is to be had. */
+static void refuse(struct worker *w, struct round *round, struct rte_mbuf *m, enum flow_result result)
+{
+	if (result != FLOW_CLASH && goes_without(round->entry)) {
+		w->counters[C_STATELESS]++;
+		round->stateless[round->stateless_count++] = m;
+	} else {
+		worker_drop(w, m, refusal_counter[result]);
+	}
+}
+
+/* Starts one opening; false: the packet was dropped, or goes on without a session. */
 static bool begin(struct worker *w, struct round *round, struct rte_mbuf *m, unsigned attempt)
 {
 	struct opening *o = &round->openings[round->count];
@@ -74,7 +101,7 @@ static bool begin(struct worker *w, struct round *round, struct rte_mbuf *m, uns
 	pkt_tuple(m, &o->tuple);
 	result = flow_reserve(w->table, &o->tuple, w->now_ms, &o->session);
 	if (result != FLOW_OK) {
-		worker_drop(w, m, refusal_counter[result]);
+		refuse(w, round, m, result);
 		return false;
 	}
 	session_begin(w, round->entry, round->segment, m, &o->tuple, o->session);
@@ -200,15 +227,18 @@ static bool commit(struct worker *w, struct round *round, struct opening *o)
 	     result == FLOW_CLASH && round->entry->path->rewrites && attempt < ATTEMPTS_MAX; attempt++) {
 		struct round again = { .entry = round->entry, .segment = round->segment };
 
-		if (!begin(w, &again, o->m, attempt))
+		if (!begin(w, &again, o->m, attempt)) {
+			if (again.stateless_count)
+				round->stateless[round->stateless_count++] = o->m;
 			return false;
+		}
 		ask(w, &again, 0);
 		if (!again.openings[0].session)
 			return false;
 		result = commit_one(w, &again, &again.openings[0]);
 	}
 	if (result != FLOW_OK)
-		worker_drop(w, o->m, refusal_counter[result]);
+		refuse(w, round, o->m, result);
 	return result == FLOW_OK;
 }
 
@@ -241,7 +271,7 @@ static unsigned open_round(struct worker *w, const struct entry *entry, struct r
 	unsigned wait = 0, ready = 0;
 	struct round round;
 
-	round.count = 0;
+	round.count = round.stateless_count = 0;
 	round.entry = entry;
 	round.segment = segment_at(entry->path, entry->walk, entry->position);
 	for (unsigned i = 0; i < n; i++) {
@@ -258,6 +288,9 @@ static unsigned open_round(struct worker *w, const struct entry *entry, struct r
 			touch_first(w, run, &ready, round.openings[i].m);
 	if (ready)
 		path_run(w, entry->path, entry->walk, entry->position, run, ready);
+	if (round.stateless_count)
+		path_run(w, entry->path, entry->walk, entry->position, round.stateless,
+		         round.stateless_count);
 	return wait;
 }
 

@@ -193,15 +193,27 @@ static enum on_failure failure_of(const struct conf *item)
 	                                                                     : ON_FAILURE_DROP;
 }
 
-/* A transparent edge has no addresses that a function could translate to, answer for or end tunnels at. */
-static bool may_stand(struct build *b, const struct nf *nf, const struct conf *item)
+/* A transparent edge has no addresses that a function could translate to, answer for or end tunnels at; a hop's has no neighbours. */
+static bool may_stand(struct build *b, const struct nf *nf, bool local, const struct conf *item)
 {
-	if (!nf || b->snapshot->edge_mode != EDGE_TRANSPARENT || !(nf->klass->flags & NF_NEEDS_ROUTED))
-		return true;
-	conf_error(b->errors, item, "needs-routed",
-	           "a %s needs an edge of mode \"routed\": a transparent one has no addresses",
-	           nf->klass->name);
-	return false;
+	const void *snapshot = nf ? b->snapshot->nf_snapshots[nf->id] : NULL;
+	bool behind = !local || b->snapshot->edge_mode == EDGE_LINK;
+
+	if (nf && b->snapshot->edge_mode == EDGE_TRANSPARENT && nf->klass->flags & NF_NEEDS_ROUTED) {
+		conf_error(b->errors, item, "needs-routed",
+		           "a %s needs an edge of mode \"routed\": a transparent one has no addresses",
+		           nf->klass->name);
+		return false;
+	}
+	if (behind && snapshot && nf->klass->needs && nf->klass->needs(nf, snapshot) & NEEDS_EDGE) {
+		conf_error(b->errors, item, "needs-edge",
+		           "\"%s\" sends to hosts on the links of the edge's ports: place it in the "
+		           "service's own "
+		           "process (\"fused\")",
+		           nf->name);
+		return false;
+	}
+	return true;
 }
 
 static bool local_position(struct build *b, struct path *path, struct position *p, const struct nf *nf)
@@ -260,7 +272,7 @@ static bool add_position(struct build *b, struct path *path, const struct conf *
 		           "neither a function nor a hop of this path: \"%s\"", p->name);
 		return false;
 	}
-	if (!may_stand(b, nf, item))
+	if (!may_stand(b, nf, local, item))
 		return false;
 	if (local ? !local_position(b, path, p, nf) : !hop_position(b, path, p, hop, nf, item))
 		return false;

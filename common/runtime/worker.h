@@ -36,6 +36,7 @@ enum engine_counter {
 	C_NOT_ADOPTED,
 	C_TRANSFERS,                /* frames of sessions from other processes */
 	C_TRANSFER_LOST,            /* that links did not take */
+	C_STATELESS,                /* packets that went on without a session */
 	C_FIRST_DROP,               /* from here on: reasons for drops */
 	C_MALFORMED = C_FIRST_DROP, /* PKT_MALFORMED_KINDS counters */
 	C_NOT_FOR_ME = C_MALFORMED + PKT_MALFORMED_KINDS,

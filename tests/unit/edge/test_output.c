@@ -264,6 +264,69 @@ static void chosen_adjacency_beats_routing(void **state)
 	world_close(&w);
 }
 
+static void output_via(struct world *w, struct rte_mbuf *m, const char *next_hop)
+{
+	union ipaddr address = ip_any(next_hop);
+
+	w->taken++;
+	edge_output_via(w->ew[0], w->table, m, &address, w->now);
+}
+
+/* Direct return: the destination is claimed here, the next hop is the backend. */
+static void next_hop_beats_destination(void **state)
+{
+	struct edge_claim claims[] = {
+		{ .address = ip_any("10.0.1.80"), .family = 4, .length = 32, .port = WAN, .owner = 1 }
+	};
+	struct packet_spec spec = { .src = "203.0.113.7", .dst = "10.0.1.80" };
+	struct packet_spec last = { .src = "203.0.113.7", .dst = "10.0.1.80", .ttl = 1 };
+	struct session session = { 0 };
+	struct world w;
+	uint16_t port;
+	struct rte_mbuf *m;
+
+	(void)state;
+	world_open(&w, world_config, claims, 1);
+	world_learn4(&w, WAN, "203.0.113.7", host_mac);
+	output_via(&w, of_session(&session, 0, &spec), "10.0.1.50");
+	assert_int_equal(world_counter(&w, EDGE_C_HELD), 1);
+	world_learn4(&w, LAN, "10.0.1.50", other_mac);
+	world_clear(&w);
+	for (int i = 0; i < 2; i++) {
+		output_via(&w, of_session(&session, 0, &spec), "10.0.1.50");
+		m = world_next_ip(&w, &port);
+		assert_non_null(m);
+		assert_int_equal(port, LAN);
+		assert_memory_equal(rte_pktmbuf_mtod(m, uint8_t *), other_mac, 6);
+		assert_int_equal(pkt_ip4(m)->dst_addr, ip4("10.0.1.80"));
+		assert_int_equal(pkt_ttl(m), 63);
+		assert_int_not_equal(session.hop[0], 0);
+	}
+	/* nobody's link, and the last hop */
+	output_via(&w, world_packet(WAN, &spec), "9.9.9.9");
+	assert_int_equal(world_counter(&w, EDGE_C_NO_ROUTE), 1);
+	output_via(&w, world_packet(WAN, &last), "10.0.1.50");
+	assert_int_equal(world_counter(&w, EDGE_C_TTL_EXCEEDED), 1);
+	world_close(&w);
+}
+
+static void next_hop_of_ipv6(void **state)
+{
+	struct packet_spec spec = { .src = "2001:db8:2::7", .dst = "2001:db8:80::1" };
+	struct world w;
+	uint16_t port;
+	struct rte_mbuf *m;
+
+	(void)state;
+	open_known(&w);
+	output_via(&w, world_packet(WAN, &spec), "2001:db8:1::50");
+	m = world_next_ip(&w, &port);
+	assert_non_null(m);
+	assert_int_equal(port, LAN);
+	assert_memory_equal(rte_pktmbuf_mtod(m, uint8_t *), other_mac, 6);
+	world_close(&w);
+}
+
 /* The other worker asks worker 0 and keeps its packets meanwhile; both keep their order. */
 static void two_workers(void **state)
 {
@@ -373,6 +436,8 @@ int main(void)
 		cmocka_unit_test(session_remembers),
 		cmocka_unit_test(errors_of_sessions_turn),
 		cmocka_unit_test(chosen_adjacency_beats_routing),
+		cmocka_unit_test(next_hop_beats_destination),
+		cmocka_unit_test(next_hop_of_ipv6),
 		cmocka_unit_test(two_workers),
 		cmocka_unit_test(lost_question_is_asked_again),
 		cmocka_unit_test(link_mode_is_blind),
