@@ -11,7 +11,7 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 RUN = os.path.join(HERE, "run")
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "lib")]
-from measure import cases, instructions  # noqa: E402
+from measure import cases, instructions, links  # noqa: E402
 
 
 def harness(*arguments):
@@ -47,6 +47,22 @@ class Harness(unittest.TestCase):
         with open(os.path.join(HERE, "..", "..", "README.md")) as file:
             rows = re.findall(r"^\| ([a-z0-9-]+) \|(?: [^|]+ \|){5} (?:[0-9.]+|-) \|$", file.read(), re.M)
         self.assertEqual(rows, [row for case in cases.README for row in cases.CASES[case].rows])
+
+
+class Links(unittest.TestCase):
+    def test_what_is_sent_arrives_and_is_timed(self):
+        cpu, ends = links.spread(1)
+        for apart in (False, True):
+            service = links.Service([links.FIREWALL, links.NAT], [cpu], apart=apart)
+            self.addCleanup(service.close)
+            few, all_there_is = service.measure(1, ends, phases=["1000:0.5", "max:0.2"])
+            self.assertGreater(few["received"], 100)
+            self.assertLessEqual(few["received"], few["sent"])
+            self.assertLess(few["sent"], 1000)
+            for result in (few, all_there_is):
+                self.assertTrue(0 < result["p50"] <= result["p99"] <= result["p999"], result)
+                self.assertAlmostEqual(result["loss"], 1 - result["received"] / result["sent"], places=4)
+            self.assertGreater(all_there_is["pps"], few["pps"])
 
 
 class Guard(unittest.TestCase):

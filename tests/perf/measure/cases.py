@@ -2,7 +2,7 @@
 """The cases by name, in the order of the table."""
 import collections
 
-from . import compute, process
+from . import compute, links, process
 
 Case = collections.namedtuple("Case", "measure rows help")
 CASES = {}
@@ -23,6 +23,13 @@ for _name in ("acl-1k", "acl-10k"):
 _case("sessions-firewall", compute.sessions, "sessions opened by their first packets and closed again, a second")
 _case("sessions-firewall-10k", compute.sessions, "the same with 10,000 rules")
 _case("sessions-nat", compute.sessions, "the same of a NAT")
+LINK_ROWS = ["", "-loss", "-p50", "-p99", "-p99.9"]
+for _name in ("link-vhost-64", "link-vhost-1500"):
+    _case(_name, links.link, "a firewall behind two links: rate and loss at full rate, latency at half of it", [_name + r for r in LINK_ROWS])
+for _name in ("processes1", "processes2", "processes3"):
+    _case(_name, links.processes, "functions local against the same as processes, all on one cpu",
+          [_name + r for r in ("-local", "", "-times", "-hop", "-local-p50", "-p50", "-slower")])
+_case("first-packet", links.first_packet, "latency of single packets to a process that sleeps", ["first-packet", "first-packet-p99"])
 _case("idle", process.idle, "share of a core of a process without traffic")
 _case("memory", process.memory, "proportional set size of such a process")
 _case("recovery", process.recovery, "longest time without a packet when a service's process is killed under 2,000 packets a second")

@@ -16,9 +16,12 @@ def program(name):
     return os.path.join(BUILD, "tests", "perf", name)
 
 
+cpus_at_start = os.sched_getaffinity(0)
+
+
 def cpus():
     """Those that this process may use, the last first: the first ones have the interrupts."""
-    return sorted(os.sched_getaffinity(0), reverse=True)
+    return sorted(cpus_at_start, reverse=True)
 
 
 def _read(path, otherwise=""):
@@ -52,6 +55,10 @@ def _output(*command):
         return ""
 
 
+def tsc_mhz():
+    return int(_output(program("bench"), "tsc") or 0) // 1000000
+
+
 def about():
     """What belongs beside figures."""
     cpu = re.search(r"model name\s*: (.*)", _read("/proc/cpuinfo"))
@@ -62,7 +69,7 @@ def about():
         "cpus": len(cpus()),
         "caches": caches,
         "virtual": " hypervisor " in _read("/proc/cpuinfo"),
-        "tscMHz": int(_output(program("bench"), "tsc") or 0) // 1000000,
+        "tscMHz": tsc_mhz(),
         "kernel": platform.release(),
         "hugepages": int(_read("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "0")),
         "dpdk": _output("pkg-config", "--modversion", "libdpdk"),
