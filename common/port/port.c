@@ -22,6 +22,14 @@ const struct port_kind port_kinds[] = {
 	  { "queues" },
 	  false,
 	  false },
+	{ "memif",
+	  "memif:PATH[?server=1&id=N&queues=N&ring=N&buffer=BYTES]: shared memory packet interface; connects "
+	  "to "
+	  "PATH again and again, or (server=1) listens there",
+	  port_open_memif,
+	  { "server", "id", "queues", "ring", "buffer" },
+	  false,
+	  false },
 	{ "af_packet",
 	  "af_packet:INTERFACE: a kernel interface, all of its packets",
 	  port_open_af_packet,

@@ -94,6 +94,8 @@ bool port_open_vhost(struct port *port, const struct port_options *options, cons
                      struct errors *errors);
 bool port_open_virtio(struct port *port, const struct port_options *options, const char *rest,
                       struct errors *errors);
+bool port_open_memif(struct port *port, const struct port_options *options, const char *rest,
+                     struct errors *errors);
 bool port_open_af_packet(struct port *port, const struct port_options *options, const char *rest,
                          struct errors *errors);
 bool port_open_tap(struct port *port, const struct port_options *options, const char *rest,
