@@ -33,6 +33,18 @@ static int status_exit(unsigned status)
 	}
 }
 
+/* The item of a list by its number, or by its name, as operations call services. */
+static const struct conf *locate_item(const struct conf *list, const char *text, size_t length)
+{
+	char word[256], *end;
+	unsigned long number;
+
+	snprintf(word, sizeof(word), "%.*s", (int)length, text);
+	number = strtoul(word, &end, 10);
+	return *word && !*end && number < conf_count(list) ? conf_at(list, number)
+	                                                   : conf_item(list, "name", word);
+}
+
 /* The node at a path such as services[0].vnfs[1].config.rules[2].action, as deep as the document has it. */
 static const struct conf *locate(const struct conf *at, const char *path)
 {
@@ -42,8 +54,9 @@ static const struct conf *locate(const struct conf *at, const char *path)
 		char name[256];
 
 		if (*path == '[') {
-			next = conf_at(at, strtoul(path + 1, NULL, 10));
-			path += strcspn(path, "]");
+			length = strcspn(path, "]");
+			next = locate_item(at, path + 1, length - 1);
+			path += length;
 			path += *path == ']';
 		} else {
 			snprintf(name, sizeof(name), "%.*s", (int)length, path);
@@ -81,7 +94,8 @@ static void print_problem(const struct cli *cli, const json_t *answer, unsigned 
 	problem_read(answer, &errors);
 	for (size_t i = 0; i < errors.count; i++)
 		print_error(cli, &errors.list[i]);
-	fprintf(stderr, "sluice: %s\n", detail ? detail : problem_phrase(status));
+	if (detail || !errors.count)
+		fprintf(stderr, "sluice: %s\n", detail ? detail : problem_phrase(status));
 	errors_free(&errors);
 }
 

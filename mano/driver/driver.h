@@ -4,7 +4,8 @@
  * state: what they need is in the specification, what they made is in the struct child. Calls may block; any thread,
  * one at a time for one folder.
  *
- * An instance lives in a folder: boot.json (its document), control.sock (its REST), heartbeat, log, session memory.
+ * An instance lives in a folder: boot.json (its document), control.sock (its REST), heartbeat, log, errors.json (of
+ * a start that failed), session memory.
  */
 #ifndef SLUICE_DRIVER_DRIVER_H
 #define SLUICE_DRIVER_DRIVER_H
@@ -40,6 +41,8 @@ struct driver {
 	bool (*outdated)(const struct child *child);
 	/* The last `size` bytes at most of what it has written, from offset `from` on; malloc'd, never NULL. */
 	char *(*logs)(const char *folder, long from, size_t size);
+	/* What it left to say why it could not begin: {"errors": [...]} by the paths of its document; malloc'd, NULL: nothing. */
+	char *(*failure)(const char *folder);
 	/* Size of its log now, to be given as `from` later. */
 	long (*log_size)(const char *folder);
 	/* Removes the folder with all in it. The instance has ended. */
@@ -53,5 +56,6 @@ extern const struct driver process_driver;
 #define INSTANCE_CONTROL   "control.sock"
 #define INSTANCE_HEARTBEAT "heartbeat"
 #define INSTANCE_LOG       "log"
+#define INSTANCE_ERRORS    "errors.json"
 
 #endif

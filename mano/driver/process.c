@@ -19,7 +19,7 @@
 #include "util/atomic_file.h"
 #include "util/memory.h"
 
-enum { LOG_ROTATE = 8 << 20, COMMAND_BYTES = 4096 };
+enum { LOG_ROTATE = 8 << 20, COMMAND_BYTES = 4096, FAILURE_BYTES = 1 << 20 };
 
 /* The folder, and the one that it is in: a service's VNFs may start before the service process does. */
 static bool make_folder(const char *folder, struct errors *errors)
@@ -59,11 +59,20 @@ static bool holds_already(const char *file, const char *text)
 	return same;
 }
 
+static void forget_failure(const char *folder)
+{
+	char *file = text_format("%s/" INSTANCE_ERRORS, folder);
+
+	unlink(file);
+	free(file);
+}
+
 static bool process_create(const struct instance *instance, struct errors *errors)
 {
 	if (!make_folder(instance->folder, errors))
 		return false;
 	rotate(instance->folder);
+	forget_failure(instance->folder);
 	char *file = text_format("%s/" INSTANCE_BOOT, instance->folder);
 	int error = holds_already(file, instance->document)
 	                    ? 0
@@ -200,6 +209,17 @@ static char *process_logs(const char *folder, long from, size_t size)
 	return text;
 }
 
+static char *process_failure(const char *folder)
+{
+	char *file = text_format("%s/" INSTANCE_ERRORS, folder), *text = NULL;
+	size_t length;
+
+	if (atomic_file_read(file, FAILURE_BYTES, &text, &length))
+		text = NULL;
+	free(file);
+	return text;
+}
+
 static void process_destroy(const char *folder)
 {
 	DIR *all = opendir(folder);
@@ -221,6 +241,7 @@ const struct driver process_driver = {
 	.adopt = process_adopt,
 	.outdated = process_outdated,
 	.logs = process_logs,
+	.failure = process_failure,
 	.log_size = process_log_size,
 	.destroy = process_destroy,
 };

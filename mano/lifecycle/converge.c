@@ -235,10 +235,15 @@ static void blame_refused(void *user, const struct target *target, const struct 
 static void blame_late(void *user, const struct target *target, const struct rendering *rendering,
                        struct unit *unit)
 {
-	(void)rendering;
+	struct errors found = ERRORS_NONE;
+	/* What the process behind a hop runs is its VNF. */
+	char *path = render_source(rendering, *unit->vnf ? "functions[0]" : "");
+
 	if (!unit_settled(unit))
-		errors_add(user, target->prefix, "not-ready", NULL, 0, "%s is not ready in time (%s)",
-		           unit->name, unit->error ? unit->error : unit_state_name(unit->state));
+		errors_add(&found, path, "not-ready", NULL, 0, "%s is not ready in time (%s)", unit->name,
+		           unit->error ? unit->error : unit_state_name(unit->state));
+	errors_move(user, &found, target->prefix);
+	free(path);
 }
 
 bool converge_wait(struct manager *manager, const struct targets *targets, uint64_t deadline,

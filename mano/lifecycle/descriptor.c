@@ -55,7 +55,7 @@ bool descriptor_on_chain(const struct conf *chain, const char *vnf)
 static bool is_instance_file(const char *name)
 {
 	static const char *const files[] = { INSTANCE_BOOT, INSTANCE_CONTROL, INSTANCE_HEARTBEAT,
-		                             INSTANCE_LOG };
+		                             INSTANCE_LOG, INSTANCE_ERRORS };
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		if (strcmp(name, files[i]) == 0)

@@ -12,8 +12,9 @@
 #define API "v1" /* of the processes' REST: docs/ENGINE.md */
 
 enum {
-	READY_MS = 500,  /* for an answer to "are you ready" */
-	PROBE_MS = 1000, /* for one to "do you live" */
+	TAIL_BYTES = 600, /* of a log, to explain an end */
+	READY_MS = 500,   /* for an answer to "are you ready" */
+	PROBE_MS = 1000,  /* for one to "do you live" */
 	PROBE_EVERY_MS = 2000,
 	MISSES_MAX = 3,   /* answers missed in a row before it counts as dead */
 	DRIFT_EVERY = 5,  /* probes */
@@ -189,4 +190,33 @@ enum push_result health_push(struct unit *unit, const struct wish *wish, struct 
 	strbuf_free(&push.answer);
 	http_reply_free(&reply);
 	return result;
+}
+
+/* --- ends --- */
+
+/* The errors that it left, by the paths of its document; whether there are any. */
+static bool read_failure(const struct unit *unit, struct errors *errors)
+{
+	char *text = unit->manager->driver->failure(unit->folder);
+	json_t *answer = text ? json_loads(text, 0, NULL) : NULL;
+	size_t found = answer ? problem_read(answer, errors) : 0;
+
+	json_decref(answer);
+	free(text);
+	return found > 0;
+}
+
+/* Else what it wrote before it ended is the best reason that there is. */
+void health_explain(struct unit *unit, struct errors *errors)
+{
+	if (read_failure(unit, errors))
+		return;
+	char *tail = unit->manager->driver->logs(unit->folder, unit->log_from, TAIL_BYTES);
+	size_t length = strlen(tail);
+
+	while (length > 0 && strchr("\r\n ", tail[length - 1]))
+		tail[--length] = '\0';
+	errors_add(errors, NULL, "cannot-start", NULL, 0, "%s ended before it was ready%s%s", unit->name,
+	           length ? ": " : "", tail);
+	free(tail);
 }

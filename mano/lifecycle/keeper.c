@@ -30,7 +30,6 @@ enum {
 	STUCK_MS = 60000,   /* a service process that is still not ready then is started anew */
 	TAKEN_UP_MS = 5000, /* one that was taken up and whose control socket is not there then, too */
 	SILENT_MS = 15000,  /* and one that has listened and answers nothing at all for so long */
-	TAIL_BYTES = 600,   /* of its log, to explain an end */
 };
 
 struct orders {
@@ -311,19 +310,6 @@ static void say_ended(struct unit *unit, int status)
 	log_warn("vnf-exited", "unit=%s pid=%d how=%s", unit->name, (int)unit->child.pid, how);
 }
 
-/* What it wrote before it ended is the best reason that there is. */
-static void explain(struct unit *unit, struct errors *errors)
-{
-	char *tail = unit->manager->driver->logs(unit->folder, unit->log_from, TAIL_BYTES);
-	size_t length = strlen(tail);
-
-	while (length > 0 && strchr("\r\n ", tail[length - 1]))
-		tail[--length] = '\0';
-	errors_add(errors, NULL, "cannot-start", NULL, 0, "%s ended before it was ready%s%s", unit->name,
-	           length ? ": " : "", tail);
-	free(tail);
-}
-
 static void forget_child(struct unit *unit)
 {
 	pthread_mutex_lock(&unit->manager->lock);
@@ -344,7 +330,7 @@ static void on_end(struct unit *unit, int status)
 	if (was_ready && now - unit->ready_since > HEALTHY_MS)
 		unit->failures = 0;
 	if (!was_ready && ours) { /* one of a former life says nothing of what is wished now */
-		explain(unit, &errors);
+		health_explain(unit, &errors);
 		set_refused(unit, unit->running_wish, &errors);
 	}
 	count_restart(unit);

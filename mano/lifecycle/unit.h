@@ -126,6 +126,8 @@ bool health_greet(struct unit *unit, struct errors *errors);
 bool health_probe_due(const struct unit *unit);
 /* Asks it whether it lives; false when it has not answered several times. Also looks for drift now and then. */
 bool health_probe(struct unit *unit);
+/* Why it ended before it was ready, by its own words. */
+void health_explain(struct unit *unit, struct errors *errors);
 /* Remembers its configuration's ETag, against which drift is seen. */
 void health_remember(struct unit *unit);
 

@@ -24,6 +24,12 @@ class Cli(ServiceCase):
         nat = self.write("nat.cfg", 'pools = ( { name = "public";\n  addresses = [ "198.51.100" ]; } );')
         for verb in ("set", "diff"):
             self.assertIn(f"{nat}:2: pools[0].addresses[0]: ", self.expect(7, "config", verb, "edge/nat", "-f", nat).stderr)
+        late = self.write("late.cfg", self.text.replace(f'"af_packet:wan0"', '"pcap:/nonexistent"'))
+        self.assertNotEqual(open(late).read(), self.text)
+        line = 1 + [i for i, text in enumerate(self.text.splitlines()) if '"af_packet:wan0"' in text][0]
+        self.expect(0, "delete", "service", "edge")
+        self.assertIn(f"{late}:{line}: services[edge].edge.ports[1].device: ", self.expect(1, "apply", "-f", late).stderr, "found only by the process")
+        self.expect(0, "apply", "-f", self.good)
         more = self.write("nat.json", '{"pools": [{"name": "public", "addresses": ["198.51.100.10", "198.51.100.11"]}]}')
         self.assertIn("198.51.100.11", self.expect(8, "config", "diff", "edge/nat", "-f", more).stdout)
         self.expect(0, "config", "set", "edge/nat", "-f", more)

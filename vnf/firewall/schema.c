@@ -106,8 +106,9 @@ const struct schema firewall_schema[] = {
 	  .type = SCHEMA_LIST,
 	  .key = "name",
 	  .members = rule_members,
-	  .max = 1000000,
-	  .help = "In order; the first that matches decides." },
+	  .max = COMBINATIONS_ALL,
+	  .help = "In order; the first that matches decides. Some 13 KB of memory each while they are "
+	          "compiled." },
 	{ .name = "default",
 	  .type = SCHEMA_ENUM,
 	  .values = defaults,
@@ -117,7 +118,8 @@ const struct schema firewall_schema[] = {
 	  .type = SCHEMA_ENUM,
 	  .values = midstream,
 	  .otherwise = "deny",
-	  .help = "accept: TCP and SCTP sessions whose beginning was not seen are judged by the rules; deny: they are "
+	  .help = "accept: TCP and SCTP sessions whose beginning was not seen are judged by the rules; deny: "
+	          "they are "
 	          "refused." },
 	{ .name = NULL },
 };

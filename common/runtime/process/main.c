@@ -23,6 +23,7 @@
 #include "runtime/process/eal.h"
 #include "runtime/process/process.h"
 #include "runtime/process/running.h"
+#include "util/atomic_file.h"
 #include "util/memory.h"
 
 enum {
@@ -402,6 +403,23 @@ static bool run(const struct command *c, struct process *p, struct conf *documen
 	return true;
 }
 
+/* Why it could not begin, for whoever started it: errors.json in its folder, by the paths of its document. */
+static void leave_errors(const struct command *c, const struct errors *errors)
+{
+	char *file = text_format("%s/errors.json", c->directory);
+	json_t *found = json_pack("{s:o}", "errors", problem_errors(errors));
+	char *text = json_dumps(found, JSON_COMPACT);
+
+	/* Where this cannot be written there is the log. */
+	if (errors_any(errors))
+		atomic_file_write(file, text, strlen(text), 0640);
+	else
+		unlink(file);
+	json_decref(found);
+	free(text);
+	free(file);
+}
+
 static int serve_until_stopped(const struct command *c)
 {
 	struct log_settings log = { .file = c->log_file, .level = LOG_LEVEL_INFO };
@@ -419,10 +437,12 @@ static int serve_until_stopped(const struct command *c)
 		return EXIT_FAILED;
 	}
 	catch_signals();
+	leave_errors(c, &errors);
 	p.events = events_new(0, 0);
 	document = read_document(c->config, &errors);
 	ran = document && run(c, &p, document, &errors);
 	print_errors(c, &errors);
+	leave_errors(c, &errors);
 	rest_stop(p.rest);
 	management_close(&p);
 	events_free(p.events);
