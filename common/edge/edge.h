@@ -76,6 +76,8 @@ extern const struct edge_counter_info edge_counters[EDGE_COUNTERS];
 struct edge_ops {
 	/* Queues a complete frame for a port; takes the mbuf over. */
 	void (*transmit)(void *context, uint16_t port, struct rte_mbuf *m);
+	/* The same for n (<= 64) frames of one port, in order. */
+	void (*transmit_burst)(void *context, uint16_t port, struct rte_mbuf **m, unsigned n);
 	/* A fresh mbuf with a cleared struct pkt, or NULL. */
 	struct rte_mbuf *(*mbuf)(void *context);
 	/* An ICMP error of ours for a packet of a session (TTL, MTU, unreachable at exit): the runtime walks it back along the packet's path,

@@ -254,19 +254,16 @@ static inline uint32_t remembered(const struct edge_table *table, const struct p
 	return s && s->hop_generation == table->generation ? s->hop[p->dir] : 0;
 }
 
-static inline bool output_quick(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *m,
-                                uint32_t id)
+/* Makes a packet ready that needs no more than a next hop's header; false: it needs more. */
+static inline bool output_quick(const struct edge_table *table, struct rte_mbuf *m, const struct adjacency *a)
 {
-	const struct adjacency *a = adjacency_of(ew->edge, id);
 	const struct pkt *p = pkt_of(m);
 
-	if (unlikely(!adjacency_usable(a, id) || (p->flags & (PKT_ORIGINATED | PKT_ROUTED)) ||
-	             p->l3 != RTE_ETHER_HDR_LEN || ip_length(p) > table->mtu[a->port] || pkt_ttl(m) <= 1))
+	if (unlikely((p->flags & (PKT_ORIGINATED | PKT_ROUTED)) || p->l3 != RTE_ETHER_HDR_LEN ||
+	             ip_length(p) > table->mtu[a->port] || pkt_ttl(m) <= 1))
 		return false;
 	pkt_decrement_ttl(m);
-	mark_used(ew, a);
 	write_header(m, a);
-	ew->ops->transmit(ew->context, a->port, m);
 	return true;
 }
 
@@ -275,11 +272,16 @@ void edge_output_via(struct edge_worker *ew, const struct edge_table *table, str
 {
 	uint8_t family = pkt_of(m)->flags & PKT_V4 ? FAMILY_V4 : FAMILY_V6;
 	bool counts_hops = !(pkt_of(m)->flags & PKT_ORIGINATED);
+	uint32_t id = remembered(table, pkt_of(m));
+	const struct adjacency *a = adjacency_of(ew->edge, id);
 	const struct edge_hop *hop;
 	struct neighbour_key key;
 
-	if (output_quick(ew, table, m, remembered(table, pkt_of(m))))
+	if (adjacency_usable(a, id) && output_quick(table, m, a)) {
+		mark_used(ew, a);
+		ew->ops->transmit(ew->context, a->port, m);
 		return;
+	}
 	if (counts_hops && !hops_left(ew, table, m, now))
 		return;
 	hop = table_route(table, family, next_hop);
@@ -291,29 +293,65 @@ void edge_output_via(struct edge_worker *ew, const struct edge_table *table, str
 	output_hop(ew, table, m, &key, counts_hops, now);
 }
 
+/* Ready packets of one next hop that follow each other. */
+struct run {
+	const struct adjacency *a; /* NULL: not one that is usable */
+	uint32_t id;
+	unsigned count;
+	struct rte_mbuf **m;
+};
+
+static void run_end(struct edge_worker *ew, const struct run *run)
+{
+	if (!run->count)
+		return;
+	mark_used(ew, run->a);
+	ew->ops->transmit_burst(ew->context, run->a->port, run->m, run->count);
+}
+
+static struct run run_begin(struct edge_worker *ew, uint32_t id, struct rte_mbuf **m)
+{
+	const struct adjacency *a = adjacency_of(ew->edge, id);
+
+	return (struct run){ adjacency_usable(a, id) ? a : NULL, id, 0, m };
+}
+
 static void output_burst(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf **m,
                          unsigned n, uint16_t end_port, uint64_t now)
 {
 	uint32_t ids[BURST];
+	struct run run;
 
 	for (unsigned i = 0; i < n; i++) {
 		ids[i] = remembered(table, pkt_of(m[i]));
 		rte_prefetch0(adjacency_of(ew->edge, ids[i]));
 	}
-	for (unsigned i = 0; i < n; i++)
-		if (!output_quick(ew, table, m[i], ids[i]))
-			output_route(ew, table, m[i], end_port, false, now);
+	run = run_begin(ew, ids[0], m);
+	for (unsigned i = 0; i < n; i++) {
+		if (ids[i] != run.id) {
+			run_end(ew, &run);
+			run = run_begin(ew, ids[i], m + i);
+		}
+		if (likely(run.a && output_quick(table, m[i], run.a))) {
+			run.count++;
+			continue;
+		}
+		run_end(ew, &run); /* they were first */
+		output_route(ew, table, m[i], end_port, false, now);
+		run = run_begin(ew, ids[i], m + i + 1);
+	}
+	run_end(ew, &run);
 }
 
 /* Inner links know no addresses: what leaves the path leaves by its end. */
 static void output_link(struct edge_worker *ew, struct rte_mbuf **m, unsigned n, uint16_t end_port)
 {
-	for (unsigned i = 0; i < n; i++) {
-		if (end_port == EDGE_NO_PORT)
-			edge_drop(ew, m[i], EDGE_C_NO_ROUTE);
-		else
-			ew->ops->transmit(ew->context, end_port, m[i]);
+	if (end_port != EDGE_NO_PORT) {
+		ew->ops->transmit_burst(ew->context, end_port, m, n);
+		return;
 	}
+	for (unsigned i = 0; i < n; i++)
+		edge_drop(ew, m[i], EDGE_C_NO_ROUTE);
 }
 
 void edge_output(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf **m, unsigned n,

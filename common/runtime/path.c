@@ -60,12 +60,12 @@ static void run_hop(struct worker *w, const struct position *p, struct batch *b)
 		ingress_bypassed(w, p->link[!b->walk], b->m, b->count);
 		return;
 	}
-	for (unsigned i = 0; i < b->count; i++) {
-		if (likely(up))
-			transmit(w, p->link[b->walk], b->m[i]);
-		else
-			worker_drop(w, b->m[i], C_HOP_DOWN);
+	if (likely(up)) {
+		transmit_burst(w, p->link[b->walk], b->m, b->count);
+		return;
 	}
+	for (unsigned i = 0; i < b->count; i++)
+		worker_drop(w, b->m[i], C_HOP_DOWN);
 }
 
 void path_run(struct worker *w, const struct path *path, int walk, int position, struct rte_mbuf **m,

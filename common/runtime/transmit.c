@@ -38,31 +38,55 @@ void transmit_flush(struct worker *w)
 }
 
 /* A device with fewer queues than workers is driven by the first of them. */
-static bool elsewhere(struct worker *w, struct port *port, uint16_t number, struct rte_mbuf *m)
+static void send_elsewhere(struct worker *w, struct port *port, uint16_t number, struct rte_mbuf **m,
+                           unsigned n)
 {
-	if (likely(w->id < port->tx_queues))
-		return false;
-	pkt_of(m)->adjacency = number;
-	handoff(w, w->id % port->tx_queues, m, STAGE_TRANSMIT);
-	return true;
+	for (unsigned i = 0; i < n; i++) {
+		pkt_of(m[i])->adjacency = number;
+		handoff(w, w->id % port->tx_queues, m[i], STAGE_TRANSMIT);
+	}
 }
 
-void transmit(void *worker, uint16_t number, struct rte_mbuf *m)
+static void send_stray(struct worker *w, struct rte_mbuf **m, unsigned n)
 {
-	struct worker *w = worker;
-	struct tx_buffer *tx;
+	for (unsigned i = 0; i < n; i++)
+		worker_drop(w, m[i], C_STRAY);
+}
 
-	if (unlikely(number >= w->snapshot->port_count || w->snapshot->ports[number].role == PORT_UNUSED)) {
-		worker_drop(w, m, C_STRAY);
-		return;
-	}
-	if (elsewhere(w, w->engine->ports[number].port, number, m))
-		return;
-	tx = &w->tx[number];
-	tx->m[tx->count++] = m;
+static void fill(struct worker *w, uint16_t number, struct rte_mbuf **m, unsigned n)
+{
+	struct tx_buffer *tx = &w->tx[number];
+
+	memcpy(&tx->m[tx->count], m, n * sizeof(*m));
+	tx->count += (uint16_t)n;
 	w->tx_dirty |= UINT64_C(1) << number;
 	if (tx->count == TX_BURST) {
 		w->tx_dirty &= ~(UINT64_C(1) << number);
 		flush_port(w, number);
 	}
+}
+
+void transmit_burst(void *worker, uint16_t number, struct rte_mbuf **m, unsigned n)
+{
+	struct worker *w = worker;
+	struct port *port;
+
+	if (unlikely(number >= w->snapshot->port_count || w->snapshot->ports[number].role == PORT_UNUSED)) {
+		send_stray(w, m, n);
+		return;
+	}
+	port = w->engine->ports[number].port;
+	if (unlikely(w->id >= port->tx_queues)) {
+		send_elsewhere(w, port, number, m, n);
+		return;
+	}
+	for (unsigned done = 0, part; done < n; done += part) {
+		part = RTE_MIN(n - done, (unsigned)(TX_BURST - w->tx[number].count));
+		fill(w, number, m + done, part);
+	}
+}
+
+void transmit(void *worker, uint16_t number, struct rte_mbuf *m)
+{
+	transmit_burst(worker, number, &m, 1);
 }

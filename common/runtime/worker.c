@@ -239,7 +239,7 @@ static void note(void *worker, struct rte_mbuf *m, enum edge_counter what)
 
 struct worker *worker_new(struct engine *engine, unsigned id, struct errors *errors)
 {
-	static const struct edge_ops ops = { transmit, worker_mbuf, worker_turn_error, note };
+	static const struct edge_ops ops = { transmit, transmit_burst, worker_mbuf, worker_turn_error, note };
 	const struct frag_options fragments = { .seed = rte_rdtsc() };
 	struct worker *w = rte_zmalloc("worker", sizeof(*w), RTE_CACHE_LINE_SIZE);
 	char name[RTE_RING_NAMESIZE];

@@ -231,6 +231,7 @@ void worker_turn_error(void *worker, struct rte_mbuf *offending, struct rte_mbuf
 
 /* transmit.c */
 void transmit(void *worker, uint16_t port, struct rte_mbuf *m);
+void transmit_burst(void *worker, uint16_t port, struct rte_mbuf **m, unsigned n);
 void transmit_flush(struct worker *w);
 
 /* handoff.c */

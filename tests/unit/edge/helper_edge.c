@@ -47,6 +47,12 @@ static void transmit(void *context, uint16_t port, struct rte_mbuf *m)
 	w->sent[w->sent_count++] = (struct sent){ m, port };
 }
 
+static void transmit_burst(void *context, uint16_t port, struct rte_mbuf **m, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		transmit(context, port, m[i]);
+}
+
 static struct rte_mbuf *fresh(void *context)
 {
 	struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
@@ -67,7 +73,7 @@ static void turn(void *context, struct rte_mbuf *offending, struct rte_mbuf *err
 	w->last_turned = error;
 }
 
-static const struct edge_ops ops = { transmit, fresh, turn, NULL };
+static const struct edge_ops ops = { transmit, transmit_burst, fresh, turn, NULL };
 
 static void print_errors(const struct errors *errors)
 {
