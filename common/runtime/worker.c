@@ -8,6 +8,7 @@
 
 #include <sys/prctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <rte_errno.h>
 #include <rte_lcore.h>
@@ -167,6 +168,8 @@ static void loop(struct worker *w)
 {
 	struct heartbeat_line *beat = w->engine->heartbeat ? &w->engine->heartbeat->line[w->id] : NULL;
 
+	if (beat)
+		beat->thread = (uint32_t)gettid();
 	while (!atomic_load_explicit(&w->engine->stopping, memory_order_relaxed)) {
 		uint64_t begin = rte_rdtsc();
 		unsigned moved = worker_turn(w, clock_now(&w->engine->clock));

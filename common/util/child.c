@@ -19,12 +19,16 @@
 /* How long after SIGKILL a process may take to be gone: it may hold hugepages or wait for a disk. */
 #define KILL_MS 1000
 
-/* State letter and start time of a process from /proc/PID/stat; false if there is none. */
-static bool read_stat(pid_t pid, char *state, uint64_t *start_time)
-{
-	char path[40], line[1024];
+/* What stands in a stat file of /proc. */
+struct stat_line {
+	char state;
+	uint64_t user, system, start_time; /* clock ticks */
+};
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+static bool read_stat_file(const char *path, struct stat_line *found)
+{
+	char line[1024];
+
 	FILE *file = fopen(path, "re");
 	if (!file)
 		return false;
@@ -33,27 +37,46 @@ static bool read_stat(pid_t pid, char *state, uint64_t *start_time)
 	line[length] = '\0';
 	/* The name, second field, may hold spaces and brackets of its own: what counts is behind its last one. */
 	const char *rest = strrchr(line, ')');
-	return rest &&
-	       sscanf(rest + 1,
-	              " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
-	              state, start_time) == 2;
+	return rest && sscanf(rest + 1,
+	                      " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64
+	                      " %*d %*d %*d %*d %*d %*d %" SCNu64,
+	                      &found->state, &found->user, &found->system, &found->start_time) == 4;
+}
+
+static bool read_stat(pid_t pid, struct stat_line *found)
+{
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	return read_stat_file(path, found);
+}
+
+bool child_thread(pid_t pid, pid_t thread, struct thread_look *look)
+{
+	struct stat_line found;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)pid, (int)thread);
+	if (!read_stat_file(path, &found))
+		return false;
+	look->runnable = found.state == 'R';
+	look->cpu_ms = (found.user + found.system) * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
+	return true;
 }
 
 uint64_t child_start_time(pid_t pid)
 {
-	char state;
-	uint64_t start_time;
+	struct stat_line found;
 
-	return read_stat(pid, &state, &start_time) ? start_time : 0;
+	return read_stat(pid, &found) ? found.start_time : 0;
 }
 
 bool child_alive(pid_t pid, uint64_t start_time)
 {
-	char state;
-	uint64_t found;
+	struct stat_line found;
 
-	return pid > 0 && read_stat(pid, &state, &found) && found == start_time && state != 'Z' &&
-	       state != 'X';
+	return pid > 0 && read_stat(pid, &found) && found.start_time == start_time && found.state != 'Z' &&
+	       found.state != 'X';
 }
 
 /* The descriptor first, the check after: then nothing can take the pid between the two. */

@@ -54,6 +54,13 @@ bool child_adopt(pid_t pid, uint64_t start_time, struct child *child);
 /* Whether that very process runs (a zombie does not). */
 bool child_alive(pid_t pid, uint64_t start_time);
 
+/* What one of its threads does, and the processor time that this had so far. False: there is no such thread. */
+struct thread_look {
+	bool runnable; /* it runs, or would if there were a processor for it; else it waits, or was stopped */
+	uint64_t cpu_ms;
+};
+bool child_thread(pid_t pid, pid_t thread, struct thread_look *look);
+
 /* When a process started, in clock ticks since boot; 0 if there is none. */
 uint64_t child_start_time(pid_t pid);
 

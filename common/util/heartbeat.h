@@ -12,8 +12,10 @@
 enum { HEARTBEAT_MAGIC = 0x534c4842, HEARTBEAT_VERSION = 1, HEARTBEAT_WORKERS_MAX = 63 };
 
 struct heartbeat_line {
-	uint64_t turns; /* written by its worker alone */
-	uint64_t reserved[7];
+	uint64_t turns;  /* written by its worker alone */
+	uint32_t thread; /* the worker's thread, as its own process numbers it; 0: not said */
+	uint32_t unused;
+	uint64_t reserved[6];
 };
 
 struct heartbeat {

@@ -34,7 +34,10 @@ struct heartbeat_watch {
 	const struct heartbeat *beats;
 	pid_t pid; /* whose heartbeat it is */
 	uint64_t turns[HEARTBEAT_WORKERS_MAX],
-	        moved[HEARTBEAT_WORKERS_MAX]; /* last seen; when it moved, in ms */
+	        moved[HEARTBEAT_WORKERS_MAX];   /* last seen; when it moved, in ms */
+	bool suspected[HEARTBEAT_WORKERS_MAX];  /* it has stood still for a while */
+	uint64_t cpu_ms[HEARTBEAT_WORKERS_MAX]; /* the processor time that its thread had had then */
+	bool (*look)(pid_t pid, pid_t thread, struct thread_look *look); /* child_thread() */
 };
 
 struct unit {

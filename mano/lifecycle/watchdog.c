@@ -14,10 +14,30 @@ enum { FORGIVE_MS = 400 };
 
 static void begin_watch(struct heartbeat_watch *watch, uint64_t now)
 {
+	watch->look = child_thread;
 	for (unsigned i = 0; i < watch->beats->workers && i < HEARTBEAT_WORKERS_MAX; i++) {
 		watch->turns[i] = heartbeat_turns(watch->beats, i);
 		watch->moved[i] = now;
+		watch->suspected[i] = false;
 	}
+}
+
+/* Whether a worker that has stood still for `still` ms hangs: it waits, or runs and does not come round. */
+static bool hangs(struct heartbeat_watch *watch, unsigned i, uint64_t still)
+{
+	pid_t thread = (pid_t)watch->beats->line[i].thread;
+	struct thread_look look;
+
+	if (still < WATCHDOG_SUSPECT_MS)
+		return false;
+	if (still >= WATCHDOG_STARVED_MS || !thread || !watch->look(watch->pid, thread, &look))
+		return still >= WATCHDOG_HANG_MS;
+	if (!watch->suspected[i]) {
+		watch->suspected[i] = true;
+		watch->cpu_ms[i] = look.cpu_ms;
+	}
+	return still >= WATCHDOG_HANG_MS &&
+	       (!look.runnable || look.cpu_ms - watch->cpu_ms[i] >= WATCHDOG_SPUN_MS);
 }
 
 int heartbeat_look(struct heartbeat_watch *watch, uint64_t now, bool forgive)
@@ -30,7 +50,8 @@ int heartbeat_look(struct heartbeat_watch *watch, uint64_t now, bool forgive)
 		if (forgive || turns != watch->turns[i]) {
 			watch->turns[i] = turns;
 			watch->moved[i] = now;
-		} else if (now - watch->moved[i] >= WATCHDOG_HANG_MS) {
+			watch->suspected[i] = false;
+		} else if (hangs(watch, i, now - watch->moved[i])) {
 			hanging = (int)i;
 		}
 	}

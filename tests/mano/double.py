@@ -89,6 +89,7 @@ class Heart(threading.Thread):
 
     def run(self):
         turns = 0
+        self.map[72:76] = struct.pack("<I", threading.get_native_id())
         while True:
             if not self.stopped:
                 turns += 1

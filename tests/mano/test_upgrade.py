@@ -74,7 +74,7 @@ class Builds(mano.Case):
         self.s.kill()
         self.s.start()
         wait_for(lambda: self.versions() == ("second", "second"), what="adopted")
-        self.assertEqual(self.s.pids(), pids)
+        self.assertEqual(self.s.pids(), pids, self.s.log())
         os.kill(self.s.vnf()["pid"], 9)
         wait_for(lambda: self.s.vnf()["restarts"] == 2 and self.s.vnf()["state"] == "ready", what="healed")
         self.assertEqual(self.versions(), ("second", "second"))

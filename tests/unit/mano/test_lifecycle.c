@@ -105,6 +105,43 @@ static void standing_heartbeat_is_a_hang(void **state)
 	free(beats);
 }
 
+static struct thread_look told;
+
+static bool look_told(pid_t pid, pid_t thread, struct thread_look *look)
+{
+	assert_int_equal(pid, 77);
+	assert_int_equal(thread, 78);
+	*look = told;
+	return true;
+}
+
+/* Standing still from 1000 on, looked at every 100 ms; when it was found hanging. */
+static uint64_t found_hanging(uint64_t cpu_ms_a_look, bool runnable)
+{
+	struct heartbeat *beats = calloc(1, sizeof(*beats));
+	struct heartbeat_watch watch = { .beats = beats, .pid = 77, .moved = { 1000 }, .look = look_told };
+	uint64_t now = 1000;
+
+	beats->workers = 1;
+	beats->line[0].thread = 78;
+	told = (struct thread_look){ .runnable = runnable };
+	for (; now < 20000 && heartbeat_look(&watch, now, false) < 0; now += 100)
+		told.cpu_ms += cpu_ms_a_look;
+	free(beats);
+	return now;
+}
+
+static void starved_worker_does_not_hang(void **state)
+{
+	(void)state;
+	assert_int_equal(found_hanging(100, true), 1000 + WATCHDOG_HANG_MS); /* spins */
+	assert_int_equal(found_hanging(0, false),
+	                 1000 + WATCHDOG_HANG_MS); /* waits for ever, or was stopped */
+	assert_int_equal(found_hanging(20, true),
+	                 1000 + WATCHDOG_SUSPECT_MS + 1000); /* spins, a fifth of a core */
+	assert_int_equal(found_hanging(0, true), 1000 + WATCHDOG_STARVED_MS);
+}
+
 static struct wish make_wish(const char *cores, const char *text)
 {
 	struct wish wish = { .program = text_copy("p"),
@@ -188,6 +225,7 @@ int main(void)
 		cmocka_unit_test(moves_of_operations),
 		cmocka_unit_test(cores_are_given_out),
 		cmocka_unit_test(standing_heartbeat_is_a_hang),
+		cmocka_unit_test(starved_worker_does_not_hang),
 		cmocka_unit_test(digests_tell_shape_from_document),
 		cmocka_unit_test(merge_patches),
 		cmocka_unit_test(events_of_a_process_are_rationed),
