@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Ports onto kernel interfaces: AF_PACKET on one that exists, and a TAP of our own. They belong at the outside of a
+ * Ports onto kernel interfaces: AF_PACKET or AF_XDP on one that exists, and a TAP of our own. They belong at the outside of a
  * chain, for they carry less than a million packets a second. An interface that the kernel had is prepared: up,
  * offloads off at our end, no IPv6 of the kernel's own. The kernel's end of a TAP is our neighbour and keeps its ways.
  * Control side; the calling thread enters the port's network namespace while it opens.
@@ -130,20 +130,41 @@ static bool prepare(const struct port_options *options, const char *name, struct
 	return turn_up(options, name, errors);
 }
 
-bool port_prepare_again(int socket, const char *interface)
+bool port_in_netns_of(int socket, bool (*work)(void *), void *context)
 {
 	int space = ioctl(socket, SIOCGSKNS), old = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-	bool entered = space >= 0 && old >= 0 && setns(space, CLONE_NEWNET) == 0;
+	bool entered = space >= 0 && old >= 0 && setns(space, CLONE_NEWNET) == 0, well;
 
 	if (space >= 0)
 		close(space);
 	if (!entered) {
-		close(old);
+		if (old >= 0)
+			close(old);
 		return false;
 	}
-	make_ours(socket, interface);
+	well = work(context);
 	leave(old);
-	return bring_up(socket, interface);
+	return well;
+}
+
+struct preparation {
+	int socket;
+	const char *interface;
+};
+
+static bool prepare_here(void *preparation)
+{
+	struct preparation *p = preparation;
+
+	make_ours(p->socket, p->interface);
+	return bring_up(p->socket, p->interface);
+}
+
+bool port_prepare_again(int socket, const char *interface)
+{
+	struct preparation p = { socket, interface };
+
+	return port_in_netns_of(socket, prepare_here, &p);
 }
 
 static bool exists(const struct port_options *options, const char *name, struct errors *errors)
@@ -174,15 +195,11 @@ static bool interface_name(const struct port_options *options, const char *rest,
 	return false;
 }
 
-static bool open_af_packet(struct port *port, const struct port_options *options, const char *interface,
-                           struct errors *errors)
-{
-	return exists(options, interface, errors) && prepare(options, interface, errors) &&
-	       port_af_packet(port, options, interface, errors);
-}
+typedef bool open_fn(struct port *, const struct port_options *, const char *, struct errors *);
 
-bool port_open_af_packet(struct port *port, const struct port_options *options, const char *rest,
-                         struct errors *errors)
+/* Opens a port on an interface of the kernel's, in the namespace that the options name. */
+static bool open_on(struct port *port, const struct port_options *options, const char *rest, open_fn *open_it,
+                    struct errors *errors)
 {
 	char interface[IF_NAMESIZE];
 	int old;
@@ -193,9 +210,22 @@ bool port_open_af_packet(struct port *port, const struct port_options *options, 
 	old = enter(options, errors);
 	if (old == -2)
 		return false;
-	opened = open_af_packet(port, options, interface, errors);
+	opened = exists(options, interface, errors) && prepare(options, interface, errors) &&
+	         open_it(port, options, interface, errors);
 	leave(old);
 	return opened;
+}
+
+bool port_open_af_packet(struct port *port, const struct port_options *options, const char *rest,
+                         struct errors *errors)
+{
+	return open_on(port, options, rest, port_af_packet, errors);
+}
+
+bool port_open_af_xdp(struct port *port, const struct port_options *options, const char *rest,
+                      struct errors *errors)
+{
+	return open_on(port, options, rest, port_af_xdp, errors);
 }
 
 bool port_open_tap(struct port *port, const struct port_options *options, const char *rest,

@@ -98,6 +98,8 @@ bool port_open_memif(struct port *port, const struct port_options *options, cons
                      struct errors *errors);
 bool port_open_af_packet(struct port *port, const struct port_options *options, const char *rest,
                          struct errors *errors);
+bool port_open_af_xdp(struct port *port, const struct port_options *options, const char *rest,
+                      struct errors *errors);
 bool port_open_tap(struct port *port, const struct port_options *options, const char *rest,
                    struct errors *errors);
 bool port_open_pci(struct port *port, const struct port_options *options, const char *rest,
@@ -119,6 +121,12 @@ bool port_ethdev(struct port *port, const struct port_options *options, const ch
 bool port_af_packet(struct port *port, const struct port_options *options, const char *interface,
                     struct errors *errors);
 
+/* af_xdp.c: binds AF_XDP sockets to the queues of an interface of the calling thread's network namespace. */
+bool port_af_xdp(struct port *port, const struct port_options *options, const char *interface,
+                 struct errors *errors);
+
+/* kernel.c: calls `work` in the network namespace of `socket`; false: that cannot be entered, or what `work` answers. */
+bool port_in_netns_of(int socket, bool (*work)(void *), void *context);
 /* kernel.c: makes an interface that the kernel has (again) ours, in the network namespace of `socket`; false: not yet. */
 bool port_prepare_again(int socket, const char *interface);
 

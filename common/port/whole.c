@@ -14,6 +14,7 @@ enum {
 	GSO_UDP_L4 = 5,       /* newer than the oldest kernel headers that we build with */
 	SCTP_CHECKSUM_AT = 8, /* in its header; no other protocol has its checksum there */
 	HEADERS_MAX = 1024,
+	PARTIAL_LEAST = 42, /* Ethernet, IPv4, UDP */
 };
 
 static uint16_t fold(uint32_t sum)
@@ -75,6 +76,71 @@ static uint16_t offset_of_ip(const uint8_t *frame)
 		type = rte_be_to_cpu_16(read16(frame + offset));
 	}
 	return (uint16_t)(offset + 2);
+}
+
+/* The transport header behind an IP header of a frame that is not a fragment: its protocol, where it is, the bytes that it has with
+ * its payload, and the sum of the pseudo header. False: it is not TCP or UDP, or not all of it is there. */
+struct transport {
+	uint16_t at;
+	uint8_t proto;
+	uint32_t bytes;
+	uint16_t pseudo;
+};
+
+static bool transport4(const uint8_t *frame, uint32_t length, uint16_t l3, struct transport *t)
+{
+	struct rte_ipv4_hdr ip;
+	uint16_t header, total;
+
+	if (l3 + sizeof(ip) > length)
+		return false;
+	memcpy(&ip, frame + l3, sizeof(ip));
+	header = (uint16_t)((ip.version_ihl & 15) * 4);
+	total = rte_be_to_cpu_16(ip.total_length);
+	if (ip.version_ihl >> 4 != 4 || header < sizeof(ip) || total < header || l3 + total > length ||
+	    ip.fragment_offset & RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK))
+		return false;
+	t->at = (uint16_t)(l3 + header);
+	t->proto = ip.next_proto_id;
+	t->bytes = (uint32_t)(total - header);
+	t->pseudo = rte_ipv4_phdr_cksum(&ip, 0);
+	return true;
+}
+
+static bool transport6(const uint8_t *frame, uint32_t length, uint16_t l3, struct transport *t)
+{
+	struct rte_ipv6_hdr ip;
+
+	if (l3 + sizeof(ip) > length)
+		return false;
+	memcpy(&ip, frame + l3, sizeof(ip));
+	t->at = (uint16_t)(l3 + sizeof(ip));
+	t->proto = ip.proto;
+	t->bytes = rte_be_to_cpu_16(ip.payload_len);
+	t->pseudo = rte_ipv6_phdr_cksum(&ip, 0);
+	return frame[l3] >> 4 == 6 && t->at + t->bytes <= length;
+}
+
+void whole_partial(uint8_t *frame, uint32_t length)
+{
+	struct virtio_net_hdr header = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM };
+	struct transport t;
+	uint16_t l3;
+
+	if (length < PARTIAL_LEAST)
+		return;
+	l3 = offset_of_ip(frame);
+	if (!transport4(frame, length, l3, &t) && !transport6(frame, length, l3, &t))
+		return;
+	if (t.proto != IPPROTO_TCP && t.proto != IPPROTO_UDP)
+		return;
+	header.csum_start = t.at;
+	header.csum_offset = t.proto == IPPROTO_UDP ? 6 : 16;
+	if (header.csum_offset + 2u > t.bytes || read16(frame + t.at + header.csum_offset) != t.pseudo)
+		return;
+	/* With a right checksum the sum over pseudo header and packet is -0. */
+	if (fold((uint32_t)t.pseudo + rte_raw_cksum(frame + t.at, t.bytes)) != 0xffff)
+		whole_checksum(frame, t.at + t.bytes, &header);
 }
 
 /* Length of the transport header; 0: it is not one that we can cut. */

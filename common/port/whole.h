@@ -32,6 +32,10 @@ struct whole {
  * holds the sum of the pseudo header (as the kernel leaves it). False: the header points outside the frame. */
 bool whole_checksum(uint8_t *frame, uint32_t length, const struct virtio_net_hdr *header);
 
+/* The same where nothing is said of the frame: a TCP or UDP checksum field that holds the sum of the pseudo header, and is no right
+ * checksum, is one that the sender left to its device. Anything else stays as it is. */
+void whole_partial(uint8_t *frame, uint32_t length);
+
 /* Begins to cut the frame that lies in w->frame (w->length bytes of it), where csum_start points into it. False,
  * and nothing begun: segmentation that is not of TCP or UDP over IPv4 or IPv6, or headers that do not add up. */
 bool whole_begin(struct whole *w, const struct virtio_net_hdr *header);

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Ports with real peers: a veth whose sender believes in offloads, and links whose ends are killed."""
 import os
+import socket
 import unittest
 
 from lab import Lab, run, until
-from wires import Wire, carries, network, offloads_are_on, pings
+from wires import Wire, carries, host, network, offloads_are_on, pings
 
 SEND_TAGGED = """
 import socket
@@ -42,6 +43,45 @@ def whole_frames(lab, a, b, middle):
     for side in wire.finish().values():
         assert side["broken"] == 0, side
         assert side["received"] > 10000
+
+
+def kernel_has_af_xdp():
+    try:
+        socket.socket(44, socket.SOCK_RAW).close()  # AF_XDP, which Python has no name for
+        return True
+    except OSError:
+        return False
+
+
+def past_the_stack(lab, a, b, middle):
+    """AF_XDP between hosts whose checksums are left undone; an interface that goes away is taken up again. A kernel without it is named as the reason."""
+    wire = Wire(lab, "af_xdp:ma", middle, "af_xdp:mb", middle)
+    if not kernel_has_af_xdp():
+        until("the port gives up", lambda: not wire.process.alive())
+        assert "this kernel has no AF_XDP" in wire.process.text(), wire.process.text()
+        return
+    wire.says("b up")
+    until("packets", lambda: pings(a, "10.9.0.2") and pings(a, "fd09::2"))
+    assert "tx-checksumming: on" in run("ip", "netns", "exec", a, "ethtool", "-k", "ea").stdout
+    second = Wire(lab, "null:?receive=0", "-", "af_xdp:ma", middle)
+    until("the second gives up", lambda: not second.process.alive())
+    assert "another program or socket has it" in second.process.text(), second.process.text()
+    listener = lab.process(["iperf3", "-s"], netns=b)
+    until("iperf3 listens", lambda: "5201" in run("ip", "netns", "exec", b, "ss", "-ltn").stdout)
+    for client in (("-c", "10.9.0.2"), ("-6", "-R", "-c", "fd09::2")):
+        received, _ = carries(a, *client)
+        assert received > 10e6, f"{client}: {received} bytes in a second"
+    listener.stop()
+    tagged(lab, a, b)
+    run("ip", "-n", b, "link", "del", "eb")
+    wire.says("b down")
+    lab.veth(b, "eb", middle, "mb")
+    run("ip", "-n", b, "link", "set", "eb", "up")
+    host(b, "eb", 2)
+    run("ip", "-n", a, "neigh", "flush", "all")
+    until("packets again", lambda: pings(a, "10.9.0.2"))
+    assert all(side["broken"] == 0 for side in wire.finish().values())
+    assert "xdp" not in run("ip", "-n", middle, "link", "show", "ma").stdout
 
 
 def taps(lab, space):
@@ -150,6 +190,9 @@ class Ports(unittest.TestCase):
 
     def test_interface_goes_down(self):
         interface_goes_down(self.lab, *self.spaces)
+
+    def test_past_the_stack(self):
+        past_the_stack(self.lab, *self.spaces)
 
     def test_taps(self):
         taps(self.lab, self.spaces[2])

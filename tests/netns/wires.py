@@ -42,6 +42,11 @@ class Wire:
         return counts
 
 
+def host(space, interface, number):
+    run("ip", "-n", space, "addr", "add", f"10.9.0.{number}/24", "dev", interface)
+    run("ip", "-n", space, "addr", "add", f"fd09::{number}/64", "dev", interface, "nodad")
+
+
 def network(lab):
     """Two hosts with all their offloads on, and a namespace between them."""
     a, b, middle = lab.space("a"), lab.space("b"), lab.space("m")
@@ -49,8 +54,7 @@ def network(lab):
     lab.veth(b, "eb", middle, "mb")
     for space, interface, number in ((a, "ea", 1), (b, "eb", 2)):
         run("ip", "-n", space, "link", "set", interface, "up")
-        run("ip", "-n", space, "addr", "add", f"10.9.0.{number}/24", "dev", interface)
-        run("ip", "-n", space, "addr", "add", f"fd09::{number}/64", "dev", interface, "nodad")
+        host(space, interface, number)
     return a, b, middle
 
 

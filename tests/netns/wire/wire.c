@@ -75,8 +75,10 @@ static unsigned carry(struct side *from, struct side *to)
 
 static void look(struct side *side)
 {
-	bool up = port_up(side->port);
+	bool back = port_tend(side->port), up = port_up(side->port);
 
+	if (back)
+		printf("%s back\n", side->name);
 	if (up != side->up)
 		printf("%s %s\n", side->name, up ? "up" : "down");
 	side->up = up;

@@ -29,6 +29,8 @@ static void right_ones(void **state)
 	expect("vhost:/run/a.sock?queues=2", NULL);
 	expect("virtio:/run/a.sock?queues=1", NULL);
 	expect("af_packet:eth0", NULL);
+	expect("af_xdp:eth0", NULL);
+	expect("memif:/run/m.sock?server=1&id=2&queues=1&ring=512&buffer=2048", NULL);
 	expect("tap:t0?queues=2&persist=1", NULL);
 	expect("pci:0000:03:00.0", NULL);
 	expect("pcap:/a,/b", NULL);

@@ -71,6 +71,58 @@ static void finishes_checksums(void **state)
 	}
 }
 
+/* Where nothing is said beside the frame: what is undone is found and finished, and nothing else is touched. */
+static void finds_partial_checksums(void **state)
+{
+	static const struct packet_spec specs[] = {
+		{ .proto = IPPROTO_TCP, .length = 101, .vlan = { 7, 8 } },
+		{ .proto = IPPROTO_UDP, .length = 1, .pad = 20 },
+		{ .src = "fd00::1", .dst = "fd00::2", .proto = IPPROTO_TCP, .length = 1000 },
+		{ .src = "fd00::1", .dst = "fd00::2", .proto = IPPROTO_UDP, .length = 33 },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(specs) / sizeof(*specs); i++) {
+		struct rte_mbuf *right = packet_parsed(&specs[i]), *m = packet_clone(right);
+		uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
+		struct pkt *p = pkt_of(right);
+
+		whole_partial(frame, m->pkt_len);
+		assert_true(packet_same(m, right));
+		frame[p->l4 + 3] ^= 1; /* wrong on purpose is not undone */
+		whole_partial(frame, m->pkt_len);
+		frame[p->l4 + 3] ^= 1;
+		assert_true(packet_same(m, right));
+		right->pkt_len = right->data_len = (uint16_t)p->end;
+		leave_undone(right, frame, specs[i].proto == IPPROTO_TCP ? 16 : 6);
+		right->pkt_len = right->data_len = m->data_len;
+		assert_false(packet_checksums_right(m));
+		whole_partial(frame, m->pkt_len);
+		assert_true(packet_same(m, right));
+		packet_free(m);
+		packet_free(right);
+	}
+}
+
+static void partial_checksums_of_nonsense(void **state)
+{
+	const struct packet_spec spec = { .proto = IPPROTO_TCP, .length = 40 };
+	struct rte_mbuf *m = packet_build(&spec);
+
+	(void)state;
+	for (uint16_t length = 0; length < m->data_len; length++) {
+		struct rte_mbuf *tight = packet_tight(rte_pktmbuf_mtod(m, void *), length);
+
+		whole_partial(rte_pktmbuf_mtod(tight, uint8_t *), length);
+		for (uint16_t at = 14; at < 54 && at < length; at++) {
+			rte_pktmbuf_mtod(tight, uint8_t *)[at] = 0xff;
+			whole_partial(rte_pktmbuf_mtod(tight, uint8_t *), length);
+		}
+		packet_free(tight);
+	}
+	packet_free(m);
+}
+
 /* RFC 9260, appendix A, by bits. */
 static uint32_t crc32c(const uint8_t *bytes, size_t length)
 {
@@ -294,6 +346,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(finishes_checksums, no_leak),
+		cmocka_unit_test_teardown(finds_partial_checksums, no_leak),
+		cmocka_unit_test_teardown(partial_checksums_of_nonsense, no_leak),
 		cmocka_unit_test_teardown(finishes_sctp, no_leak),
 		cmocka_unit_test_teardown(cuts_tcp, no_leak),
 		cmocka_unit_test_teardown(cuts_udp, no_leak),
