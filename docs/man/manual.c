@@ -89,7 +89,9 @@ static void option_item(int letter, const char *name, const char *value)
 		printf("Fl %c , ", letter);
 	printf("Fl \\-");
 	escape(name, strlen(name));
-	if (value) {
+	if (value && *value == '[') {
+		printf(" Ns Oo Ns = Ns Ar %.*s Oc", (int)strlen(value) - 2, value + 1);
+	} else if (value) {
 		printf(" Ar");
 		argument(value);
 	}

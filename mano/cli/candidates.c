@@ -64,7 +64,7 @@ unsigned candidates_parse(const char *usage, struct token *tokens, unsigned most
 		option = token->text[0] == '-' ? option_find(token->text) : NULL;
 		if (!skip && token->text[0] != '-' && strcmp(token->text, "|") != 0)
 			n++;
-		skip = option && option->argument;
+		skip = option && option_wants_word(option);
 		usage += length + strspn(usage + length, " ");
 	}
 	return n;

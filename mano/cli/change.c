@@ -3,18 +3,18 @@
  * Changes: begun by one request, then their operation is awaited in short ones, so that progress can be told and Ctrl-C ends the waiting at
  * once, not the operation.
  */
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/condition.h"
 #include "util/memory.h"
 
-enum { WAIT_S = 1 };
+enum { WAIT_S = 1, NEAR_MS = 50 };
 
 static volatile sig_atomic_t interrupted;
 
@@ -99,31 +99,30 @@ static int goes_on(const struct cli *cli, json_int_t id, const char *why, int st
 	return status;
 }
 
-static time_t seconds_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
-
-/* Asks again and again; *op is what was answered last. */
+/* Asks again and again until the deadline; *op is what was answered last. */
 static int poll_operation(struct cli *cli, json_int_t id, json_t **op)
 {
-	time_t end = seconds_now() + (time_t)cli->timeout_s;
 	char path[64];
 	int status = CLI_DONE;
 
-	snprintf(path, sizeof(path), "/v1/ops/%" JSON_INTEGER_FORMAT "?wait=%d", id, WAIT_S);
+	cli_set_deadline(cli);
 	while (status == CLI_DONE) {
+		bool near = cli->deadline_ms < cli_now_ms() + 1000 * WAIT_S;
+
 		if (interrupted)
 			return goes_on(cli, id, "interrupted", CLI_INTERRUPTED);
 		json_decref(*op);
+		snprintf(path, sizeof(path), "/v1/ops/%" JSON_INTEGER_FORMAT "?wait=%d", id,
+		         near ? 0 : WAIT_S);
+		if (near)
+			poll(NULL, 0, NEAR_MS);
 		status = cli_request(cli, "GET", path, NULL, op);
+		if (status == CLI_TIMED_OUT)
+			return goes_on(cli, id, "no answer", CLI_TIMED_OUT);
 		if (status != CLI_DONE || !under_way(*op))
 			break;
 		show_progress(cli, *op);
-		if (seconds_now() >= end)
+		if (cli_is_late(cli))
 			return goes_on(cli, id, "timed out", CLI_TIMED_OUT);
 	}
 	clear_progress(cli);
@@ -201,6 +200,10 @@ static int follow(struct cli *cli, const json_t *op)
 	} else {
 		status = await(cli, id);
 	}
+	if (status == CLI_DONE && cli->condition && !cli->no_wait) {
+		cli_set_deadline(cli);
+		status = condition_await(cli, cli_text(op, "subject"));
+	}
 	if (status == CLI_DONE && cli->confirm_s)
 		cli_say(cli, "undone %u s from then on, unless confirmed: sluice confirm SERVICE\n",
 		        cli->confirm_s);
@@ -214,8 +217,12 @@ int cli_change(struct cli *cli, const char *method, const char *path, const json
 	json_t *answer;
 	int status;
 
+	if (cli->timeout_asked)
+		cli_set_deadline(cli);
 	catch_interrupts(&before);
 	status = cli_request(cli, method, full, body, &answer);
+	if (status == CLI_TIMED_OUT && !cli->dry_run)
+		fprintf(stderr, "sluice: whether the change has begun is not known: sluice op list\n");
 	if (status == CLI_DONE)
 		status = cli->dry_run ? tell_dry_run(cli, answer) : follow(cli, answer);
 	sigaction(SIGINT, &before, NULL);

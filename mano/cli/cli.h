@@ -4,6 +4,7 @@
 #define SLUICE_MANO_CLI_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <jansson.h>
 
@@ -40,9 +41,12 @@ struct cli {
 	const char *role, *expires;               /* of a token */
 	const char *filter, *limit;               /* of lists: --filter, --limit */
 	bool wait;                                /* of get: until there is something; changes wait anyway */
+	const char *condition;                    /* --wait=CONDITION; NULL: none */
 	bool quiet, watch, silent;                /* silent: no word on standard error (completion) */
 	enum cli_output output;
 	unsigned timeout_s;
+	bool timeout_asked;   /* --timeout was given: then it holds for all of a change */
+	uint64_t deadline_ms; /* by cli_now_ms(), when all must be over; 0: each request has its own time */
 	bool verbose, no_wait, dry_run, once;
 	unsigned last;                 /* events: how many of the past */
 	unsigned count_asked, seconds; /* trace, capture: packets, how long; 0: as they are by default */
@@ -98,6 +102,12 @@ int cli_read_file(struct cli *cli);
 int cli_diff(struct cli *cli, const char *method, const char *path, const json_t *body);
 /* Awaits an operation that was begun; its exit status. */
 int cli_await(struct cli *cli, json_int_t id);
+
+/* condition.c: a clock that only goes forward; from now on all must be over in --timeout seconds, if no deadline was set before;
+ * whether that has passed. */
+uint64_t cli_now_ms(void);
+void cli_set_deadline(struct cli *cli);
+bool cli_is_late(const struct cli *cli);
 
 /* Prose on standard error, unless --quiet. */
 void cli_say(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));

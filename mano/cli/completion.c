@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/candidates.h"
+#include "cli/condition.h"
 
 /* Words are taken from the line itself: bash parts them at colons, too, and unix:/run/... is one. */
 static const char bash_script[] = "_sluice() {\n"
@@ -67,12 +68,18 @@ static void tell_options(const struct cli_verb *verb)
 			printf("--%s\t%s\n", option->name, option->help);
 }
 
+static void tell_conditions(void)
+{
+	for (unsigned i = 0; condition_name(i); i++)
+		printf("--wait=%s\n", condition_name(i));
+}
+
 /* Values of the option that stands before the last word; false: there is none. */
 static bool tell_value(struct cli *cli, const char *before, char **plain, int n, const char *last)
 {
 	const struct cli_option *option = option_find(before);
 
-	if (!option || !option->argument)
+	if (!option || !option_wants_word(option))
 		return false;
 	if (strcmp(option->name, "output") == 0)
 		candidates_words("table wide json yaml name");
@@ -95,7 +102,7 @@ static int plain_words(struct cli *cli, char **words, int count, char **plain, i
 
 		if (!option && words[i][0] != '-' && n < most)
 			plain[n++] = words[i];
-		if (!option || !option->argument || i + 1 >= count)
+		if (!option || !option_wants_word(option) || i + 1 >= count)
 			continue;
 		i++;
 		if (strcmp(option->name, "server") == 0)
@@ -118,7 +125,9 @@ int command_complete(struct cli *cli)
 	cli->silent = cli->quiet = true;
 	if (before && tell_value(cli, words[before - 1], plain, n, last))
 		return CLI_DONE;
-	if (*last == '-')
+	if (strncmp(last, "--wait=", 7) == 0)
+		tell_conditions();
+	else if (*last == '-')
 		tell_options(n ? verb_find(plain[0]) : NULL);
 	else if (context_resolve(cli) == CLI_DONE)
 		candidates_tell(cli, plain, n, last);

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "cli/condition.h"
 #include "cli/nouns.h"
 #include "util/memory.h"
 
@@ -87,26 +87,6 @@ static int watch(struct cli *cli, cli_read *read, const void *what)
 	return status;
 }
 
-static double seconds_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-/* One more try; *answer NULL: there is nothing. */
-static int attempt(struct cli *cli, cli_read *read, const void *what, json_t **answer)
-{
-	int status = read(cli, what, answer);
-
-	if (status != CLI_DONE || (json_is_array(*answer) && !json_array_size(*answer))) {
-		json_decref(*answer);
-		*answer = NULL;
-	}
-	return status;
-}
-
 /* Whether waiting may help: not where the question is wrong. */
 static bool may_come(int status)
 {
@@ -114,23 +94,27 @@ static bool may_come(int status)
 	       status == CLI_TIMED_OUT;
 }
 
-/* Reads until there is something: a list with an item (that the filter takes), an object that exists, a sluiced that answers. */
+/* Reads until there is something (a list with an item that the filter takes, an object that exists), or until all of it is as it is wanted. */
 static int await(struct cli *cli, cli_read *read, const void *what, json_t **answer)
 {
-	double end = seconds_now() + cli->timeout_s;
+	const char *condition = cli->condition;
 	struct cli quiet = *cli;
-	int status;
 
 	quiet.silent = true;
+	cli_set_deadline(&quiet);
 	do {
-		status = attempt(&quiet, read, what, answer);
-		if (*answer)
-			return status;
+		int status = read(&quiet, what, answer);
+
+		if (condition_holds(condition, status, *answer))
+			return CLI_DONE;
+		json_decref(*answer);
+		*answer = NULL;
 		if (!may_come(status))
 			return read(cli, what, answer); /* which says what is wrong */
 		usleep(AWAIT_US);
-	} while (seconds_now() < end);
-	fprintf(stderr, "sluice: timed out: there is nothing yet; --timeout SECONDS waits longer\n");
+	} while (!cli_is_late(&quiet));
+	fprintf(stderr, "sluice: timed out: there is nothing%s%s yet; --timeout SECONDS waits longer\n",
+	        condition ? " that is " : "", condition ? condition : "");
 	return CLI_TIMED_OUT;
 }
 
@@ -142,7 +126,7 @@ int cli_show(struct cli *cli, cli_read *read, const void *what)
 	if (cli->watch)
 		return watch(cli, read, what);
 	status = cli->wait ? await(cli, read, what, &answer) : read(cli, what, &answer);
-	if (status == CLI_DONE)
+	if (status == CLI_DONE && answer)
 		cli_print(cli, answer);
 	json_decref(answer);
 	return status;

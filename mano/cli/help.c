@@ -34,11 +34,16 @@ const struct cli_text cli_variables[] = {
 static void print_option(const struct cli_option *option, FILE *to)
 {
 	char text[64], letter[8] = "";
+	size_t used;
 
 	if (option->has_short)
 		snprintf(letter, sizeof(letter), "-%c, ", option->letter);
-	snprintf(text, sizeof(text), "%s--%s%s%s", letter, option->name, option->argument ? " " : "",
-	         option->argument ? option->argument : "");
+	snprintf(text, sizeof(text), "%s--%s", letter, option->name);
+	used = strlen(text);
+	if (option_wants_word(option))
+		snprintf(text + used, sizeof(text) - used, " %s", option->argument);
+	else if (option->argument)
+		snprintf(text + used, sizeof(text) - used, "[=%s", option->argument + 1);
 	fprintf(to, "  %-26s %s\n", text, option->help);
 }
 

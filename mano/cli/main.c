@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/condition.h"
 #include "cli/verbs.h"
 
 enum { TIMEOUT_S = 30, OPTIONS_MAX = 40 };
@@ -61,6 +62,7 @@ static bool take_numbers(struct cli *cli, int option)
 
 	switch (option) {
 	case 't':
+		cli->timeout_asked = true;
 		return take_number("timeout", &cli->timeout_s);
 	case 'l':
 		return take_number("last", &cli->last);
@@ -88,7 +90,7 @@ static bool take_flag(struct cli *cli, int option)
 	case 'n':
 		return cli->no_wait = true;
 	case 'y':
-		return cli->wait = true;
+		return condition_take(cli, optarg);
 	case 'W':
 		return cli->watch = true;
 	case 'q':
@@ -167,11 +169,14 @@ static void make_options(struct option *options, char *letters)
 
 	*letters++ = ':'; /* a missing argument is told apart */
 	for (const struct cli_option *option = cli_options; option->name && n < OPTIONS_MAX - 1; option++) {
-		options[n++] =
-		        (struct option){ option->name, option->argument ? 1 : 0, NULL, option->letter };
+		int argument = option_wants_word(option) ? required_argument
+		               : option->argument        ? optional_argument
+		                                         : no_argument;
+
+		options[n++] = (struct option){ option->name, argument, NULL, option->letter };
 		if (option->has_short) {
 			*letters++ = (char)option->letter;
-			if (option->argument)
+			if (option_wants_word(option))
 				*letters++ = ':';
 		}
 	}

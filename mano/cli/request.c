@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Requests to sluiced, and what their statuses mean for the exit status. Problems are told on standard error with file and line where they are known. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 #include "manage/problem.h"
 #include "util/memory.h"
 
-enum { SILENT_MS = 2000, COMPILE_MS = 60000, WAIT_GRACE_MS = 10000 };
+enum { SILENT_MS = 2000, LAST_MS = 1000, COMPILE_MS = 60000, WAIT_GRACE_MS = 10000 };
 
 static int status_exit(unsigned status)
 {
@@ -176,15 +177,30 @@ static char *next_of(const char *link)
 	               : NULL;
 }
 
-/* A read answers at once, or when the time is over that it says itself; a change may have a big configuration compiled first. */
+/* What is left until the deadline, and a moment for an answer that is on its way. */
+static long time_left(const struct cli *cli)
+{
+	uint64_t now = cli_now_ms();
+	long left = now < cli->deadline_ms ? (long)(cli->deadline_ms - now) : 0;
+
+	return left > LAST_MS ? left : LAST_MS;
+}
+
+/*
+ * How long to wait for an answer, in ms. A read answers at once, or when the time is over that it says itself; a change may have a big
+ * configuration compiled first, unless it was said how long it may take.
+ */
 static long patience(const struct cli *cli, const char *method, const char *path)
 {
 	const char *wait = strstr(path, "wait=");
+	long most = cli->silent ? SILENT_MS : LONG_MAX;
 
+	if (cli->deadline_ms && time_left(cli) < most)
+		return time_left(cli);
 	if (cli->silent)
-		return SILENT_MS;
+		return most;
 	return 1000L * cli->timeout_s + (wait ? 1000L * atoi(wait + 5) + WAIT_GRACE_MS : 0) +
-	       (strcmp(method, "GET") == 0 ? 0 : COMPILE_MS);
+	       (strcmp(method, "GET") == 0 || cli->timeout_asked ? 0 : COMPILE_MS);
 }
 
 struct http_request cli_http(const struct cli *cli, const char *method, const char *path)

@@ -21,12 +21,14 @@ const struct cli_option cli_options[] = {
 	{ "file", 'f', "FILE", true, false, "libconfig, or JSON if it ends in .json; - is standard input" },
 	{ "dry-run", 'd', NULL, false, false, "say what would change, change nothing" },
 	{ "timeout", 't', "SECONDS", false, true,
-	  "how long to wait for an answer, or for the end of an operation (30)" },
+	  "how long to wait for an answer and for the end of an operation (30; checking a change has a "
+	  "minute more)" },
 	{ "write", 'w', "FILE", true, false,
 	  "where captured packets or a backup (- is standard output) or the bundle go" },
 	{ "force", 'O', NULL, false, false, "although services run" },
-	{ "wait", 'y', NULL, false, false,
-	  "of get: until there is something to show; operations are awaited anyway" },
+	{ "wait", 'y', "[CONDITION]", false, false,
+	  "until there is something, or all of it is ready, degraded, stopped, deleted ...: operations are "
+	  "awaited anyway" },
 	{ "no-wait", 'n', NULL, false, false, "begin the operation, do not wait for its end" },
 	{ "filter", 'F', "EXPRESSION", false, false,
 	  "attributes of a list: (eq,state,ready);(in,kind,nat,firewall)" },
@@ -61,8 +63,8 @@ const struct cli_verb cli_verbs[] = {
 	  "sluice get vnf edge/nat -o yaml\tone function\n"
 	  "sluice get session edge --filter '(eq,protocol,tcp)' --limit 20\tsome of its sessions\n"
 	  "sluice get vnfs edge --watch\tas they change\n"
-	  "sluice get services --filter '(eq,name,edge);(eq,state,ready)' --wait --timeout 60\twait until it "
-	  "is ready\n",
+	  "sluice get service edge --wait=ready --timeout 60\tuntil it is ready\n"
+	  "sluice get service edge --wait=deleted\tuntil it is gone\n",
 	  command_get, false },
 	{ "describe", "describe service|vnf|chain|op NAME", "all that a person wants to know of one of them",
 	  "watch",
@@ -225,6 +227,11 @@ const char *verb_name(unsigned i)
 const char *option_name(unsigned i)
 {
 	return cli_options[i].name;
+}
+
+bool option_wants_word(const struct cli_option *option)
+{
+	return option->argument && option->argument[0] != '[';
 }
 
 bool verb_takes(const struct cli_verb *verb, const struct cli_option *option)

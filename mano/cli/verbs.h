@@ -11,7 +11,7 @@
 struct cli_option {
 	const char *name; /* without -- */
 	int letter;       /* what getopt answers; a letter of its own on the command line if `has_short` */
-	const char *argument; /* NULL: none */
+	const char *argument; /* NULL: none; "[WORD]": may be left out, else --option=WORD */
 	bool has_short, common;
 	const char *help;
 };
@@ -43,6 +43,8 @@ const char *option_name(unsigned i);
 const char *suggest(const char *wrong, const char *(*word)(unsigned i));
 /* Says that there is no such WHAT, and which one may have been meant. */
 void suggest_print(const char *what, const char *wrong, const char *(*word)(unsigned i));
+/* Whether the next word on the command line is its argument. */
+bool option_wants_word(const struct cli_option *option);
 bool verb_takes(const struct cli_verb *verb, const struct cli_option *option);
 /* Help of one verb; NULL: of all. */
 void help_print(const struct cli_verb *verb, FILE *to);

@@ -24,8 +24,7 @@ class Cli(ServiceCase):
         nat = self.write("nat.cfg", 'pools = ( { name = "public";\n  addresses = [ "198.51.100" ]; } );')
         for verb in ("set", "diff"):
             self.assertIn(f"{nat}:2: pools[0].addresses[0]: ", self.expect(7, "config", verb, "edge/nat", "-f", nat).stderr)
-        late = self.write("late.cfg", self.text.replace(f'"af_packet:wan0"', '"pcap:/nonexistent"'))
-        self.assertNotEqual(open(late).read(), self.text)
+        late = self.write("late.cfg", self.text.replace('"af_packet:wan0"', '"pcap:/nonexistent"'))
         line = 1 + [i for i, text in enumerate(self.text.splitlines()) if '"af_packet:wan0"' in text][0]
         self.expect(0, "delete", "service", "edge")
         self.assertIn(f"{late}:{line}: services[edge].edge.ports[1].device: ", self.expect(1, "apply", "-f", late).stderr, "found only by the process")
@@ -186,6 +185,16 @@ class Cli(ServiceCase):
             self.addCleanup(cleanup)
         self.expect(0, "apply", "-f", self.good)
         self.assertEqual((waiting.wait(60), waiting.stdout.read()), (0, "edge\n"))
+        self.expect(0, "get", "service", "edge", "--wait=ready", "--timeout", "60")
+        self.assertIn("nothing that is degraded", self.expect(5, "get", "services", "--wait=degraded", "--timeout", "1").stderr)
+        self.assertIn("deleted", self.expect(2, "get", "services", "--wait=golden").stderr)
+        self.expect(0, "restart", "edge", "--wait=ready", "--timeout", "60")
+        gone = self.start("get", "service", "edge", "--wait=deleted", "--timeout", "100")
+        for cleanup in (gone.stdout.close, gone.stderr.close, gone.wait, gone.kill):
+            self.addCleanup(cleanup)
+        self.expect(0, "delete", "service", "edge", "--wait=deleted")
+        self.assertEqual((gone.wait(60), gone.stdout.read()), (0, ""))
+        self.expect(0, "get", "services", "--wait=deleted")
 
     def test_logs(self):
         self.expect(0, "apply", "-f", self.good)

@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 import unittest
 
 from cli import ServiceCase
@@ -47,6 +48,20 @@ class Waiting(ServiceCase):
         self.expect(5, "op", "wait", "1", "--timeout", "1")
         done = self.expect(4, "heal", "edge")
         self.assertIn("operation 1", done.stderr, "busy, and with what")
+
+    def test_sluiced_hangs(self):
+        """Who says how long it may take is not kept waiting for longer, whatever stands still."""
+        command = self.begin("apply", "-f", self.good, "--timeout", "3")
+        self.daemon.kill(signal.SIGSTOP)
+        self.addCleanup(self.daemon.kill, signal.SIGCONT)
+        self.assertEqual(command.wait(30), 5)
+        self.assertIn("operation 1 goes on", command.stderr.read())
+        began = time.monotonic()
+        self.assertIn("sluice op list", self.expect(5, "apply", "-f", self.good, "--timeout", "2").stderr)
+        self.expect(5, "get", "service", "edge", "--wait=ready", "--timeout", "1")
+        self.expect(5, "op", "wait", "1", "--timeout", "1")
+        self.expect(5, "get", "services", "--timeout", "1")
+        self.assertLess(time.monotonic() - began, 40, "five seconds, and no minute on top")
 
     def test_not_waited_for(self):
         done = self.expect(0, "apply", "-f", self.good, "--no-wait")
