@@ -226,6 +226,7 @@ struct nf_place {
 	struct worker *worker;
 	const struct path *path;
 	int position, walk;
+	uint16_t port; /* outside port at the end behind it: the packet's in_port */
 };
 /* The function's place on the path that leads to a destination, as the edge routes; where the edge cannot tell (behind a hop, no route): on the first
  * path that has the function, with `walk` as it is given. False: it stands on none. */

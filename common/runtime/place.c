@@ -25,8 +25,9 @@ bool nf_place(const struct nf *nf, unsigned worker_id, uint8_t family, const uni
 
 		if (position < 0 || (found && !leads))
 			continue;
-		*place = (struct nf_place){ w, path, position,
-			                    leads ? path->ends[1] == egress ? 0 : 1 : walk };
+		if (leads)
+			walk = path->ends[1] == egress ? 0 : 1;
+		*place = (struct nf_place){ w, path, position, walk, path->ends[walk] };
 		found = true;
 		if (leads)
 			break;
