@@ -25,7 +25,7 @@ struct flow_carry {
 };
 static_assert(sizeof(struct flow_carry) == 64, "no padding: it is sent as bytes");
 
-enum { FLOW_CARRY_FLAGS = SESSION_REPLIED | SESSION_ONEWAY | SESSION_MIDSTREAM };
+enum { FLOW_CARRY_FLAGS = SESSION_REPLIED | SESSION_ONEWAY | SESSION_MIDSTREAM | SESSION_SHIFTED };
 
 /* Takes down what is known of a session; `now` in milliseconds. */
 void flow_carry_out(const struct session *s, uint32_t now, struct flow_carry *carry);

@@ -34,9 +34,9 @@ enum session_class {
 
 enum session_flag {
 	SESSION_V6 = 1 << 0,
-	SESSION_REPLIED = 1 << 1,   /* a packet came back */
-	SESSION_CLOSING = 1 << 2,   /* being closed: drop what still comes */
-	SESSION_ONEWAY = 1 << 3,    /* no reverse key (direct return): one-way timers, no window check */
+	SESSION_REPLIED = 1 << 1, /* a packet came back */
+	SESSION_SHIFTED = 1 << 2, /* opened in the server's name: its numbers are translated (flow/shift.h) */
+	SESSION_ONEWAY = 1 << 3,  /* no reverse key (direct return): one-way timers, no window check */
 	SESSION_REWRITTEN = 1 << 4, /* its tuple was changed: the path may not change under it */
 	SESSION_MIDSTREAM = 1 << 5, /* picked up without its beginning: windows are learnt */
 	SESSION_WALK = 1 << 6,      /* the originator walks against the path */

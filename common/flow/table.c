@@ -309,6 +309,12 @@ enum flow_result flow_reserve(struct flow_table *table, const struct tuple *forw
 	return table_reserve(table, forward, first_class(forward), now, session);
 }
 
+enum flow_result flow_reserve_aside(struct flow_table *table, const struct tuple *forward, uint32_t now,
+                                    struct session **session)
+{
+	return table_reserve(table, forward, CLASS_OTHER, now, session);
+}
+
 enum flow_result flow_commit(struct flow_table *table, struct session *s, const struct tuple *reverse)
 {
 	enum flow_result result;

@@ -68,6 +68,11 @@ enum flow_result {
 enum flow_result flow_reserve(struct flow_table *table, const struct tuple *forward, uint32_t now,
                               struct session **s);
 
+/* The same for a session that is not to count as half-open while it is being opened: its originator has proven that it is there, or will have to
+ * before anything comes of it. */
+enum flow_result flow_reserve_aside(struct flow_table *table, const struct tuple *forward, uint32_t now,
+                                    struct session **s);
+
 /* Makes it findable by both keys; `reverse` is the tuple of an answer as it will come in (the exit tuple,
  * reversed); NULL for SESSION_ONEWAY. On FLOW_CLASH (of either key: the second packet of a flow in one vector
  * clashes, look it up again) and FLOW_FULL (no overflow bucket left) nothing is changed and the record is

@@ -14,7 +14,7 @@ const char *const flow_invalid_names[FLOW_INVALIDS] = {
 	[FLOW_VALID] = "valid",           [FLOW_TCP_WINDOW] = "tcp-window",
 	[FLOW_TCP_STATE] = "tcp-state",   [FLOW_SCTP_TAG] = "sctp-tag",
 	[FLOW_SCTP_STATE] = "sctp-state", [FLOW_SCTP_CHECKSUM] = "sctp-checksum",
-	[FLOW_REOPEN] = "reopen",
+	[FLOW_WITHHELD] = "withheld",     [FLOW_REOPEN] = "reopen",
 };
 
 /* One segment, read once. */

@@ -68,7 +68,8 @@ enum flow_invalid {
 	FLOW_SCTP_TAG,      /* a verification tag that is not the association's */
 	FLOW_SCTP_STATE,    /* no beginning of an association */
 	FLOW_SCTP_CHECKSUM, /* the CRC32c is wrong */
-	FLOW_REOPEN, /* a new SYN or INIT on a session that is over: close it, open a new one with it */
+	FLOW_WITHHELD, /* the server has not answered yet: what the client sends meanwhile it will send again */
+	FLOW_REOPEN,   /* a new SYN or INIT on a session that is over: close it, open a new one with it */
 	FLOW_INVALIDS
 };
 extern const char *const flow_invalid_names[FLOW_INVALIDS];

@@ -235,7 +235,7 @@ static bool take_slot(struct engine *engine, struct nf *nf)
 	nf->slot_offset = names_slot(engine, nf->id);
 	if (!units || nf->slot_offset != NF_SLOT_NONE)
 		return true;
-	for (unsigned at = 0; units << at < 1u << ENGINE_SLOT_BYTES / SLOT_UNIT; at++) {
+	for (unsigned at = 0; units << at < 1u << ENGINE_FUNCTION_BYTES / SLOT_UNIT; at++) {
 		if (engine->slot_units & units << at)
 			continue;
 		engine->slot_units |= units << at;
@@ -306,7 +306,7 @@ static struct nf *new_nf(struct engine *engine, unsigned id, const struct conf *
 	if (!take_slot(engine, nf)) {
 		conf_error(errors, item, "no-slot",
 		           "the functions of this process need more than %d bytes a session",
-		           ENGINE_SLOT_BYTES);
+		           ENGINE_FUNCTION_BYTES);
 		free(nf);
 		return NULL;
 	}

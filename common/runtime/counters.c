@@ -21,6 +21,10 @@ static const struct engine_counter_info totals[C_FIRST_DROP] = {
 	[C_TRANSFER_LOST] = { "transfers-lost", "Sessions that a link did not take.", false },
 	[C_STATELESS] = { "stateless",
 	                  "Packets that went on without a session, for there was no room for one.", false },
+	[C_SYN_COOKIES] = { "syn-cookies", "SYNs answered in the server's name, with a cookie.", false },
+	[C_SYN_PROVEN] = { "syn-proven",
+	                   "Clients that acknowledged such an answer: their SYNs went to the server.",
+	                   false },
 	[C_NOT_ADOPTED] = { "not-adopted",
 	                    "Sessions of a predecessor process whose path or functions cannot go on with "
 	                    "them.",
@@ -42,6 +46,12 @@ static const struct engine_counter_info drops[ENGINE_COUNTERS - C_NOT_FOR_ME] = 
 	[C_SCTP_STATE - C_NOT_FOR_ME] = { "sctp-state", "SCTP packet that begins no association.", true },
 	[C_SCTP_CHECKSUM -
 	        C_NOT_FOR_ME] = { "sctp-checksum", "SCTP control packet with a wrong CRC32c.", true },
+	[C_WITHHELD - C_NOT_FOR_ME] = { "withheld", "Segment for a server that has not answered the SYN yet.",
+	                                true },
+	[C_SYN_UNFIT - C_NOT_FOR_ME] = { "syn-unfit",
+	                                 "SYN that cannot be answered with a cookie: in fragments, with IP "
+	                                 "options, from or to a group.",
+	                                 true },
 	[C_NO_SESSION - C_NOT_FOR_ME] = { "no-session", "ICMP error that belongs to no session.", true },
 	[C_HANDOFF_FULL - C_NOT_FOR_ME] = { "handoff-full", "The owning worker's inbox is full.", true },
 	[C_PORT_BUSY - C_NOT_FOR_ME] = { "port-busy", "The device took no more packets.", true },
@@ -68,9 +78,13 @@ static const char *const frag_counter_names[FRAG_RESULTS] = {
 };
 
 const uint16_t invalid_counter[FLOW_INVALIDS] = {
-	[FLOW_TCP_WINDOW] = C_TCP_WINDOW,       [FLOW_TCP_STATE] = C_TCP_STATE,
-	[FLOW_SCTP_TAG] = C_SCTP_TAG,           [FLOW_SCTP_STATE] = C_SCTP_STATE,
-	[FLOW_SCTP_CHECKSUM] = C_SCTP_CHECKSUM, [FLOW_REOPEN] = C_TCP_STATE,
+	[FLOW_TCP_WINDOW] = C_TCP_WINDOW,
+	[FLOW_TCP_STATE] = C_TCP_STATE,
+	[FLOW_SCTP_TAG] = C_SCTP_TAG,
+	[FLOW_SCTP_STATE] = C_SCTP_STATE,
+	[FLOW_SCTP_CHECKSUM] = C_SCTP_CHECKSUM,
+	[FLOW_WITHHELD] = C_WITHHELD,
+	[FLOW_REOPEN] = C_TCP_STATE,
 };
 
 struct engine_counter_info engine_counter_info(unsigned counter)

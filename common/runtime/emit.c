@@ -38,8 +38,7 @@ void nf_emit(struct worker *w, const struct path *path, int position, int walk, 
 	enqueue(w, m, session ? STAGE_TURNED : STAGE_EMITTED);
 }
 
-/* An answer to a packet that opened no session: nothing has rewritten it yet, so the answer leaves straight by the port or link that it came from. */
-static void emit_home(struct worker *w, const struct path *path, int walk, uint16_t from, struct rte_mbuf *m)
+void emit_home(struct worker *w, const struct path *path, int walk, uint16_t from, struct rte_mbuf *m)
 {
 	struct pkt *p = pkt_of(m);
 

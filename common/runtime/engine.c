@@ -2,6 +2,7 @@
 /* The engine's life: sizes, memory, workers and their threads. Control side; configurations are applied in apply.c. */
 #include "runtime/engine.h"
 
+#include <sys/random.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,6 +122,8 @@ static bool parts(struct engine *engine, struct errors *errors)
 		           "not enough memory for %u packet buffers (%s): give the process more with "
 		           "--memory, or set engine.mbufs lower",
 		           engine->sizes.mbufs, rte_strerror(rte_errno));
+	if (getrandom(&engine->cookie_key, sizeof(engine->cookie_key), 0) != sizeof(engine->cookie_key))
+		errors_add(errors, "engine", "no-random", NULL, 0, "no random numbers: %m");
 	engine->rcu = new_rcu(engine->sizes.workers);
 	engine->edge = edge_new(engine->sizes.workers, errors);
 	engine->takeover = takeover_new();

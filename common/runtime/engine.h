@@ -12,6 +12,8 @@
 #include <rte_mempool.h>
 #include <rte_rcu_qsbr.h>
 
+#include "flow/cookie.h"
+#include "flow/shift.h"
 #include "flow/table.h"
 #include "manage/events.h"
 #include "runtime/clock.h"
@@ -19,7 +21,13 @@
 #include "runtime/snapshot.h"
 #include "util/heartbeat.h"
 
-enum { ENGINE_WORKERS_MAX = SHARED_WORKERS_MAX, ENGINE_LAYOUTS_MAX = 4096, ENGINE_SLOT_BYTES = 128, ENGINE_HOPS_MAX = 64 };
+enum {
+	ENGINE_WORKERS_MAX = SHARED_WORKERS_MAX,
+	ENGINE_LAYOUTS_MAX = 4096,
+	ENGINE_SLOT_BYTES = 128,
+	ENGINE_FUNCTION_BYTES = SHIFT_OFFSET,
+	ENGINE_HOPS_MAX = 64
+};
 
 /* Sizes: for the life of the process. */
 struct engine_sizes {
@@ -70,9 +78,12 @@ struct engine {
 	struct worker *workers[ENGINE_WORKERS_MAX];
 	pthread_t threads[ENGINE_WORKERS_MAX];
 	_Atomic bool stopping;
-	_Atomic bool holding;        /* outside ports are not received from for a moment (handover.h) */
-	struct takeover *takeover;   /* sessions of functions that come from elsewhere (takeover.h) */
-	struct moving_list *moving;  /* sessions between workers (rebalance.h); NULL: none */
+	_Atomic bool holding;       /* outside ports are not received from for a moment (handover.h) */
+	struct takeover *takeover;  /* sessions of functions that come from elsewhere (takeover.h) */
+	struct moving_list *moving; /* sessions between workers (rebalance.h); NULL: none */
+	struct cookie_key cookie_key;
+	_Atomic uint32_t
+	        cookie_last; /* second of the engine's clock in which the last cookie was given, + 1; 0: none ever */
 	_Atomic uint32_t give_asked; /* which sessions to give away (transfer_link.c) */
 	/* Held while state words of hops are written and while a snapshot takes another's place: whoever holds it may follow `snapshot` to
 	 * its links. For moments only, unlike `lock`. */

@@ -74,8 +74,9 @@ static bool run_hit(struct worker *w, const struct entry *entry, struct groups *
 
 	if (unlikely(!path))
 		return false;
-	invalid = unlikely(w->watch & WATCH_SAMPLE) ? flow_touch_timed(w->table, p->session, m, w->now_ms)
-	                                            : flow_touch(w->table, p->session, m, w->now_ms);
+	invalid = unlikely(w->watch & WATCH_SAMPLE && !(p->session->flags & SESSION_SHIFTED))
+	                  ? flow_touch_timed(w->table, p->session, m, w->now_ms)
+	                  : session_touch(w, p->session, m);
 	if (unlikely(invalid == FLOW_REOPEN)) {
 		groups_run(w, groups); /* what came before it in this burst */
 		session_close(w, p->session);

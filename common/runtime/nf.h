@@ -28,6 +28,7 @@ enum nf_flag {
 	NF_STATELESS_OK =
 	        1
 	        << 2, /* process() takes packets without a session: such come when there is no room for one */
+	NF_PROVES = 1 << 4,   /* open() may call opening_prove() */
 	NF_REWRITES = 1 << 3, /* open() may rewrite the tuple; its sessions drain when it leaves a path */
 };
 
@@ -52,7 +53,10 @@ enum opening_flag {
 	OPEN_MIDSTREAM =
 	        1
 	        << 0, /* TCP without SYN, or a function added to a live session's path: must not rewrite then */
-	OPEN_ADDED = 1 << 1, /* the latter: the session lives already */
+	OPEN_ADDED = 1 << 1,  /* the latter: the session lives already */
+	OPEN_PROVEN = 1 << 2, /* its originator has shown that it gets our answers, or cannot be asked to */
+	OPEN_PRESSED =
+	        1 << 3, /* there is no room among the half-open: without opening_prove() it is refused */
 };
 
 /* One session being opened, as it looks at this position. */
@@ -70,6 +74,7 @@ struct opening {
 	uint8_t verdict;      /* enum verdict; set by opening_refuse() or opening_take() */
 	uint8_t reason;       /* of a refusal: the counter */
 	uint8_t ended;        /* set by opening_end() */
+	uint8_t proves;       /* set by opening_prove() */
 	uint16_t answer_zone; /* zone in which answers come in; set by the engine, changed by opening_end() */
 };
 
@@ -106,6 +111,27 @@ static inline void opening_end(struct opening *o, uint16_t zone)
 {
 	o->ended = 1;
 	o->answer_zone = zone;
+}
+
+/* When clients have to show that they are there before their servers hear of them. */
+enum syn_proxy {
+	SYN_PROXY_OFF,
+	SYN_PROXY_AUTO, /* when there is no room among the half-open */
+	SYN_PROXY_ON,
+};
+
+/* SYN proxy: the engine answers a TCP SYN in the server's name with a cookie and forgets it; a client that acknowledges it opens the session, with
+ * OPEN_PROVEN and its SYN as if it had just come. True: so it is, and the function is done with this opening. Not for sessions whose answers go another way
+ * (opening_oneway()). */
+static inline bool opening_prove(struct opening *o, enum syn_proxy when)
+{
+	if (when == SYN_PROXY_OFF || (when == SYN_PROXY_AUTO && !(o->flags & OPEN_PRESSED)))
+		return false;
+	if (o->tuple.proto != IPPROTO_TCP || !o->m || o->flags & (OPEN_MIDSTREAM | OPEN_ADDED | OPEN_PROVEN))
+		return false;
+	o->proves = 1;
+	o->verdict = VERDICT_TAKE;
+	return true;
 }
 
 /* Answers do not come back this way (direct return, tunnels): the session has no reverse key, its TCP states are those that its

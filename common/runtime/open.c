@@ -20,6 +20,7 @@ struct round {
 	const struct segment *segment;
 	struct rte_mbuf *stateless[BATCH_MAX]; /* there is no room for a session, and none is needed */
 	unsigned stateless_count;
+	struct tcp_shift shifts[BATCH_MAX]; /* of openings with OPEN_PROVEN by a cookie */
 };
 
 static const unsigned refusal_counter[] = {
@@ -78,6 +79,22 @@ static bool goes_without(const struct entry *entry)
 	return true;
 }
 
+/* A SYN that some function on its way may have proven. */
+static bool may_prove(const struct entry *entry, struct rte_mbuf *m)
+{
+	if (pkt_of(m)->proto != IPPROTO_TCP || is_midstream(m))
+		return false;
+	for (int i = entry->position; inside(entry->path, i); i += step(entry->walk)) {
+		const struct nf *nf = entry->path->positions[i].nf;
+
+		if (!nf)
+			break;
+		if (nf->klass->flags & NF_PROVES)
+			return true;
+	}
+	return false;
+}
+
 /* No session is to be had. */
 static void refuse(struct worker *w, struct round *round, struct rte_mbuf *m, enum flow_result result)
 {
@@ -90,7 +107,8 @@ static void refuse(struct worker *w, struct round *round, struct rte_mbuf *m, en
 }
 
 /* Starts one opening; false: the packet was dropped, or goes on without a session. */
-static bool begin(struct worker *w, struct round *round, struct rte_mbuf *m, unsigned attempt)
+static bool begin(struct worker *w, struct round *round, struct rte_mbuf *m, unsigned attempt,
+                  const struct tcp_shift *proof)
 {
 	struct opening *o = &round->openings[round->count];
 	const struct path *path = round->entry->path;
@@ -100,6 +118,10 @@ static bool begin(struct worker *w, struct round *round, struct rte_mbuf *m, uns
 	memset(o, 0, sizeof(*o));
 	pkt_tuple(m, &o->tuple);
 	result = flow_reserve(w->table, &o->tuple, w->now_ms, &o->session);
+	if (unlikely(result == FLOW_HALF_OPEN && (proof || may_prove(round->entry, m)))) {
+		result = flow_reserve_aside(w->table, &o->tuple, w->now_ms, &o->session);
+		o->flags = proof ? 0 : OPEN_PRESSED;
+	}
 	if (result != FLOW_OK) {
 		refuse(w, round, m, result);
 		return false;
@@ -110,7 +132,14 @@ static bool begin(struct worker *w, struct round *round, struct rte_mbuf *m, uns
 	o->attempt = (uint8_t)attempt;
 	o->in_port = path->ends[walk];
 	o->out_port = path->ends[!walk];
-	o->flags = o->session->flags & SESSION_MIDSTREAM ? OPEN_MIDSTREAM : 0;
+	o->flags |= o->session->flags & SESSION_MIDSTREAM ? OPEN_MIDSTREAM : 0;
+	if (proof || o->tuple.zone & EMITTED_ZONE)
+		o->flags |= OPEN_PROVEN;
+	if (proof) {
+		round->shifts[round->count] = *proof;
+		*session_shift(o->session) = *proof;
+		o->session->flags |= SESSION_SHIFTED;
+	}
 	o->answer_zone = round->segment->answer_zone;
 	o->verdict = VERDICT_PASS;
 	round->count++;
@@ -155,6 +184,9 @@ static void sift(struct worker *w, struct round *round, struct openings *os, int
 				trace_refusal(w, &round->entry->path->positions[position], o);
 			if (o->verdict == VERDICT_DROP)
 				rte_pktmbuf_free(o->m);
+			else if (o->proves)
+				syn_proxy_ask(w, round->entry->path, round->entry->walk, (unsigned)position,
+				              o->m);
 		}
 	}
 	os->count = kept;
@@ -193,6 +225,20 @@ static int asked_until(const struct entry *entry)
 	return i;
 }
 
+static void undo_all(struct worker *w, struct round *round, struct opening *o)
+{
+	undo(w, round->entry, o->session, asked_until(round->entry));
+	flow_abandon(w->table, o->session);
+	o->session = NULL;
+}
+
+/* There is no room, and no function had it prove itself. */
+static enum flow_result give_up(struct worker *w, struct round *round, struct opening *o)
+{
+	undo_all(w, round, o);
+	return FLOW_HALF_OPEN;
+}
+
 static enum flow_result commit_one(struct worker *w, struct round *round, struct opening *o)
 {
 	struct tuple answer = tuple_reverse(&o->tuple), first;
@@ -212,22 +258,22 @@ static enum flow_result commit_one(struct worker *w, struct round *round, struct
 			trace_opened(w, o->m, round->entry->path->name);
 		return FLOW_OK;
 	}
-	undo(w, round->entry, o->session, asked_until(round->entry));
-	flow_abandon(w->table, o->session);
-	o->session = NULL;
+	undo_all(w, round, o);
 	return result;
 }
 
 /* The keys clash: a path that rewrites tries again, which lets a NAT take another port; others refuse. */
 static bool commit(struct worker *w, struct round *round, struct opening *o)
 {
-	enum flow_result result = commit_one(w, round, o);
+	const struct tcp_shift *proof =
+	        o->session->flags & SESSION_SHIFTED ? &round->shifts[o - round->openings] : NULL;
+	enum flow_result result = o->flags & OPEN_PRESSED ? give_up(w, round, o) : commit_one(w, round, o);
 
 	for (unsigned attempt = 1;
 	     result == FLOW_CLASH && round->entry->path->rewrites && attempt < ATTEMPTS_MAX; attempt++) {
 		struct round again = { .entry = round->entry, .segment = round->segment };
 
-		if (!begin(w, &again, o->m, attempt)) {
+		if (!begin(w, &again, o->m, attempt, proof)) {
 			if (again.stateless_count)
 				round->stateless[round->stateless_count++] = o->m;
 			return false;
@@ -248,6 +294,8 @@ static void touch_first(struct worker *w, struct rte_mbuf **run, unsigned *n, st
 	enum flow_invalid invalid = flow_touch(w->table, s, m, w->now_ms);
 
 	if (likely(invalid == FLOW_VALID)) {
+		if (unlikely(s->flags & SESSION_SHIFTED))
+			syn_proxy_begin(w, s);
 		run[(*n)++] = m;
 		return;
 	}
@@ -269,6 +317,7 @@ static unsigned open_round(struct worker *w, const struct entry *entry, struct r
 {
 	struct rte_mbuf *run[BATCH_MAX];
 	unsigned wait = 0, ready = 0;
+	struct tcp_shift proof;
 	struct round round;
 
 	round.count = round.stateless_count = 0;
@@ -280,7 +329,7 @@ static unsigned open_round(struct worker *w, const struct entry *entry, struct r
 		else if (unlikely(being_opened(&round, m[i])))
 			m[wait++] = m[i];
 		else
-			begin(w, &round, m[i], 0);
+			begin(w, &round, m[i], 0, syn_proxy_proof(w, m[i], &proof) ? &proof : NULL);
 	}
 	ask(w, &round, 0);
 	for (unsigned i = 0; i < round.count; i++)
@@ -309,7 +358,7 @@ static unsigned retry_lookup(struct worker *w, const struct entry *entry, struct
 			m[left++] = m[i];
 			continue;
 		}
-		invalid = flow_touch(w->table, pkt_of(m[i])->session, m[i], w->now_ms);
+		invalid = session_touch(w, pkt_of(m[i])->session, m[i]);
 		if (invalid == FLOW_VALID)
 			run[ready++] = m[i];
 		else

@@ -130,6 +130,7 @@ unsigned worker_turn(struct worker *w, uint64_t now)
 	run_call(w);
 	moved = receive(w);
 	moved += handoff_drain(w);
+	syn_proxy_tick(w);
 	moved += emit_drain(w);
 	moved += sweep_turn(w);
 	moved += transfer_give_turn(w);

@@ -9,7 +9,9 @@
 #include <rte_ring.h>
 
 #include "flow/quality.h"
+#include "flow/shift.h"
 #include "flow/tcp.h"
+#include "flow/touch.h"
 #include "packet/frag.h"
 #include "packet/rate.h"
 #include "runtime/look/capture.h"
@@ -37,6 +39,8 @@ enum engine_counter {
 	C_TRANSFERS,                /* frames of sessions from other processes */
 	C_TRANSFER_LOST,            /* that links did not take */
 	C_STATELESS,                /* packets that went on without a session */
+	C_SYN_COOKIES,              /* SYNs answered in the server's name */
+	C_SYN_PROVEN,               /* clients that acknowledged such an answer */
 	C_FIRST_DROP,               /* from here on: reasons for drops */
 	C_MALFORMED = C_FIRST_DROP, /* PKT_MALFORMED_KINDS counters */
 	C_NOT_FOR_ME = C_MALFORMED + PKT_MALFORMED_KINDS,
@@ -49,6 +53,8 @@ enum engine_counter {
 	C_SCTP_TAG,
 	C_SCTP_STATE,
 	C_SCTP_CHECKSUM,
+	C_WITHHELD,   /* FLOW_WITHHELD */
+	C_SYN_UNFIT,  /* SYNs that can be answered in nobody's name */
 	C_NO_SESSION, /* ICMP errors and packets that may not open one */
 	C_HANDOFF_FULL,
 	C_PORT_BUSY, /* the device took no more */
@@ -97,7 +103,7 @@ enum stage {
 	STAGE_TRANSFER, /* a session from another process; owner is known */
 };
 
-enum { TX_BURST = 64, EMIT_MAX = 1024, INBOX_SIZE = 4096 };
+enum { TX_BURST = 64, EMIT_MAX = 1024, INBOX_SIZE = 4096, SYN_WAITS = 4096 };
 
 struct tx_buffer {
 	uint16_t count;
@@ -107,6 +113,13 @@ struct tx_buffer {
 struct port_traffic {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes, tx_dropped;
 	uint64_t rx_bursts, rx_full; /* that had any; that had BATCH_MAX: more was waiting */
+};
+
+/* A SYN that a server has not answered. */
+struct syn_wait {
+	uint64_t session; /* flow_id() */
+	uint32_t due;     /* ms */
+	uint32_t tries;
 };
 
 struct call {
@@ -133,6 +146,8 @@ struct worker {
 	uint32_t seed;                /* of its random choices */
 	uint64_t tick_at;
 	uint64_t nf_tick_at[ENGINE_NFS_MAX];
+	struct syn_wait syn_waits[SYN_WAITS]; /* ring, in the order in which they fall due */
+	uint32_t syn_head, syn_tail;
 	uint64_t opened_this_turn;
 	uint64_t sweeping, sweep_cursor; /* revision under which the table is being swept, and how far */
 	_Atomic uint64_t swept;          /* revision under which it was swept whole */
@@ -224,7 +239,30 @@ void found_sessions(struct engine *engine, const struct snapshot *next);
 void path_run(struct worker *w, const struct path *path, int walk, int position, struct rte_mbuf **m,
               unsigned n);
 
+/* syn_proxy.c */
+/* Answers a SYN that opened no session in the server's name; takes it over. `position`: of the function that wants it so. */
+void syn_proxy_ask(struct worker *w, const struct path *path, int walk, unsigned position,
+                   struct rte_mbuf *m);
+/* Whether a packet without a session acknowledges such an answer. If so it has become the SYN that was withheld, and *shift is what its session must know. */
+bool syn_proxy_proof(struct worker *w, struct rte_mbuf *m, struct tcp_shift *shift);
+/* A session with `shift` was opened by such a packet, which goes to the server now. */
+void syn_proxy_begin(struct worker *w, struct session *s);
+/* flow_touch() for sessions with SESSION_SHIFTED; the packet may become another one. */
+enum flow_invalid syn_proxy_touch(struct worker *w, struct session *s, struct rte_mbuf *m);
+/* SYNs that servers have not answered are sent again, or given up. */
+void syn_proxy_tick(struct worker *w);
+
+/* What every packet does to its session. */
+static inline enum flow_invalid session_touch(struct worker *w, struct session *s, struct rte_mbuf *m)
+{
+	if (unlikely(s->flags & SESSION_SHIFTED))
+		return syn_proxy_touch(w, s, m);
+	return flow_touch(w->table, s, m, w->now_ms);
+}
+
 /* emit.c */
+/* An answer to a packet that opened no session: nothing has rewritten that, so the answer leaves straight by the port or link it came from. */
+void emit_home(struct worker *w, const struct path *path, int walk, uint16_t from, struct rte_mbuf *m);
 unsigned emit_drain(struct worker *w);
 struct rte_mbuf *worker_mbuf(void *worker);
 void worker_turn_error(void *worker, struct rte_mbuf *offending, struct rte_mbuf *error);

@@ -16,7 +16,7 @@ static const struct nf_counter counters[] = {
 const struct nf_class firewall_class = {
 	.name = "firewall",
 	.help = "stateful firewall: ordered rules by zone, prefix, port, protocol, ICMP type",
-	.flags = NF_MAY_BYPASS,
+	.flags = NF_MAY_BYPASS | NF_PROVES,
 	.slot = { .size = sizeof(struct firewall_slot), .version = 2 },
 	.counters = counters,
 	.schema = firewall_schema,

@@ -277,6 +277,13 @@ static enum action action_of(const char *text)
 	                                     : ACTION_DROP;
 }
 
+static enum syn_proxy syn_proxy_of(const char *text)
+{
+	return strcmp(text, "on") == 0     ? SYN_PROXY_ON
+	       : strcmp(text, "auto") == 0 ? SYN_PROXY_AUTO
+	                                   : SYN_PROXY_OFF;
+}
+
 static void compile_rule(struct compile *c, const struct conf *item, unsigned index)
 {
 	size_t before = c->errors->count;
@@ -287,6 +294,8 @@ static void compile_rule(struct compile *c, const struct conf *item, unsigned in
 	snprintf(rule->name, sizeof(rule->name), "%s", conf_string(item, "name", ""));
 	rule->action = (uint8_t)action_of(conf_string(item, "action", "drop"));
 	rule->log = conf_bool(item, "log", false);
+	rule->syn_proxy = (uint8_t)syn_proxy_of(
+	        conf_string(item, "synProxy", conf_string(c->config, "synProxy", "off")));
 	if (strcmp(rule->name, DEFAULT_RULE) == 0)
 		conf_error(c->errors, conf_get(item, "name"), "reserved-name",
 		           "the name \"" DEFAULT_RULE
@@ -313,6 +322,7 @@ static bool compile_rules(struct compile *c)
 	last = &c->policy->rules[n];
 	snprintf(last->name, sizeof(last->name), DEFAULT_RULE);
 	last->action = (uint8_t)action_of(conf_string(c->config, "default", "drop"));
+	last->syn_proxy = (uint8_t)syn_proxy_of(conf_string(c->config, "synProxy", "off"));
 	return true;
 }
 

@@ -41,6 +41,7 @@ struct rule {
 	char name[RULE_NAME_MAX];
 	uint8_t action; /* enum action */
 	uint8_t log;
+	uint8_t syn_proxy; /* enum syn_proxy */
 };
 
 /* What counting needs of a rule. */

@@ -82,6 +82,8 @@ static void decide(const struct nf *nf, const struct policy *policy, struct open
 	const struct rule *rule = &policy->rules[index];
 	struct firewall_slot *slot = nf_slot(nf, o->session);
 
+	if (rule->action == ACTION_ACCEPT && opening_prove(o, rule->syn_proxy))
+		return; /* the rule is met when the client has proven itself */
 	if (rule->log)
 		log_session(nf, os, o, rule);
 	if (rule->action != ACTION_ACCEPT) {

@@ -4,6 +4,7 @@
 
 static const char *const actions[] = { "accept", "drop", "reject", NULL };
 static const char *const defaults[] = { "drop", "reject", "accept", NULL };
+static const char *const syn_proxy[] = { "off", "auto", "on", NULL };
 static const char *const midstream[] = { "deny", "accept", NULL };
 
 #define SERVICE_MEMBERS                                                                                     \
@@ -78,6 +79,10 @@ static const struct schema rule_members[] = {
 	  .type = SCHEMA_BOOL,
 	  .otherwise = "false",
 	  .help = "Say so when a session meets the rule (rate-limited)." },
+	{ .name = "synProxy",
+	  .type = SCHEMA_ENUM,
+	  .values = syn_proxy,
+	  .help = "The same for the TCP sessions of this rule; absent: as the firewall says." },
 	{ .name = "enabled",
 	  .type = SCHEMA_BOOL,
 	  .otherwise = "true",
@@ -114,6 +119,13 @@ const struct schema firewall_schema[] = {
 	  .values = defaults,
 	  .otherwise = "drop",
 	  .help = "What becomes of a session that no rule matches." },
+	{ .name = "synProxy",
+	  .type = SCHEMA_ENUM,
+	  .values = syn_proxy,
+	  .otherwise = "off",
+	  .help = "on: TCP clients are answered with a cookie, and their servers asked when they have "
+	          "acknowledged "
+	          "it; auto: when there is no room among half-open sessions, which else refuses them." },
 	{ .name = "midstream",
 	  .type = SCHEMA_ENUM,
 	  .values = midstream,

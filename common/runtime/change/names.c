@@ -154,7 +154,7 @@ static bool read_functions(struct engine *engine, const json_t *list)
 		const char *name = item_of(item, ENGINE_NFS_MAX, &id);
 
 		if (!name || !kind || size < 0 ||
-		    (offset != NF_SLOT_NONE && (offset < 0 || offset + size > ENGINE_SLOT_BYTES)))
+		    (offset != NF_SLOT_NONE && (offset < 0 || offset + size > ENGINE_FUNCTION_BYTES)))
 			return false;
 		snprintf(engine->names->function[id].name, NF_NAME_MAX, "%s", name);
 		snprintf(engine->names->function[id].kind, NF_NAME_MAX, "%s", kind);

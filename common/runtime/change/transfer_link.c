@@ -70,7 +70,7 @@ bool transfer_fits(const struct transfer *t, const struct nf *nf)
 /* Sessions that end here, or begin here, are the function's own affair. */
 static bool may_leave(const struct session *s)
 {
-	return !(s->flags & (SESSION_ONEWAY | SESSION_CLOSING)) && !(s->key[0].zone & EMITTED_ZONE) &&
+	return !(s->flags & (SESSION_ONEWAY | SESSION_SHIFTED)) && !(s->key[0].zone & EMITTED_ZONE) &&
 	       !(s->key[1].zone & EMITTED_ZONE);
 }
 
