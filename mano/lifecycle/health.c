@@ -14,9 +14,9 @@
 enum {
 	TAIL_BYTES = 600, /* of a log, to explain an end */
 	READY_MS = 500,   /* for an answer to "are you ready" */
-	PROBE_MS = 1000,  /* for one to "do you live" */
+	PROBE_MS = 2000,  /* for one to "do you live": a busy machine takes its time */
 	PROBE_EVERY_MS = 2000,
-	MISSES_MAX = 3,   /* answers missed in a row before it counts as dead */
+	MISSES_MAX = 4,   /* answers missed in a row before it counts as dead */
 	DRIFT_EVERY = 5,  /* probes */
 	PUSH_MS = 120000, /* to compile and take a document: large rule sets take seconds */
 };

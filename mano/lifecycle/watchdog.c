@@ -30,8 +30,10 @@ static bool hangs(struct heartbeat_watch *watch, unsigned i, uint64_t still)
 
 	if (still < WATCHDOG_SUSPECT_MS)
 		return false;
-	if (still >= WATCHDOG_STARVED_MS || !thread || !watch->look(watch->pid, thread, &look))
+	if (still >= WATCHDOG_STARVED_MS || !thread)
 		return still >= WATCHDOG_HANG_MS;
+	if (!watch->look(watch->pid, thread, &look))
+		return false; /* it ends just now */
 	if (!watch->suspected[i]) {
 		watch->suspected[i] = true;
 		watch->cpu_ms[i] = look.cpu_ms;
