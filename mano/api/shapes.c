@@ -204,6 +204,27 @@ static const struct schema doctor_members[] = {
 	END,
 };
 
+static const struct schema action_members[] = { NEED("check", SCHEMA_STRING, "The check that it is about."),
+	                                        NEED("action", SCHEMA_STRING, "What it is."),
+	                                        NEED("done", SCHEMA_BOOL, "Whether it was done."),
+	                                        MAY("detail", SCHEMA_STRING, "Why not."), END };
+
+static const struct schema mending_members[] = {
+	NEED("dryRun", SCHEMA_BOOL, "Whether nothing was done at all."),
+	NEED("ok", SCHEMA_BOOL, "Whether nothing is missing now."),
+	{ .name = "actions",
+	  .type = SCHEMA_LIST,
+	  .members = action_members,
+	  .flags = SCHEMA_REQUIRED,
+	  .help = "What was, or would be, done." },
+	{ .name = "checks",
+	  .type = SCHEMA_LIST,
+	  .members = check_members,
+	  .flags = SCHEMA_REQUIRED,
+	  .help = "All checks, after it." },
+	END,
+};
+
 static const struct schema status_members[] = { NEED("status", SCHEMA_STRING, "ok, ready."), END };
 
 static const struct schema version_members[] = { NEED("name", SCHEMA_STRING, "Program."),
@@ -337,6 +358,7 @@ static const struct {
 	{ "Difference", diff_members, false },
 	{ "Node", node_members, false },
 	{ "Doctor", doctor_members, false },
+	{ "Mending", mending_members, false },
 	{ "Status", status_members, false },
 	{ "Version", version_members, false },
 	{ "Token", token_members, false },

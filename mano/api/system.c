@@ -4,6 +4,7 @@
 
 #include "api/api.h"
 #include "lifecycle/doctor.h"
+#include "lifecycle/mend.h"
 #include "lifecycle/schemas.h"
 #include "lifecycle/unit.h"
 #include "manage/metrics.h"
@@ -60,6 +61,13 @@ static void get_node(const struct rest_request *request, struct rest_reply *repl
 static void get_doctor(const struct rest_request *request, struct rest_reply *reply)
 {
 	rest_reply_json(reply, 200, doctor_show(manager_of(request)));
+}
+
+static void post_doctor_fix(const struct rest_request *request, struct rest_reply *reply)
+{
+	manager_begin(manager_of(request));
+	rest_reply_json(reply, 200, doctor_mend(manager_of(request), rest_query_flag(request, "dryRun")));
+	manager_end(manager_of(request));
 }
 
 /* --- metrics --- */
@@ -184,6 +192,15 @@ const struct rest_route system_routes[] = {
 	{ .pattern = "/v1/doctor",
 	  .summary = "What the host lacks",
 	  .get = { .handle = get_doctor, .summary = "Checks and their fixes", .answer = "Doctor" },
+	  .flags = REST_SLOW },
+	{ .pattern = "/v1/doctor:fix",
+	  .summary = "Mend what can be mended safely",
+	  .post = { .handle = post_doctor_fix,
+	            .summary = "Remove what the dead left, ask for hugepages; ?dryRun=1 tells what would be "
+	                       "done",
+	            .query = "dryRun",
+	            .answer = "Mending",
+	            .role = ROLE_ADMIN },
 	  .flags = REST_SLOW },
 	{ .pattern = "/v1/schemas",
 	  .summary = "What descriptors and the configurations of functions may hold",

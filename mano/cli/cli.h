@@ -56,7 +56,7 @@ struct cli {
 	bool if_match;                  /* change it only if it is still the same */
 	const char *build, *libexec;    /* of upgrade: an executable; a folder of them */
 	const char *comment, *revision; /* why; of diff: A[..B] */
-	bool force;
+	bool force, fix;
 	unsigned confirm_s;         /* undone unless confirmed; 0: need not be */
 	const char *const *columns; /* of a table that is not wide; NULL: all of the first object */
 	struct conf *document;      /* what was read from `file`: error paths are found again in it */

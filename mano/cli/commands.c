@@ -176,13 +176,42 @@ int command_op(struct cli *cli)
 
 /* --- host and versions --- */
 
+/* What was done, or not, in lines. */
+static void tell_actions(const struct cli *cli, const json_t *answer)
+{
+	json_t *actions = json_object_get(answer, "actions"), *action;
+	size_t i;
+
+	json_array_foreach(actions, i, action)
+	{
+		const char *detail = cli_text(action, "detail");
+
+		printf("%s: %s%s%s\n",
+		       cli->dry_run ? "would"
+		       : *detail    ? "not done"
+		                    : "done",
+		       cli_text(action, "action"), *detail ? ": " : "", detail);
+	}
+	if (!json_array_size(actions))
+		cli_say(cli, "sluice: there is nothing that can be mended\n");
+}
+
 int command_doctor(struct cli *cli)
 {
+	const char *path = !cli->fix      ? "/v1/doctor"
+	                   : cli->dry_run ? "/v1/doctor:fix?dryRun=1"
+	                                  : "/v1/doctor:fix";
 	json_t *answer;
-	int status = cli_request(cli, "GET", "/v1/doctor", NULL, &answer);
+	int status;
 
+	if (cli->dry_run && !cli->fix)
+		return cli_usage("doctor [--fix [--dry-run]]");
+	status = cli_request(cli, cli->fix ? "POST" : "GET", path, NULL, &answer);
 	if (status == CLI_DONE) {
-		cli_print(cli, cli_structured(cli) ? answer : json_object_get(answer, "checks"));
+		if (cli->fix && !cli_structured(cli))
+			tell_actions(cli, answer);
+		else
+			cli_print(cli, cli_structured(cli) ? answer : json_object_get(answer, "checks"));
 		status = json_is_true(json_object_get(answer, "ok")) ? CLI_DONE : CLI_FAILED;
 	}
 	json_decref(answer);

@@ -87,6 +87,8 @@ static bool take_flag(struct cli *cli, int option)
 		return cli->dry_run = true;
 	case 'O':
 		return cli->force = true;
+	case 'x':
+		return cli->fix = true;
 	case 'n':
 		return cli->no_wait = true;
 	case 'y':

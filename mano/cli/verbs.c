@@ -25,6 +25,7 @@ const struct cli_option cli_options[] = {
 	  "minute more)" },
 	{ "write", 'w', "FILE", true, false,
 	  "where captured packets or a backup (- is standard output) or the bundle go" },
+	{ "fix", 'x', NULL, false, false, "mend what can be mended without harm" },
 	{ "force", 'O', NULL, false, false, "although services run" },
 	{ "wait", 'y', "[CONDITION]", false, false,
 	  "until there is something, or all of it is ready, degraded, stopped, deleted ...: operations are "
@@ -163,8 +164,11 @@ const struct cli_verb cli_verbs[] = {
 	  "sluice restore sluice.backup\ton a host without services\n"
 	  "sluice restore sluice.backup --force\tservices that are not in it end\n",
 	  command_restore, false },
-	{ "doctor", "doctor", "what this host lacks, and how to mend it", "",
-	  "sluice doctor\texit 1 if anything is missing\n", command_doctor, false },
+	{ "doctor", "doctor", "what this host lacks, and how to mend it", "fix dry-run",
+	  "sluice doctor\texit 1 if anything is missing\n"
+	  "sluice doctor --fix --dry-run\twhat would be mended\n"
+	  "sluice doctor --fix\tfolders and sockets of the dead, missing hugepages\n",
+	  command_doctor, false },
 	{ "support-bundle", "support-bundle [-w FILE]",
 	  "one file for those who help: descriptors, states, metrics, events, logs; no secrets, no sessions",
 	  "write",

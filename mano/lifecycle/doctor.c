@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lifecycle/leftovers.h"
 #include "lifecycle/target.h"
 #include "lifecycle/unit.h"
 #include "util/memory.h"
@@ -36,7 +37,7 @@ static void check_memory(json_t *checks)
 	add(checks, "hugepages", memory.hugepages_free > 0, "warning",
 	    text_format("%llu of %llu free, %llu kB each", (unsigned long long)memory.hugepages_free,
 	                (unsigned long long)memory.hugepages, (unsigned long long)memory.hugepage_kb),
-	    text_copy("faster with them: sysctl vm.nr_hugepages=256"));
+	    text_copy("faster with them: sysctl vm.nr_hugepages=256, or sluice doctor --fix"));
 }
 
 static void check_cores(struct manager *manager, json_t *checks)
@@ -168,29 +169,96 @@ static void check_builds(struct manager *manager, json_t *checks)
 		add(checks, "builds", true, "warning", text_copy("processes run what is installed"), NULL);
 }
 
-/* Folders below the run folder that no service owns. */
+struct leftover_report {
+	struct manager *manager;
+	json_t *checks;
+	bool any;
+};
+
+static void report_leftover(void *user, const char *name, enum leftover kind)
+{
+	static const char *const fixes[] = {
+		[LEFTOVER_FOLDER] = "sluice doctor --fix removes it",
+		[LEFTOVER_SOCKET] = "sluice doctor --fix removes it",
+		[LEFTOVER_ALIVE] = "end what runs there; then sluice doctor --fix removes it",
+		[LEFTOVER_FOREIGN] =
+		        "it does not look like ours: remove it by hand, or choose another --run-dir",
+	};
+	static const char *const words[] = {
+		[LEFTOVER_FOLDER] = "belongs to no service",
+		[LEFTOVER_SOCKET] = "is a socket that nobody listens on",
+		[LEFTOVER_ALIVE] = "belongs to no service, and a process runs in it",
+		[LEFTOVER_FOREIGN] = "belongs to no service",
+	};
+	struct leftover_report *report = user;
+
+	if (kind == LEFTOVER_TEMPORARY)
+		return;
+	report->any = true;
+	add(report->checks, "leftovers", false, "warning",
+	    text_format("%s/%s %s", report->manager->options.run_folder, name, words[kind]),
+	    text_copy(fixes[kind]));
+}
+
 static void check_leftovers(struct manager *manager, json_t *checks)
 {
-	DIR *all = opendir(manager->options.run_folder);
-	struct dirent *entry;
-	bool any = false;
+	struct leftover_report report = { manager, checks, false };
 
-	while (all && (entry = readdir(all))) {
-		pthread_mutex_lock(&manager->lock);
-		bool known = manager_service(manager, entry->d_name) != NULL;
-		pthread_mutex_unlock(&manager->lock);
-		if (entry->d_type != DT_DIR || entry->d_name[0] == '.' || known)
-			continue;
-		any = true;
-		add(checks, "leftovers", false, "warning",
-		    text_format("%s/%s belongs to no service", manager->options.run_folder, entry->d_name),
-		    text_format("stop what runs there, then rm -r %s/%s", manager->options.run_folder,
-		                entry->d_name));
-	}
-	if (all)
-		closedir(all);
-	if (!any)
+	leftovers_each(manager, report_leftover, &report);
+	if (!report.any)
 		add(checks, "leftovers", true, "warning", text_copy("no stale sockets or folders"), NULL);
+}
+
+/* --- namespaces --- */
+
+static void add_netns(json_t *names, const struct conf *where)
+{
+	const char *netns = conf_string(where, "netns", NULL);
+	json_t *name;
+	size_t i;
+
+	json_array_foreach(names, i, name) if (netns && strcmp(json_string_value(name), netns) == 0) return;
+	if (netns)
+		json_array_append_new(names, json_string(netns));
+}
+
+json_t *doctor_namespaces(struct manager *manager)
+{
+	json_t *names = json_array();
+
+	pthread_mutex_lock(&manager->lock);
+	for (size_t i = 0; i < manager->services_count; i++) {
+		const struct conf *edge = conf_get(manager->services[i]->document, "edge"),
+		                  *ports = conf_get(edge, "ports");
+
+		add_netns(names, edge);
+		for (size_t j = 0; j < conf_count(ports); j++)
+			add_netns(names, conf_at(ports, j));
+	}
+	pthread_mutex_unlock(&manager->lock);
+	return names;
+}
+
+static void check_namespaces(struct manager *manager, json_t *checks)
+{
+	bool may = geteuid() == 0;
+	json_t *names = doctor_namespaces(manager), *name;
+	size_t i;
+
+	add(checks, "namespaces", may, "error",
+	    text_copy(may ? "may enter network namespaces" : "may not enter network namespaces"),
+	    text_copy("run sluiced as root"));
+	json_array_foreach(names, i, name)
+	{
+		if (host_netns_stale(json_string_value(name)))
+			add(checks, "namespaces", false, "error",
+			    text_format("/run/netns/%s is the name of a namespace that is gone",
+			                json_string_value(name)),
+			    text_format("sluice doctor --fix removes it; then ip netns add %s, and its "
+			                "interfaces",
+			                json_string_value(name)));
+	}
+	json_decref(names);
 }
 
 json_t *doctor_show(struct manager *manager)
@@ -205,9 +273,7 @@ json_t *doctor_show(struct manager *manager)
 	check_folder(checks, "run-folder", manager->options.run_folder);
 	check_folder(checks, "state-folder", manager->options.state_folder);
 	check_store(manager, checks);
-	add(checks, "namespaces", geteuid() == 0, "error",
-	    text_copy(geteuid() == 0 ? "may enter network namespaces" : "may not enter network namespaces"),
-	    text_copy("run sluiced as root"));
+	check_namespaces(manager, checks);
 	check_services(manager, checks);
 	check_builds(manager, checks);
 	check_leftovers(manager, checks);

@@ -8,4 +8,7 @@
 /* {ok, checks: [{name, ok, severity: error|warning, detail, fix}]}; new reference. fix is absent where all is well. */
 json_t *doctor_show(struct manager *manager);
 
+/* Names of the network namespaces that services are in; new reference. */
+json_t *doctor_namespaces(struct manager *manager);
+
 #endif

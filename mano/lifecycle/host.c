@@ -14,6 +14,7 @@
 #include <sys/statvfs.h>
 #include <sys/sysinfo.h>
 #include <sys/un.h>
+#include <sys/vfs.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -129,6 +130,9 @@ uint64_t host_room_kb(const char *folder)
 
 /* --- network --- */
 
+/* The file system of namespaces that live (linux/magic.h). */
+enum { NSFS = 0x6e736673 };
+
 bool host_has_netns(const char *netns)
 {
 	char path[300];
@@ -137,6 +141,15 @@ bool host_has_netns(const char *netns)
 		return true;
 	snprintf(path, sizeof(path), "/run/netns/%s", netns);
 	return !strchr(netns, '/') && access(path, F_OK) == 0;
+}
+
+bool host_netns_stale(const char *netns)
+{
+	struct statfs about;
+	char path[300];
+
+	snprintf(path, sizeof(path), "/run/netns/%s", netns);
+	return !strchr(netns, '/') && statfs(path, &about) == 0 && about.f_type != NSFS;
 }
 
 struct visit {

@@ -54,6 +54,8 @@ uint64_t host_room_kb(const char *folder);
 /* Whether a namespace of `ip netns` is there. NULL or "": ours, which is. */
 bool host_has_netns(const char *netns);
 
+/* Whether its name is there, but no namespace is behind it any more. */
+bool host_netns_stale(const char *netns);
 /* Names of interfaces in a namespace as a JSON array; NULL if it cannot be entered. */
 json_t *host_interfaces(const char *netns);
 

@@ -3,12 +3,12 @@
  * The first minute of a life: services from the store, processes of a former life taken up by keepers, operations
  * carried on, and what belongs to nobody any more cleaned away. One thread, before REST listens.
  */
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lifecycle/converge.h"
+#include "lifecycle/leftovers.h"
 #include "lifecycle/operation.h"
 #include "lifecycle/unit.h"
 #include "manage/log.h"
@@ -143,55 +143,18 @@ static void delete_orphans(struct manager *manager)
 	json_decref(names);
 }
 
-/* --- folders --- */
+/* --- what the dead left --- */
 
-/* The folder of a service that is gone: no process in it, and it looks like one of ours. */
-static void clean_folder(struct manager *manager, const char *name)
+static void clean_leftover(void *user, const char *name, enum leftover kind)
 {
-	char *folder = text_format("%s/%s", manager->options.run_folder, name),
-	     *boot = text_format("%s/" INSTANCE_BOOT, folder),
-	     *socket = text_format("%s/" INSTANCE_CONTROL, folder);
-	bool temporary = strncmp(name, ".check-", 7) == 0;
+	struct manager *manager = user;
+	struct errors errors = ERRORS_NONE;
 
-	if (host_socket_alive(socket)) {
-		log_warn("foreign-process", "socket=%s", socket);
-	} else if (temporary || access(boot, F_OK) == 0) {
-		struct dirent *entry;
-		DIR *inside = opendir(folder);
-
-		while (inside && (entry = readdir(inside))) {
-			char *below = text_format("%s/%s", folder, entry->d_name);
-
-			if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
-				manager->driver->destroy(below);
-			free(below);
-		}
-		if (inside)
-			closedir(inside);
-		manager->driver->destroy(folder);
-		log_info("folder-cleaned", "folder=%s", folder);
-	}
-	free(folder);
-	free(boot);
-	free(socket);
-}
-
-static void clean_folders(struct manager *manager)
-{
-	DIR *all = opendir(manager->options.run_folder);
-	struct dirent *entry;
-
-	while (all && (entry = readdir(all))) {
-		bool dots = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0, known;
-
-		pthread_mutex_lock(&manager->lock);
-		known = manager_service(manager, entry->d_name) != NULL;
-		pthread_mutex_unlock(&manager->lock);
-		if (entry->d_type == DT_DIR && !dots && !known)
-			clean_folder(manager, entry->d_name);
-	}
-	if (all)
-		closedir(all);
+	if (kind == LEFTOVER_ALIVE)
+		log_warn("foreign-process", "folder=%s/%s", manager->options.run_folder, name);
+	else if (kind != LEFTOVER_FOREIGN && leftover_remove(manager, name, kind, &errors))
+		log_info("folder-cleaned", "folder=%s/%s", manager->options.run_folder, name);
+	errors_free(&errors);
 }
 
 /* --- all --- */
@@ -233,6 +196,6 @@ bool manager_recover(struct manager *manager, struct errors *errors)
 	resume(manager, OP_PROCESSING);
 	resume(manager, OP_ROLLING_BACK);
 	delete_orphans(manager);
-	clean_folders(manager);
+	leftovers_each(manager, clean_leftover, manager);
 	return start_confirmer(manager, errors);
 }

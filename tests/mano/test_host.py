@@ -7,6 +7,7 @@ beforehand, and nothing that runs is harmed. A disk is a small tmpfs in a mount 
 import os
 import shutil
 import signal
+import socket
 import subprocess
 
 import mano
@@ -108,6 +109,80 @@ class Disk(mano.Case):
         self.assertEqual(done.returncode, 1)
         self.assertIn(self.s.state, done.stderr)
         self.assertRegex(done.stderr, "full|No space")
+
+
+class Kernel(mano.Case):
+    """sluiced sees files of ours where the kernel's are: what it would ask of the kernel can be read, and harms nobody."""
+    FILES = 'mount --bind "$0/nr" /proc/sys/vm/nr_hugepages && mount --bind "$0/meminfo" /proc/meminfo && exec "$@"'
+    MEMINFO = "MemTotal: 8000000 kB\nMemAvailable: {free} kB\nHugePages_Total: 3\nHugePages_Free: {huge}\nHugepagesize: 2048 kB\n"
+
+    def setUp(self):
+        self.s = mano.Sluiced()
+        self.addCleanup(self.s.close)
+        self.write("nr", "3\n")
+
+    def write(self, name, text):
+        with open(os.path.join(self.s.folder, name), "w") as file:
+            file.write(text)
+
+    def start(self, free, huge=0):
+        self.write("meminfo", self.MEMINFO.format(free=free, huge=huge))
+        self.s.prefix = ["unshare", "-m", "sh", "-c", self.FILES, self.s.folder]
+        self.s.start()
+
+    def asked(self):
+        with open(os.path.join(self.s.folder, "nr")) as file:
+            return int(file.read())
+
+    def fix(self, query=""):
+        actions = self.assertStatus(self.s.call("POST", "/v1/doctor:fix" + query), 200)["actions"]
+        return [action for action in actions if action["check"] == "hugepages"]
+
+    def test_hugepages_are_asked_for(self):
+        self.start(free=4000000)
+        self.assertEqual(self.fix("?dryRun=1")[0]["action"], "sysctl vm.nr_hugepages=131, until the next boot")
+        self.assertEqual(self.asked(), 3)
+        action = self.fix()[0]
+        self.assertEqual(self.asked(), 131)
+        self.assertFalse(action["done"], "our file says that none are free")
+        self.assertIn("no memory in one piece", action["detail"])
+
+    def test_memory_is_not_taken_where_there_is_little(self):
+        self.start(free=400000)
+        self.assertEqual(self.fix()[0]["action"], "sysctl vm.nr_hugepages=51, until the next boot")
+
+    def test_doctor_mends(self):
+        """What the dead left goes, what lives or is not ours stays; a dry run only tells."""
+        self.start(free=4000000, huge=3)
+        self.s.must_apply(service(engine={"hugepages": "never"}))
+        kept = {name: os.path.join(self.s.run, name) for name in ("edge", "something-else", "busy")}
+        os.mkdir(kept["something-else"])
+        os.makedirs(os.path.join(kept["busy"], "fw"))
+        dead = [os.path.join(self.s.run, name) for name in ("gone", "old.sock")]
+        os.makedirs(os.path.join(dead[0], "fw"))
+        for folder in (kept["busy"], dead[0]):
+            with open(os.path.join(folder, "boot.json"), "w") as file:
+                file.write("{}")
+        with socket.socket(socket.AF_UNIX) as stale:
+            stale.bind(dead[1])
+            stale.listen(1)
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(os.path.join(kept["busy"], "fw", "control.sock"))
+            listening.listen(8)
+            found = [check["detail"] for check in self.s.get("/v1/doctor").json["checks"] if check["name"] == "leftovers"]
+            self.assertEqual(len(found), 4, found)
+            would = self.assertStatus(self.s.call("POST", "/v1/doctor:fix?dryRun=1"), 200)
+            self.assertTrue(would["dryRun"])
+            self.assertTrue(all(os.path.exists(path) for path in dead))
+            done = self.assertStatus(self.s.call("POST", "/v1/doctor:fix"), 200)
+            told = lambda answer: sorted(action["action"] for action in answer["actions"] if action["check"] == "leftovers")
+            self.assertEqual(told(done), sorted(f"remove {path}" for path in dead))
+            self.assertEqual(told(would), told(done))
+            self.assertTrue(all(action["done"] for action in done["actions"] if action["check"] == "leftovers"), done)
+        self.assertFalse(any(os.path.exists(path) for path in dead))
+        self.assertTrue(all(os.path.exists(path) for path in kept.values()))
+        self.assertEqual(self.s.shown()["state"], "ready")
+        self.assertEqual(self.asked(), 3, "there are hugepages")
 
 
 class Supply(mano.Case):

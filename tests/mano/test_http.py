@@ -252,6 +252,7 @@ class Orchestrator(HttpCase):
         self.do("POST", "/v1/services/edge/vnfs/fw:upgrade" + wait, {}, 200)
         self.do("POST", "/v1/services/edge:upgrade", {"program": "x"}, 422)
         backup, binary = self.s.get("/v1/backup").body, {"Content-Type": "application/octet-stream"}
+        self.do("POST", "/v1/doctor:fix?dryRun=1", None, 200)
         self.do("POST", "/v1/restore", backup, 409, headers=binary)
         self.do("POST", "/v1/restore?force=1&dryRun=1", backup, 200, headers=binary)
 

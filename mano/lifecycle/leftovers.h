@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the dead left in the run folder: folders of services that are gone, sockets that nobody listens on. Known by what is
+ * there, not by what was remembered. The caller holds `change`, or is alone: else what is new is taken for old.
+ */
+#ifndef SLUICE_LIFECYCLE_LEFTOVERS_H
+#define SLUICE_LIFECYCLE_LEFTOVERS_H
+
+#include "lifecycle/manager.h"
+
+enum leftover {
+	LEFTOVER_FOLDER,    /* of a service that is gone; nothing runs in it */
+	LEFTOVER_TEMPORARY, /* of a check that was cut off, or is under way */
+	LEFTOVER_SOCKET,    /* nobody listens on it */
+	LEFTOVER_ALIVE,     /* a folder of no service, and a process runs in it */
+	LEFTOVER_FOREIGN,   /* it does not look like ours */
+};
+
+/* Visits each; name: below the run folder. */
+void leftovers_each(struct manager *manager, void (*visit)(void *user, const char *name, enum leftover kind),
+                    void *user);
+
+/* Removes one that is neither alive nor foreign. False with an error. */
+bool leftover_remove(struct manager *manager, const char *name, enum leftover kind, struct errors *errors);
+
+#endif
