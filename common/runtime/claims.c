@@ -3,11 +3,12 @@
 #include "runtime/snapshot_build.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct claim_list {
 	struct edge_claim *list;
 	unsigned count, room;
-	uint16_t port, owner;
+	uint16_t ports[2], owner; /* of the path's ends */
 };
 
 static void add_claim(void *context, const struct nf_claim *claim)
@@ -23,8 +24,9 @@ static void add_claim(void *context, const struct nf_claim *claim)
 		claims->list = list;
 		claims->room = room;
 	}
-	claims->list[claims->count++] = (struct edge_claim){ claim->address, claim->family, claim->length,
-		                                             claims->port, claims->owner };
+	claims->list[claims->count++] =
+	        (struct edge_claim){ claim->address, claim->family, claim->length,
+		                     claims->ports[!claim->first_end], claims->owner };
 }
 
 unsigned snapshot_claims(const struct snapshot *snapshot, struct edge_claim **list)
@@ -42,7 +44,7 @@ unsigned snapshot_claims(const struct snapshot *snapshot, struct edge_claim **li
 			if (!nf || !nf->klass->claims || done >> nf->id & 1)
 				continue;
 			done |= UINT64_C(1) << nf->id;
-			claims.port = path->ends[1];
+			memcpy(claims.ports, path->ends, sizeof(claims.ports));
 			claims.owner = nf->id;
 			nf->klass->claims(nf, snapshot->nf_snapshots[nf->id], add_claim, &claims);
 		}

@@ -142,11 +142,12 @@ static inline void opening_oneway(struct opening *o)
 }
 
 /* An address that the function says is its own (NAT pool, virtual address): the edge answers for it on the port at the end of
- * the path that the function faces outward (the path's last port). */
+ * the path that the function faces outward: the path's last port, or the first one. */
 struct nf_claim {
 	union ipaddr address;
 	uint8_t family;
 	uint8_t length; /* prefix length */
+	bool first_end;
 };
 typedef void nf_claim_fn(void *context, const struct nf_claim *claim);
 

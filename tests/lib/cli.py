@@ -27,7 +27,7 @@ class CliCase(unittest.TestCase):
         until("sluiced serves", lambda: self.sluice("version").returncode == 0, 60)
 
     def install_programs(self):
-        for name in ("sluice-chain", "sluice-firewall", "sluice-nat"):
+        for name in ("sluice-chain", "sluice-firewall", "sluice-nat", "sluice-lb"):
             os.symlink(program(name), os.path.join(self.libexec, name))
 
     def environment(self, **more):

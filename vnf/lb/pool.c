@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* See pool.h. */
+#include "lb/pool.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <rte_hash_crc.h>
+
+struct pool *pool_create(unsigned workers, uint64_t (*clock)(const void *), const void *clock_context)
+{
+	struct pool *pool = calloc(1, sizeof(*pool) + workers * sizeof(pool->worker[0]));
+
+	if (!pool)
+		return NULL;
+	pool->clock = clock;
+	pool->clock_context = clock_context;
+	pthread_mutex_init(&pool->mutex, NULL);
+	for (; pool->workers < workers; pool->workers++) {
+		pool->worker[pool->workers] = calloc(1, sizeof(struct pool_worker));
+		if (!pool->worker[pool->workers]) {
+			pool_destroy(pool);
+			return NULL;
+		}
+	}
+	return pool;
+}
+
+void pool_destroy(struct pool *pool)
+{
+	if (!pool)
+		return;
+	for (unsigned i = 0; i < pool->workers; i++)
+		free(pool->worker[i]);
+	pthread_mutex_destroy(&pool->mutex);
+	free(pool);
+}
+
+uint32_t pool_sessions(const struct pool *pool, unsigned id)
+{
+	uint32_t sum = 0;
+
+	for (unsigned w = 0; w < pool->workers; w++)
+		sum += __atomic_load_n(&pool->worker[w]->backends[id].sessions, __ATOMIC_RELAXED);
+	return sum;
+}
+
+uint32_t pool_service_sessions(const struct pool *pool, unsigned service)
+{
+	uint32_t sum = 0;
+
+	for (unsigned w = 0; w < pool->workers; w++)
+		sum += __atomic_load_n(&pool->worker[w]->services[service].sessions, __ATOMIC_RELAXED);
+	return sum;
+}
+
+static void add(uint32_t *count, uint32_t by)
+{
+	__atomic_store_n(count, *count + by, __ATOMIC_RELAXED);
+}
+
+void pool_join(struct pool *pool, unsigned worker, unsigned id)
+{
+	struct pool_worker *w = pool->worker[worker];
+
+	add(&w->backends[id].sessions, 1);
+	add(&w->services[pool->backends[id].is.service].sessions, 1);
+}
+
+void pool_leave(struct pool *pool, unsigned worker, unsigned id)
+{
+	struct pool_worker *w = pool->worker[worker];
+
+	add(&w->backends[id].sessions, UINT32_MAX);
+	add(&w->services[pool->backends[id].is.service].sessions, UINT32_MAX);
+}
+
+/* --- services --- */
+
+int pool_service_hold(struct pool *pool, const char *name)
+{
+	int place = -1;
+
+	for (int i = POOL_SERVICES_MAX - 1; i >= 0; i--) {
+		if (strcmp(pool->services[i].name, name) == 0) {
+			pool->services[i].snapshots++;
+			return i;
+		}
+		if (!pool->services[i].snapshots && !pool_service_sessions(pool, (unsigned)i))
+			place = i;
+	}
+	if (place < 0)
+		return -1;
+	snprintf(pool->services[place].name, sizeof(pool->services[place].name), "%s", name);
+	pool->services[place].snapshots = 1;
+	return place;
+}
+
+void pool_service_drop(struct pool *pool, unsigned service)
+{
+	pool->services[service].snapshots--;
+}
+
+/* --- backends --- */
+
+static uint32_t *chain_of(struct pool *pool, const struct pool_identity *is)
+{
+	return &pool->chains[rte_hash_crc(is, sizeof(*is), 0) % POOL_BACKENDS_MAX];
+}
+
+unsigned pool_find(const struct pool *pool, const struct pool_identity *is)
+{
+	uint32_t at = *chain_of((struct pool *)(uintptr_t)pool, is);
+
+	while (at && memcmp(&pool->backends[at - 1].is, is, sizeof(*is)) != 0)
+		at = pool->backends[at - 1].next;
+	return at ? at - 1 : POOL_NONE;
+}
+
+static void unchain(struct pool *pool, unsigned id)
+{
+	uint32_t *link = chain_of(pool, &pool->backends[id].is);
+
+	while (*link && *link != id + 1)
+		link = &pool->backends[*link - 1].next;
+	if (*link)
+		*link = pool->backends[id].next;
+}
+
+/* A number that nobody names and no session is on; POOL_NONE: there is none. */
+static unsigned idle_number(const struct pool *pool)
+{
+	for (unsigned i = 0; i < POOL_BACKENDS_MAX; i++)
+		if (!pool->backends[i].snapshots && !pool_sessions(pool, i))
+			return i;
+	return POOL_NONE;
+}
+
+static unsigned new_number(struct pool *pool, void (*settle)(void *), void *context)
+{
+	unsigned id;
+
+	if (pool->top < POOL_BACKENDS_MAX)
+		return pool->top++;
+	id = idle_number(pool);
+	if (id == POOL_NONE)
+		return POOL_NONE;
+	/* A worker may be in the middle of giving its last session back. */
+	settle(context);
+	unchain(pool, id);
+	for (unsigned w = 0; w < pool->workers; w++)
+		memset(&pool->worker[w]->backends[id], 0, sizeof(pool->worker[w]->backends[id]));
+	return id;
+}
+
+int pool_hold(struct pool *pool, const struct pool_identity *is, bool checked, void (*settle)(void *),
+              void *context)
+{
+	unsigned id = pool_find(pool, is);
+	struct pool_backend *b;
+
+	if (id == POOL_NONE) {
+		id = new_number(pool, settle, context);
+		if (id == POOL_NONE)
+			return -1;
+		b = &pool->backends[id];
+		memset(b, 0, sizeof(*b));
+		b->is = *is;
+		b->checked = checked;
+		snprintf(b->why, sizeof(b->why), "%s", checked ? "not checked yet" : "");
+		b->next = *chain_of(pool, is);
+		*chain_of(pool, is) = id + 1;
+		pool->since[id] = 0;
+		__atomic_store_n(&pool->state[id], checked ? 0 : POOL_UP, __ATOMIC_RELAXED);
+	}
+	pool->backends[id].snapshots++;
+	return (int)id;
+}
+
+void pool_drop(struct pool *pool, unsigned id)
+{
+	pool->backends[id].snapshots--;
+}
+
+static void set_state(struct pool *pool, unsigned id, bool up)
+{
+	struct pool_backend *b = &pool->backends[id];
+	bool was = pool_state_of(pool, id) & POOL_UP;
+	uint32_t now = (uint32_t)(pool->clock(pool->clock_context) / 1000000);
+
+	if (up && !was)
+		__atomic_store_n(&pool->since[id], now ? now : 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&pool->state[id],
+	                 up                    ? POOL_UP
+	                 : b->reset_on_failure ? POOL_RESET
+	                                       : 0,
+	                 __ATOMIC_RELAXED);
+}
+
+void pool_backend_runs(struct pool *pool, unsigned id, bool checked, bool reset_on_failure)
+{
+	struct pool_backend *b = &pool->backends[id];
+	bool up = pool_state_of(pool, id) & POOL_UP;
+
+	pthread_mutex_lock(&pool->mutex);
+	if (b->checked && !checked) {
+		b->why[0] = '\0';
+		up = true;
+	} else if (!b->checked && checked) {
+		snprintf(b->why, sizeof(b->why), "not checked yet"); /* and up until a check says else */
+	}
+	b->checked = checked;
+	b->reset_on_failure = reset_on_failure;
+	set_state(pool, id, up);
+	pthread_mutex_unlock(&pool->mutex);
+}
+
+void pool_backend_state(struct pool *pool, uint32_t id, bool up, const char *why)
+{
+	struct pool_backend *b = &pool->backends[id];
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	pthread_mutex_lock(&pool->mutex);
+	if (b->checked) {
+		snprintf(b->why, sizeof(b->why), "%s", why);
+		b->turned_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+		b->turns++;
+		set_state(pool, id, up);
+	}
+	pthread_mutex_unlock(&pool->mutex);
+}

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One service, from its checked item to what workers use. Control side. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/values.h"
+#include "lb/lb.h"
+#include "match/maglev.h"
+
+static uint8_t index_of(const struct conf *item, const char *name, const char *const *values)
+{
+	const char *text = conf_string(item, name, values[0]);
+	uint8_t i = 0;
+
+	while (values[i] && strcmp(values[i], text) != 0)
+		i++;
+	return values[i] ? i : 0;
+}
+
+/* An address that packets may be sent to and come from. */
+static bool unicast(const struct ip_addr *a)
+{
+	static const uint8_t none[15];
+	uint8_t first = a->bytes[0];
+
+	if (a->family == FAMILY_V4)
+		return first != 0 && first != 127 && first < 224;
+	return first != 0xff && !(first == 0xfe && (a->bytes[1] & 0xc0) == 0x80) &&
+	       !(memcmp(a->bytes, none, 15) == 0 && a->bytes[15] <= 1);
+}
+
+/* family 0: either. */
+static bool read_address(struct lb_compile *c, const struct conf *item, uint8_t family, union ipaddr *out,
+                         uint8_t *family_out)
+{
+	struct ip_addr parsed;
+
+	if (!conf_as_address(item, &parsed) || !unicast(&parsed)) {
+		conf_error(c->errors, item, "not-unicast", "not an address that a host can have: \"%s\"",
+		           item->string);
+		return false;
+	}
+	if (family && parsed.family != family) {
+		conf_error(c->errors, item, "other-family",
+		           "the service's address is IPv%u, this one is not: \"%s\"", family, item->string);
+		return false;
+	}
+	memcpy(out->bytes, parsed.bytes, sizeof(out->bytes));
+	if (family_out)
+		*family_out = parsed.family;
+	return true;
+}
+
+/* Rates are each worker's share: rounded up, so that a small one is not nothing. */
+static struct lb_limits read_limits(const struct lb_compile *c, const struct conf *item)
+{
+	uint32_t rate = (uint32_t)conf_int(item, "newSessions", 0),
+	         burst = (uint32_t)conf_int(item, "newSessionsBurst", rate / 10 ? rate / 10 : 1);
+	unsigned workers = c->nf->workers;
+
+	return (struct lb_limits){ .sessions = (uint32_t)conf_int(item, "maxSessions", 0),
+		                   .rate = (rate + workers - 1) / workers,
+		                   .burst = (burst + workers - 1) / workers };
+}
+
+static bool read_prefixes(struct lb_compile *c, const struct conf *list, struct prefix_set *set)
+{
+	struct ip_prefix prefix;
+
+	for (size_t i = 0; i < conf_count(list); i++) {
+		if (!conf_as_prefix(conf_at(list, i), &prefix) || !prefix_set_add(set, &prefix)) {
+			conf_error(c->errors, conf_at(list, i), "no-memory", "not enough memory");
+			return false;
+		}
+	}
+	prefix_set_minimise(set);
+	return true;
+}
+
+/* --- sources of full NAT --- */
+
+static int source_named(struct lb_compile *c, const struct conf *name, uint8_t family)
+{
+	const struct conf *sources = conf_get(c->config, "sources");
+
+	for (size_t i = 0; i < conf_count(sources); i++) {
+		const struct lb_source *source;
+
+		if (strcmp(conf_string(conf_at(sources, i), "name", ""), name->string) != 0)
+			continue;
+		source = c->out->live->sources[c->source_numbers[i]];
+		if (source->family == family)
+			return c->source_numbers[i];
+		conf_error(c->errors, name, "other-family", "sources \"%s\" are IPv%u, the service is not",
+		           source->name, source->family);
+		return -1;
+	}
+	conf_error(c->errors, name, "unknown-sources", "no sources \"%s\"", name->string);
+	return -1;
+}
+
+static int first_source(struct lb_compile *c, const struct conf *item, uint8_t family)
+{
+	const struct conf *sources = conf_get(c->config, "sources");
+
+	for (size_t i = 0; i < conf_count(sources); i++)
+		if (c->out->live->sources[c->source_numbers[i]]->family == family)
+			return c->source_numbers[i];
+	conf_error(c->errors, item, "no-sources", "mode \"full-nat\" needs sources of IPv%u", family);
+	return -1;
+}
+
+static void read_mode(struct lb_compile *c, const struct conf *item, struct lb_service *s)
+{
+	const struct conf *source = conf_get(item, "source");
+
+	s->mode = index_of(item, "mode", lb_modes);
+	s->source = -1;
+	if (s->mode == LB_FULL_NAT)
+		s->source = (int8_t)(source ? source_named(c, source, s->family)
+		                            : first_source(c, item, s->family));
+	else if (source)
+		conf_error(c->errors, source, "not-full-nat", "sources are of mode \"full-nat\" alone");
+}
+
+/* --- backends --- */
+
+static bool same_place(const struct lb_backend *a, const struct lb_backend *b)
+{
+	return memcmp(&a->address, &b->address, sizeof(a->address)) == 0 &&
+	       (!a->port || !b->port || a->port == b->port);
+}
+
+static bool hold_backend(struct lb_compile *c, const struct conf *item, const struct lb_service *s,
+                         struct lb_backend *b)
+{
+	struct pool_identity is;
+	int id;
+
+	memset(&is, 0, sizeof(is));
+	is.vip = s->address;
+	is.address = b->address;
+	is.service = s->id;
+	is.port = b->port;
+	is.family = s->family;
+	id = pool_hold(c->out->live->pool, &is, false, lb_settle, c->nf);
+	if (id < 0) {
+		conf_error(c->errors, item, "too-many-backends",
+		           "%d backends are configured or still have sessions", POOL_BACKENDS_MAX);
+		return false;
+	}
+	b->id = (uint16_t)id;
+	return true;
+}
+
+static bool read_backend(struct lb_compile *c, const struct conf *item, struct lb_service *s)
+{
+	struct lb_backend *b = &s->backends[s->backend_count];
+
+	snprintf(b->name, sizeof(b->name), "%s", conf_string(item, "name", ""));
+	if (!read_address(c, conf_get(item, "address"), s->family, &b->address, NULL))
+		return false;
+	b->port = rte_cpu_to_be_16((uint16_t)conf_int(item, "port", 0));
+	b->weight = (uint16_t)conf_int(item, "weight", 1);
+	b->admin = index_of(item, "state", lb_admins);
+	b->backup = conf_bool(item, "backup", false);
+	b->limits = read_limits(c, item);
+	if (b->port && !s->protocol) {
+		conf_error(c->errors, conf_get(item, "port"), "no-ports",
+		           "a service of any protocol has no ports");
+		return false;
+	}
+	for (unsigned i = 0; i < s->backend_count; i++) {
+		if (!same_place(&s->backends[i], b))
+			continue;
+		conf_error(c->errors, conf_get(item, "address"), "twice",
+		           "address and port are those of backend \"%s\"", s->backends[i].name);
+		return false;
+	}
+	if (!hold_backend(c, item, s, b))
+		return false;
+	s->backend_count++;
+	return true;
+}
+
+static bool read_backends(struct lb_compile *c, const struct conf *item, struct lb_service *s)
+{
+	const struct conf *list = conf_get(item, "backends");
+
+	s->backends = calloc(conf_count(list) + 1, sizeof(*s->backends));
+	if (!s->backends) {
+		conf_error(c->errors, item, "no-memory", "not enough memory");
+		return false;
+	}
+	for (size_t i = 0; i < conf_count(list); i++)
+		if (!read_backend(c, conf_at(list, i), s))
+			return false;
+	return true;
+}
+
+/* --- what schedulers choose from --- */
+
+/* Where a backend's entries lie follows from what it is, not from its name or place. */
+static uint64_t table_id(const struct lb_backend *b)
+{
+	uint64_t id = maglev_mix(b->address.halves[0] ^ b->port);
+
+	return maglev_mix(id ^ b->address.halves[1]);
+}
+
+static bool fill_table(const struct lb_service *s, struct lb_set *set)
+{
+	struct maglev_member *members = calloc(set->count, sizeof(*members));
+	bool filled = false;
+
+	set->table = calloc(s->table_size, sizeof(*set->table));
+	for (unsigned i = 0; members && i < set->count; i++) {
+		const struct lb_backend *b = &s->backends[set->members[i]];
+
+		members[i] = (struct maglev_member){ table_id(b), b->weight };
+	}
+	if (set->table && members)
+		filled = maglev_fill(set->table, s->table_size, members, set->count);
+	free(members);
+	return filled;
+}
+
+/* Of backends that drain or are disabled the table keeps the entries: others' flows stay where they are when one comes back. */
+static bool make_set(const struct lb_service *s, bool backup, struct lb_set *set)
+{
+	set->members = calloc(s->backend_count + 1, sizeof(*set->members));
+	for (unsigned i = 0; set->members && i < s->backend_count; i++)
+		if (s->backends[i].backup == backup && s->backends[i].weight)
+			set->members[set->count++] = (uint16_t)i;
+	if (!set->members)
+		return false;
+	if (!set->count || (s->scheduler != LB_MAGLEV && s->scheduler != LB_SOURCE_HASH))
+		return true;
+	return fill_table(s, set);
+}
+
+static bool make_sets(struct lb_compile *c, const struct conf *item, struct lb_service *s)
+{
+	s->table_size = (uint32_t)conf_int(item, "tableSize", MAGLEV_SIZE);
+	if (!maglev_size_right(s->table_size)) {
+		conf_error(c->errors, conf_get(item, "tableSize"), "not-prime", "%u is not a prime",
+		           s->table_size);
+		return false;
+	}
+	if (make_set(s, false, &s->sets[0]) && make_set(s, true, &s->sets[1]))
+		return true;
+	conf_error(c->errors, item, "no-memory", "not enough memory");
+	return false;
+}
+
+/* --- whole --- */
+
+static void read_persistence(const struct conf *group, struct lb_service *s)
+{
+	if (!group)
+		return;
+	s->persist = (uint32_t)conf_int(group, "seconds", 300);
+	s->persist_length = (uint8_t)(s->family == FAMILY_V4 ? conf_int(group, "prefix4", 32)
+	                                                     : conf_int(group, "prefix6", 128));
+}
+
+static bool read_place(struct lb_compile *c, const struct conf *item, struct lb_service *s)
+{
+	static const uint8_t numbers[] = { IPPROTO_TCP, IPPROTO_UDP, 0 };
+	const struct conf *ports = conf_get(item, "ports");
+
+	s->protocol = numbers[index_of(item, "protocol", lb_protocols)];
+	s->last = UINT16_MAX;
+	if (ports && !s->protocol) {
+		conf_error(c->errors, ports, "no-ports", "a service of any protocol has no ports");
+		return false;
+	}
+	if (ports)
+		conf_as_ports(ports, &s->first, &s->last);
+	return read_address(c, conf_get(item, "address"), 0, &s->address, &s->family);
+}
+
+bool lb_service_read(struct lb_compile *c, const struct conf *item, struct lb_service *s)
+{
+	size_t before = c->errors->count;
+	int id;
+
+	s->id = POOL_NONE;
+	snprintf(s->name, sizeof(s->name), "%s", conf_string(item, "name", ""));
+	if (!read_place(c, item, s))
+		return false;
+	s->scheduler = index_of(item, "scheduler", lb_schedulers);
+	s->hash_address = s->scheduler == LB_SOURCE_HASH;
+	s->slow_start = (uint32_t)conf_int(item, "slowStart", 0) * 1000;
+	s->reset_on_failure = strcmp(conf_string(item, "onFailure", "reset"), "reset") == 0;
+	s->limits = read_limits(c, item);
+	read_persistence(conf_get(item, "persistence"), s);
+	read_mode(c, item, s);
+	id = pool_service_hold(c->out->live->pool, s->name);
+	if (id < 0)
+		conf_error(c->errors, item, "too-many-services",
+		           "%d services are configured or still have sessions", POOL_SERVICES_MAX);
+	else
+		s->id = (uint16_t)id;
+	return c->errors->count == before && read_prefixes(c, conf_get(item, "allow"), &s->allow) &&
+	       read_prefixes(c, conf_get(item, "deny"), &s->deny) && read_backends(c, item, s) &&
+	       make_sets(c, item, s);
+}
+
+void lb_service_free(struct lb_live *live, struct lb_service *s)
+{
+	for (unsigned i = 0; i < s->backend_count; i++)
+		pool_drop(live->pool, s->backends[i].id);
+	if (s->id != POOL_NONE)
+		pool_service_drop(live->pool, s->id);
+	for (unsigned i = 0; i < 2; i++) {
+		free(s->sets[i].members);
+		free(s->sets[i].table);
+	}
+	prefix_set_free(&s->allow);
+	prefix_set_free(&s->deny);
+	free(s->backends);
+}
