@@ -7,6 +7,8 @@
 
 #include "runtime/look/watch.h"
 
+enum { DRAIN_BURSTS = 16 };
+
 /* The same for both directions of a flow, and for its ICMP errors and fragments: addresses only, in no order. */
 static unsigned owner_default(const struct tuple *t)
 {
@@ -62,24 +64,44 @@ unsigned owner_of_session(const struct snapshot *snapshot, const struct path *pa
 	return owner_bucket(&snapshot->ports[first->zone - 1], first);
 }
 
+static void deliver(struct worker *w, unsigned to)
+{
+	struct tx_buffer *box = &w->outbox[to];
+	unsigned taken =
+	        rte_ring_mp_enqueue_burst(w->engine->workers[to]->inbox, (void **)box->m, box->count, NULL);
+
+	for (unsigned i = taken; i < box->count; i++)
+		worker_drop(w, box->m[i], C_HANDOFF_FULL);
+	box->count = 0;
+}
+
 void handoff(struct worker *w, unsigned to, struct rte_mbuf *m, enum stage stage)
 {
+	struct tx_buffer *box = &w->outbox[to];
+
 	pkt_of(m)->stage = (uint8_t)stage;
 	w->counters[C_HANDED_OFF]++;
 	if (unlikely(w->trace != NULL))
 		trace_step(w, m, STEP_HANDED, NULL, NULL, NULL);
-	if (rte_ring_mp_enqueue(w->engine->workers[to]->inbox, m) != 0)
-		worker_drop(w, m, C_HANDOFF_FULL);
+	box->m[box->count++] = m;
+	w->outbox_dirty |= UINT32_C(1) << to;
+	if (box->count == TX_BURST)
+		deliver(w, to);
+}
+
+void handoff_flush(struct worker *w)
+{
+	while (unlikely(w->outbox_dirty)) {
+		unsigned to = (unsigned)__builtin_ctz(w->outbox_dirty);
+
+		deliver(w, to);
+		w->outbox_dirty &= ~(UINT32_C(1) << to);
+	}
 }
 
 /* Packets that wait for their lookup and came by the same port go on together; anything else one by one. */
-unsigned handoff_drain(struct worker *w)
+static void run_staged(struct worker *w, struct rte_mbuf **m, unsigned n)
 {
-	struct rte_mbuf *m[BATCH_MAX];
-	unsigned n = rte_ring_sc_dequeue_burst(w->inbox, (void **)m, BATCH_MAX, NULL);
-
-	if (!n)
-		return 0;
 	watch_burst(w);
 	for (unsigned i = 0, last; i < n; i = last) {
 		const struct pkt *first = pkt_of(m[i]);
@@ -94,5 +116,31 @@ unsigned handoff_drain(struct worker *w)
 			ingress_staged(w, m[i]);
 	}
 	watch_burst_end(w);
-	return n;
+}
+
+/* Their lines are in another core's cache. */
+static void prefetch(struct rte_mbuf **m, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		rte_prefetch0(m[i]);
+		rte_prefetch0(pkt_of(m[i]));
+	}
+	for (unsigned i = 0; i < n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
+}
+
+/* What others have taken in comes before what still waits at a port: there it would be lost cheaply, here the work on it would be lost too. */
+unsigned handoff_drain(struct worker *w)
+{
+	struct rte_mbuf *m[BATCH_MAX];
+	unsigned total = 0, n = BATCH_MAX;
+
+	for (unsigned burst = 0; burst < DRAIN_BURSTS && n == BATCH_MAX; burst++) {
+		n = rte_ring_sc_dequeue_burst(w->inbox, (void **)m, BATCH_MAX, NULL);
+		prefetch(m, n);
+		if (n)
+			run_staged(w, m, n);
+		total += n;
+	}
+	return total;
 }

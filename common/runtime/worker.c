@@ -50,6 +50,7 @@ static void run_call(struct worker *w)
 		return;
 	atomic_store_explicit(&w->call, NULL, memory_order_relaxed);
 	call->fn(w, call->argument);
+	handoff_flush(w);
 	atomic_store_explicit(&call->done, true, memory_order_release);
 }
 
@@ -129,6 +130,7 @@ unsigned worker_turn(struct worker *w, uint64_t now)
 	switch_snapshot(w);
 	run_call(w);
 	moved = receive(w);
+	handoff_flush(w);
 	moved += handoff_drain(w);
 	syn_proxy_tick(w);
 	moved += emit_drain(w);
@@ -136,6 +138,7 @@ unsigned worker_turn(struct worker *w, uint64_t now)
 	moved += transfer_give_turn(w);
 	tick(w);
 	transmit_flush(w);
+	handoff_flush(w);
 	if (w->opened_this_turn)
 		flow_expire(w->table, &w->engine->sizes.timeouts, w->now_ms,
 		            (unsigned)w->opened_this_turn * 2, session_closing, w);

@@ -157,6 +157,8 @@ struct worker {
 	uint64_t mute; /* bit i: link i takes no sessions */
 	bool found;    /* a predecessor's sessions are in the table, and the functions do not know yet */
 	struct rte_ring *inbox; /* many writers, one reader */
+	struct tx_buffer outbox[ENGINE_WORKERS_MAX]; /* for others' inboxes; empty between turns */
+	uint32_t outbox_dirty;                       /* bit i: outbox[i] holds packets */
 	struct frag_table *frags;
 	_Atomic(struct call *) call;
 	struct token_bucket reject_rate;
@@ -281,6 +283,8 @@ unsigned owner_of_fragment(struct rte_mbuf *m);
 unsigned owner_of_session(const struct snapshot *snapshot, const struct path *path, int walk,
                           const struct tuple *first);
 void handoff(struct worker *w, unsigned to, struct rte_mbuf *m, enum stage stage);
+/* What was handed off in this turn reaches its workers. */
+void handoff_flush(struct worker *w);
 unsigned handoff_drain(struct worker *w);
 
 #endif
