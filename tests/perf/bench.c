@@ -5,7 +5,7 @@
  * independent one-cycle instructions and a sample of the null forwarder (the same ports, receive and send). Cases `acl`: the classifier
  * alone. Cases `sessions`: first packets of new flows until all are open, and then all are closed; sessions a second. Prints a line a
  * sample: value, calibration, null. With --count it runs one sample between the calls of measured(), for a tool that counts
- * instructions, and prints its packets; for the case "tsc" the rate of the time stamp counter. tests/perf/run makes the table.
+ * instructions, and prints its packets; with --workers see bench_workers.c; for the case "tsc" the rate of the time stamp counter. tests/perf/run makes the table.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -21,13 +21,14 @@
 enum { SAMPLE_PACKETS = 4 << 20, NULL_PACKETS = 1 << 20, COUNTED_PACKETS = 1 << 16, COUNTED_TURN_NS = 1000 };
 
 struct options {
-	unsigned samples, flows;
+	unsigned samples, flows, workers; /* 0 workers: one, turned by this thread */
 	const char *cpu;
-	bool count;
+	int cpus[BENCH_WORKERS_MAX];
+	int cpu_count;
+	bool count, spread;
 };
 
-/* Cycles of TSC per one-cycle instruction: above the quiet value, the core is shared or slowed. */
-static double calibrate(void)
+double bench_calibrate(void)
 {
 	uint64_t a = 1, b = 2, c = 3, d = 4, begin = rte_rdtsc();
 
@@ -58,6 +59,13 @@ static unsigned turn(struct bench *b)
 {
 	b->now = b->counted ? b->now + COUNTED_TURN_NS : clock_now(&b->engine->clock);
 	return worker_turn(b->worker, b->now);
+}
+
+static void turn_all(struct bench *b)
+{
+	turn(b);
+	for (unsigned i = 1; i < b->workers; i++)
+		worker_turn(b->engine->workers[i], b->now);
 }
 
 static uint64_t run_packets(struct bench *b, uint64_t most)
@@ -99,20 +107,32 @@ static double sample_openings(struct bench *b)
 	return (double)count * (double)rte_get_tsc_hz() / (double)(rte_rdtsc() - begin);
 }
 
+static uint32_t live_sessions(const struct bench *b)
+{
+	struct flow_stats stats;
+	uint32_t live = 0;
+
+	for (unsigned i = 0; i < b->workers; i++) {
+		flow_stats(b->engine->workers[i]->table, &stats);
+		live += stats.live;
+	}
+	return live;
+}
+
 /* Until all flows are open and their answers come in. */
 static bool warm(struct bench *b)
 {
-	struct flow_stats stats;
 	uint64_t answers = 0;
+	uint32_t live;
 
 	for (unsigned i = 0; i < WARM_TURNS_MAX && answers < b->flows; i++) {
-		turn(b);
+		turn_all(b);
 		answers = b->worker->port_traffic[1].rx_packets;
 	}
-	flow_stats(b->worker->table, &stats);
-	fprintf(stderr, "%s: %u sessions of %u flows, %llu answers\n", b->what->name, stats.live, b->flows,
+	live = live_sessions(b);
+	fprintf(stderr, "%s: %u sessions of %u flows, %llu answers\n", b->what->name, live, b->flows,
 	        (unsigned long long)answers);
-	return stats.live >= b->flows - b->flows / 100 && answers >= b->flows;
+	return live >= b->flows - b->flows / 100 && answers >= b->flows;
 }
 
 static double sample_of(struct bench *b)
@@ -138,7 +158,7 @@ static __attribute__((noinline)) uint64_t measured(struct bench *b, uint64_t mos
 static bool take_samples(struct bench *b, unsigned samples)
 {
 	for (unsigned i = 0; i < samples; i++) {
-		double calibration = calibrate(), value = sample_of(b),
+		double calibration = bench_calibrate(), value = sample_of(b),
 		       nothing = cycles_a_packet(b, forward, NULL_PACKETS);
 
 		if (value == 0) {
@@ -166,7 +186,7 @@ static bool set_up(struct bench *b, struct errors *errors)
 	static const struct nf_class *const classes[] = { &count_class, &firewall_class, &nat_class, NULL };
 	struct engine_options options = { .classes = classes, .manual = true };
 	uint32_t flows = b->what->kind == BENCH_RULES ? 65536 : b->flows;
-	struct conf *document = bench_document(b->what, flows, errors);
+	struct conf *document = bench_document(b->what, flows, b->workers, errors);
 
 	if (document)
 		b->engine = engine_new(document, &options, errors);
@@ -183,7 +203,8 @@ static int run(const struct bench_case *c, const struct options *options)
 {
 	struct bench b = { .what = c,
 		           .flows = options->flows ? options->flows : c->flows,
-		           .counted = options->count };
+		           .counted = options->count,
+		           .workers = options->workers ? options->workers : 1 };
 	struct errors errors = ERRORS_NONE;
 	bool done = set_up(&b, &errors);
 
@@ -191,6 +212,8 @@ static int run(const struct bench_case *c, const struct options *options)
 	errors_free(&errors);
 	if (done && options->count)
 		printf("%llu\n", (unsigned long long)measured(&b, COUNTED_PACKETS));
+	else if (done && options->workers)
+		done = bench_workers(&b, options->cpus, options->spread, options->samples);
 	else if (done)
 		done = take_samples(&b, options->samples);
 	rules_free(b.rules);
@@ -201,11 +224,41 @@ static int run(const struct bench_case *c, const struct options *options)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: bench [--samples N] [--cpu N] [--flows N] [--count] CASE\ncases:");
+	fprintf(stderr, "usage: bench [--samples N] [--cpu LIST] [--flows N] [--count | --workers N "
+	                "[--spread]] CASE\ncases:");
 	for (const struct bench_case *c = bench_cases; c->name; c++)
 		fprintf(stderr, " %s", c->name);
 	fprintf(stderr, "\n");
 	return 2;
+}
+
+/* "3,2": where the workers are, the first one first. */
+static void take_cpus(struct options *options, const char *list)
+{
+	options->cpu = list;
+	for (int used; options->cpu_count < BENCH_WORKERS_MAX &&
+	               sscanf(list, "%d%n", &options->cpus[options->cpu_count], &used) == 1;
+	     list += used + (list[used] == ','))
+		options->cpu_count++;
+}
+
+static bool take_option(struct options *options, int option)
+{
+	if (option == 's')
+		options->samples = (unsigned)strtoul(optarg, NULL, 10);
+	else if (option == 'c')
+		take_cpus(options, optarg);
+	else if (option == 'f')
+		options->flows = (unsigned)strtoul(optarg, NULL, 10);
+	else if (option == 'w')
+		options->workers = (unsigned)strtoul(optarg, NULL, 10);
+	else if (option == 'n')
+		options->count = true;
+	else if (option == 'p')
+		options->spread = true;
+	else
+		return false;
+	return true;
 }
 
 static bool parse(int argc, char **argv, struct options *options)
@@ -213,23 +266,16 @@ static bool parse(int argc, char **argv, struct options *options)
 	static const struct option known[] = { { "samples", required_argument, NULL, 's' },
 		                               { "cpu", required_argument, NULL, 'c' },
 		                               { "flows", required_argument, NULL, 'f' },
+		                               { "workers", required_argument, NULL, 'w' },
 		                               { "count", no_argument, NULL, 'n' },
+		                               { "spread", no_argument, NULL, 'p' },
 		                               { NULL, 0, NULL, 0 } };
 	int option;
 
-	while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
-		if (option == 's')
-			options->samples = (unsigned)strtoul(optarg, NULL, 10);
-		else if (option == 'c')
-			options->cpu = optarg;
-		else if (option == 'f')
-			options->flows = (unsigned)strtoul(optarg, NULL, 10);
-		else if (option == 'n')
-			options->count = true;
-		else
+	while ((option = getopt_long(argc, argv, "", known, NULL)) != -1)
+		if (!take_option(options, option))
 			return false;
-	}
-	return optind == argc - 1;
+	return optind == argc - 1 && options->workers <= (unsigned)options->cpu_count;
 }
 
 int main(int argc, char **argv)

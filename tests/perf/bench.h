@@ -8,7 +8,7 @@
 
 #include "runtime/worker.h"
 
-enum { WARM_TURNS_MAX = 4000000 };
+enum { WARM_TURNS_MAX = 4000000, BENCH_WORKERS_MAX = 8 };
 
 enum bench_kind {
 	BENCH_NULL,     /* receive and send, without an engine between */
@@ -30,6 +30,7 @@ struct bench {
 	struct worker *worker;
 	struct rules *rules; /* BENCH_RULES */
 	uint32_t flows;
+	unsigned workers;
 	uint64_t now;
 	bool counted; /* its instructions are counted: time stands still but for a microsecond a turn */
 };
@@ -38,7 +39,17 @@ struct bench {
 const struct bench_case *bench_case(const char *name);
 extern const struct bench_case bench_cases[];
 /* The document of an engine for a case; NULL with errors. */
-struct conf *bench_document(const struct bench_case *c, uint32_t flows, struct errors *errors);
+struct conf *bench_document(const struct bench_case *c, uint32_t flows, unsigned workers,
+                            struct errors *errors);
+
+/* Cycles of TSC per one-cycle instruction: above the quiet value, the core is shared or slowed. */
+double bench_calibrate(void);
+
+struct bench_sample {
+	double value, calibration, handed; /* handed: share of packets that went to another worker */
+};
+/* Prints samples of a warm engine of several workers, each on its cpu: value, calibration, 0, share handed off. False: not all sessions could be opened, or no memory. */
+bool bench_workers(struct bench *b, const int *cpus, bool spread, unsigned samples);
 
 /* Rules as a firewall has them and packets, half of which are meant by one; NULL with errors. */
 struct rules *rules_new(unsigned count, struct errors *errors);

@@ -6,6 +6,8 @@
 
 #include "bench.h"
 
+enum { MBUFS = 4096, MBUFS_WORKERS = 16384 };
+
 #define FIREWALL                                                                                            \
 	"{ name = \"fw\"; kind = \"firewall\"; config = { zones = ( { name = \"in\"; ports = [ \"lan\" ]; " \
 	"} ); "                                                                                             \
@@ -75,7 +77,8 @@ static char *functions_of(const struct bench_case *c)
 	return text;
 }
 
-struct conf *bench_document(const struct bench_case *c, uint32_t flows, struct errors *errors)
+struct conf *bench_document(const struct bench_case *c, uint32_t flows, unsigned workers,
+                            struct errors *errors)
 {
 	/* Sessions without answers may be a quarter of the table. */
 	uint32_t room = c->kind == BENCH_OPENINGS ? 5 * flows : flows + flows / 4;
@@ -86,14 +89,15 @@ struct conf *bench_document(const struct bench_case *c, uint32_t flows, struct e
 	if (functions &&
 	    asprintf(
 	            &text,
-	            "engine = { sessions = %u; mbufs = 4096; idle = \"poll\"; seed = 1; };\n"
+	            "engine = { workers = %u; sessions = %u; mbufs = %u; idle = \"poll\"; seed = 1; };\n"
 	            "edge = { ports = ( { name = \"lan\"; device = \"synth:?flows=%u\"; addresses = [ "
 	            "\"192.0.2.1/24\" ]; },\n"
 	            "  { name = \"wan\"; device = \"synth:?flows=%u&%s\"; addresses = [ "
 	            "\"198.51.100.2/24\" ]; gateways = [ \"198.51.100.254\" ]; } );\n"
 	            "  routes = ( { prefix = \"10.0.0.0/8\"; via = \"192.0.2.254\"; } ); };\n"
 	            "functions = ( %s );\npaths = ( { name = \"all\"; path = [ \"lan\", %s \"wan\" ]; } );\n",
-	            room, flows, flows, answers, functions, c->path) >= 0)
+	            workers, room, workers > 1 ? MBUFS_WORKERS : MBUFS, flows, flows, answers, functions,
+	            c->path) >= 0)
 		document = conf_read_text(text, "bench", errors);
 	free(text);
 	free(functions);

@@ -23,6 +23,8 @@ for _name in ("acl-1k", "acl-10k"):
 _case("sessions-firewall", compute.sessions, "sessions opened by their first packets and closed again, a second")
 _case("sessions-firewall-10k", compute.sessions, "the same with 10,000 rules")
 _case("sessions-nat", compute.sessions, "the same of a NAT")
+_case("workers2", compute.workers, "two workers against one, NAT and new sessions: input spread by owner, and half of it at the wrong one",
+      ["workers2-spread", "workers2-unspread", "workers2-handed", "workers2-sessions-spread", "workers2-sessions-unspread"])
 LINK_ROWS = ["", "-loss", "-p50", "-p99", "-p99.9"]
 for _name in ("link-vhost-64", "link-vhost-1500"):
     _case(_name, links.link, "a firewall behind two links: rate and loss at full rate, latency at half of it", [_name + r for r in LINK_ROWS])
