@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """SYN proxy: clients prove themselves before their servers hear of them; numbers, windows, SACK and time stamps are translated; a flood opens nothing."""
 import hashlib
+import os
 import random
 import subprocess
 import sys
@@ -45,6 +46,11 @@ def firewall(when):
     return {"name": "fw", "kind": "firewall", "config": {"rules": [rule("tcp", protocol="tcp", synProxy=when), rule("rest")]}}
 
 
+# behind the firewall: what the client proves itself to is not what the server sees
+OUTSIDE = "198.51.100.20"
+NAT = {"name": "nat", "kind": "nat", "config": {"pools": [{"name": "p", "addresses": [OUTSIDE]}]}}
+
+
 class Case(unittest.TestCase):
     def start(self, lab, functions, **engine):
         self.lab = lab
@@ -71,7 +77,7 @@ class Case(unittest.TestCase):
 
 class On(Case):
     def setUp(self):
-        self.start(Line(), [firewall("on")])
+        self.start(Line(), [firewall("on"), NAT], workers=1, workersMax=2)
 
     def set(self, space, **options):
         for name, value in options.items():
@@ -111,13 +117,13 @@ class On(Case):
     def test_silent_server(self):
         """A SYN that is not answered is sent again, though the client says nothing; at the end the client is reset."""
         self.greeter()
-        run("ip", "-n", self.lab.server, "route", "add", "blackhole", f"{self.lab.CLIENT4}/32")
+        run("ip", "-n", self.lab.server, "route", "add", "blackhole", f"{OUTSIDE}/32")
         reader = self.reader(self.lab.SERVER4)
         until("the client has proven itself", lambda: self.counter("syn-proven") == 1)
         time.sleep(0.3)  # the first SYN finds nobody
-        run("ip", "-n", self.lab.server, "route", "del", "blackhole", f"{self.lab.CLIENT4}/32")
+        run("ip", "-n", self.lab.server, "route", "del", "blackhole", f"{OUTSIDE}/32")
         self.assertEqual(reader.communicate(timeout=60)[0].split()[-1], SUM)
-        run("ip", "-n", self.lab.server, "route", "add", "blackhole", f"{self.lab.CLIENT4}/32")
+        run("ip", "-n", self.lab.server, "route", "add", "blackhole", f"{OUTSIDE}/32")
         self.assertIn("reset", self.read(self.lab.SERVER4))
 
     def test_sessions_survive_a_crash(self):
@@ -130,6 +136,107 @@ class On(Case):
         self.engine.start()
         self.engine.ready()
         self.assertEqual(reader.communicate(timeout=90)[0].split()[-1], SUM)
+
+    def test_workers_change(self):
+        """Connections move to another worker with what is known of them."""
+        self.greeter()
+        readers = [self.reader(self.lab.SERVER4, 0.02) for _ in range(4)]
+        for reader in readers:
+            self.assertEqual(reader.stdout.readline().strip(), "connected")
+        for workers in (2, 1):
+            document = self.lab.document([firewall("on"), NAT], workers=workers, workersMax=2)
+            reply = self.engine.rest("PUT", "/v1/config", document)
+            self.assertEqual(reply.status, 200, reply.body)
+        for reader in readers:
+            self.assertEqual(reader.communicate(timeout=90)[0].split()[-1], SUM)
+
+
+class Elsewhere(Case):
+    """The function that asks for proof, or the one behind it, in another process; a bump in the wire."""
+
+    def hop(self, function, functions):
+        """`function` is behind a hop, the rest is not."""
+        lab = Line()
+        sockets = [os.path.join(lab.folder, f"far.{side}.sock") for side in "ab"]
+        name, executable = function["name"], f"sluice-{function['kind']}"
+        links = [{"name": f"all.{side}", "as": port["name"], "device": f"virtio:{path}", "addresses": port["addresses"]}
+                 for side, port, path in zip("ab", lab.ports(), sockets)]
+        far = lab.engine("far", {"edge": {"mode": "link", "ports": links}, "functions": [function],
+                                 "paths": [{"name": "all", "path": ["all.a", name, "all.b"]}]}, executable).ready()
+        hops = [{**function, "path": "all", "a": f"vhost:{sockets[0]}", "b": f"vhost:{sockets[1]}"}]
+        self.start(lab, [f for f in functions if f is not function], path=[f["name"] for f in functions], hops=hops)
+        return far
+
+    def start(self, lab, functions, path=None, hops=()):
+        self.lab = lab
+        self.addCleanup(lab.close)
+        self.engine = lab.engine("edge", {**lab.document(functions, path), "hops": list(hops)}).ready()
+        for target in (lab.SERVER4, lab.SERVER6):
+            until("neighbours are known", lambda t=target: lab.ping(t, count=1))
+
+    def check(self, engine):
+        self.greeter()
+        for host in (self.lab.SERVER4, self.lab.SERVER6):
+            self.assertEqual(self.read(host), SUM)
+        self.assertEqual(engine.get("/v1/state/counters")["engine"]["syn-proven"], 2)
+        engine.balance()
+        self.engine.balance()
+
+    def test_server_behind_a_hop(self):
+        functions = [firewall("on"), NAT]
+        self.hop(functions[1], functions)
+        self.check(self.engine)
+
+    def test_firewall_behind_a_hop(self):
+        functions = [firewall("on"), NAT]
+        self.check(self.hop(functions[0], functions))
+
+    def test_firewall_between(self):
+        """Clients come to it by a hop: its answers go back by that."""
+        functions = [NAT, firewall("on")]
+        self.hop(functions[0], functions)
+        self.check(self.engine)
+
+    def test_transparent(self):
+        lab = self.lab = Line()
+        self.addCleanup(lab.close)
+        lab.SERVER4, lab.SERVER6 = "192.0.2.20", "2001:db8:1::20"
+        lab.host(lab.server, "eth0", [f"{lab.SERVER4}/24", f"{lab.SERVER6}/64"])
+        ports = [{k: port[k] for k in ("name", "device", "netns")} for port in lab.ports()]
+        ports[0]["pair"] = "wan"
+        document = {**lab.document([firewall("on")]), "edge": {"mode": "transparent", "ports": ports}}
+        self.engine = lab.engine("edge", document).ready()
+        until("it forwards", lambda: lab.ping(lab.SERVER4, 1) and lab.ping(lab.SERVER6, 1))
+        self.check(self.engine)
+
+
+class Flood(Case):
+    """SYNs from everywhere at full rate, more than there is room for among half-open sessions."""
+
+    def flood(self, seconds):
+        return self.lab.process(["timeout", "-s", "INT", seconds, "hping3", "-q", "--flood", "--rand-source", "-S", "-p", "9000", self.lab.SERVER4],
+                                netns=self.lab.client)
+
+    def survives(self, when):
+        self.start(Line(), [firewall(when)], sessions=2000)
+        self.greeter()
+        established = self.reader(self.lab.SERVER4, 0.02)
+        self.assertEqual(established.stdout.readline().strip(), "connected")
+        flood = self.flood(20)
+        until("cookies are sent", lambda: self.counter("syn-cookies") > 2000)
+        for _ in range(3):
+            self.assertEqual(self.read(self.lab.SERVER4), SUM, "new clients get through")
+        self.assertEqual(established.communicate(timeout=60)[0].split()[-1], SUM, "the established one was not disturbed")
+        self.assertTrue(flood.alive(), "all of that while it lasted")
+        flood.stop()
+        self.assertGreaterEqual(self.counter("syn-proven"), 3)
+        self.engine.balance()
+
+    def test_on(self):
+        self.survives("on")
+
+    def test_auto(self):
+        self.survives("auto")
 
 
 if __name__ == "__main__":
