@@ -67,6 +67,13 @@ extern const struct schema match_schema[];
 	  .values = shared_idle, \
 	  .otherwise = "adaptive", \
 	  .help = "What a worker without packets does: nap, or poll for those who own the core." }, \
+	{ .name = "pickup", \
+	  .type = SCHEMA_INT, \
+	  .unit = "s", \
+	  .min = 0, \
+	  .max = 3600, \
+	  .otherwise = "60", \
+	  .help = "After a start that cannot read the sessions that the process before left: how long functions take up TCP and SCTP from their middle where rules allow it; 0: never." }, \
 	{ .name = "seed", \
 	  .type = SCHEMA_INT, \
 	  .min = 0, \

@@ -14,6 +14,7 @@
 #include "runtime/engine_private.h"
 #include "runtime/change/handover.h"
 #include "runtime/change/names.h"
+#include "runtime/change/pickup.h"
 #include "runtime/change/retire.h"
 #include "runtime/process/running.h"
 #include "runtime/snapshot_build.h"
@@ -511,6 +512,7 @@ static void publish(struct engine *engine, struct snapshot *next)
 	names_save(engine);
 	handover_hold(engine, next);
 	found_sessions(engine, next);
+	pickup_begin(engine, next);
 	pthread_mutex_lock(&engine->link_lock);
 	engine_see_links(engine, next);
 	atomic_store_explicit(&engine->snapshot, next, memory_order_release);

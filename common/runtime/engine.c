@@ -14,6 +14,7 @@
 #include "config/shared.h"
 #include "runtime/engine_private.h"
 #include "runtime/change/names.h"
+#include "runtime/change/pickup.h"
 #include "runtime/change/resettle.h"
 #include "runtime/snapshot_build.h"
 #include "runtime/change/takeover.h"
@@ -65,6 +66,7 @@ void engine_read_sizes(const struct conf *document, struct engine_sizes *sizes)
 	if (!sizes->mbufs)
 		sizes->mbufs = mbufs_for(document, sizes->workers);
 	sizes->seed = (uint32_t)conf_int(c, "seed", 0);
+	sizes->pickup = (uint32_t)conf_int(c, "pickup", 60);
 	sizes->poll = strcmp(conf_string(c, "idle", "adaptive"), "poll") == 0;
 	read_timeouts(conf_get(c, "timeouts"), &sizes->timeouts);
 }
@@ -148,6 +150,7 @@ static bool new_heartbeat(struct engine *engine, struct errors *errors)
 
 static bool new_workers(struct engine *engine, struct errors *errors)
 {
+	pickup_look(engine);
 	resettle_begin(engine);
 	for (unsigned i = 0; i < engine->sizes.workers; i++) {
 		engine->workers[i] = worker_new(engine, i, errors);
@@ -204,8 +207,13 @@ static void take_up_names(struct engine *engine)
 
 	for (unsigned i = 0; i < engine->sizes.workers; i++)
 		found |= engine->workers[i]->found;
-	if (found && !engine->options.check)
-		engine->names_known = names_load(engine);
+	if (!found || engine->options.check)
+		return;
+	engine->names_known = names_load(engine);
+	if (!engine->names_known)
+		pickup_want(engine, "names-unreadable");
+	else if (names_slots_differ(engine))
+		pickup_want(engine, "other-slots");
 }
 
 struct engine *engine_new(const struct conf *document, const struct engine_options *options,

@@ -36,7 +36,9 @@ struct engine_sizes {
 	uint32_t sessions, sessions6; /* over all workers */
 	uint32_t mbufs;
 	uint32_t seed; /* 0: random */
-	bool poll;     /* never sleep */
+	uint32_t
+	        pickup; /* seconds of midstream pickup after a start that lost its sessions (change/pickup.h) */
+	bool poll;      /* never sleep */
 	struct flow_timeouts timeouts;
 };
 
@@ -78,6 +80,7 @@ struct engine {
 	struct worker *workers[ENGINE_WORKERS_MAX];
 	pthread_t threads[ENGINE_WORKERS_MAX];
 	_Atomic bool stopping;
+	_Atomic uint64_t pickup_until; /* ns; 0: never (change/pickup.h) */
 	_Atomic bool holding;       /* outside ports are not received from for a moment (handover.h) */
 	struct takeover *takeover;  /* sessions of functions that come from elsewhere (takeover.h) */
 	struct moving_list *moving; /* sessions between workers (rebalance.h); NULL: none */
@@ -109,6 +112,7 @@ struct engine {
 	char *names_text;    /* as last written */
 	uint64_t held_since; /* when `holding` began, ns */
 	bool names_known;    /* the sessions found mean what they meant */
+	const char *pickup_why; /* what of a predecessor cannot be used; NULL: nothing */
 	/* Revision with which a number went out of use; 0: in use, or never was (retire.h). */
 	uint64_t nf_left[ENGINE_NFS_MAX], path_left[ENGINE_PATHS_MAX], port_left[ENGINE_PORTS_MAX],
 	        layout_left[ENGINE_LAYOUTS_MAX];

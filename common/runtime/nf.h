@@ -57,6 +57,9 @@ enum opening_flag {
 	OPEN_PROVEN = 1 << 2, /* its originator has shown that it gets our answers, or cannot be asked to */
 	OPEN_PRESSED =
 	        1 << 3, /* there is no room among the half-open: without opening_prove() it is refused */
+	/* With OPEN_MIDSTREAM: an acknowledging segment (or SCTP data) that may be of a flow that a predecessor process knew and this one does not;
+	 * either end may speak first. May be accepted where policy allows the flow in either direction. */
+	OPEN_PICKUP = 1 << 4,
 };
 
 /* One session being opened, as it looks at this position. */

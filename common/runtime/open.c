@@ -6,6 +6,7 @@
  */
 #include "flow/touch.h"
 #include "packet/sctp.h"
+#include "runtime/change/pickup.h"
 #include "runtime/change/segments.h"
 #include "runtime/worker.h"
 
@@ -47,6 +48,16 @@ static bool is_midstream(struct rte_mbuf *m)
 		return p->sctp_chunk != SCTP_INIT && p->sctp_chunk != SCTP_HEARTBEAT;
 	return p->proto == IPPROTO_TCP && !(p->flags & PKT_LATER) &&
 	       (p->tcp_flags & (RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG)) != RTE_TCP_SYN_FLAG;
+}
+
+/* Only what two ends say that are in the middle of it: no SYN, no RST. */
+static bool is_picked_up(const struct worker *w, struct rte_mbuf *m)
+{
+	const struct pkt *p = pkt_of(m);
+
+	return pickup_open(w->engine, w->now) &&
+	       (p->proto != IPPROTO_TCP || (p->tcp_flags & (RTE_TCP_SYN_FLAG | RTE_TCP_RST_FLAG |
+	                                                    RTE_TCP_ACK_FLAG)) == RTE_TCP_ACK_FLAG);
 }
 
 static void session_begin(struct worker *w, const struct entry *entry, const struct segment *segment,
@@ -132,7 +143,8 @@ static bool begin(struct worker *w, struct round *round, struct rte_mbuf *m, uns
 	o->attempt = (uint8_t)attempt;
 	o->in_port = path->ends[walk];
 	o->out_port = path->ends[!walk];
-	o->flags |= o->session->flags & SESSION_MIDSTREAM ? OPEN_MIDSTREAM : 0;
+	if (o->session->flags & SESSION_MIDSTREAM)
+		o->flags |= OPEN_MIDSTREAM | (is_picked_up(w, m) ? OPEN_PICKUP : 0);
 	if (proof || o->tuple.zone & EMITTED_ZONE)
 		o->flags |= OPEN_PROVEN;
 	if (proof) {

@@ -3,10 +3,68 @@
 """The service's process dies after its chain was changed: what its successor finds must mean what it meant."""
 import os
 import signal
+import subprocess
+import sys
+import time
 
 import mano
-from lab import until
-from live import Live
+from lab import run, until
+from live import FIREWALL, Live
+
+# Port 9 says the same again; who connects to port 10 is told that time goes on.
+BOTH = """
+import socket, threading, time
+def serve(port, each):
+    s = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    while True:
+        threading.Thread(target=each, args=(s.accept()[0],), daemon=True).start()
+def again(c):
+    while data := c.recv(4096):
+        c.sendall(data)
+def tick(c):
+    while True:
+        c.sendall(b"tick\\n")
+        time.sleep(0.2)
+threading.Thread(target=serve, args=(10, tick), daemon=True).start()
+serve(9, again)
+"""
+SPOKEN = """
+import socket, sys
+s = socket.create_connection((sys.argv[1], 9 if sys.argv[2] == "say" else 10), 30, (sys.argv[3], 0))
+s.settimeout(30)
+for line in sys.stdin:
+    if sys.argv[2] == "say":
+        s.sendall(line.encode())
+    print(s.recv(4096).decode().split()[-1], flush=True)
+"""
+# A segment of a connection that never was.
+STRAY = """
+import logging, random
+logging.getLogger("scapy.runtime").setLevel(logging.ERROR)
+from scapy.all import IP, TCP, send
+send(IP(dst="198.51.100.254") / TCP(sport=random.randrange(1024, 65536), dport=4445, flags="A", seq=1, ack=1), verbose=False)
+"""
+
+
+class Spoken:
+    """One connection by which words come back, or come by themselves."""
+
+    def __init__(self, case, server, how, source="::"):
+        self.child = subprocess.Popen(["ip", "netns", "exec", case.line.client, "python3", "-c", SPOKEN, server, how, source], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        case.addCleanup(self.close)
+
+    def say(self, word):
+        self.child.stdin.write(word + "\n")
+        self.child.stdin.flush()
+        return self.child.stdout.readline().strip()
+
+    def hear(self):
+        return self.say("")
+
+    def close(self):
+        self.child.stdin.close()
+        self.child.stdout.close()
+        self.child.wait(30)
 
 
 class Crash(Live):
@@ -115,6 +173,40 @@ class Crash(Live):
         self.talk()
         self.assertTrue(any(c for c in [self.s.get("/v1/services/edge/state/counters").json["engine"]["not-adopted"]]))
         talk.child.kill()
+
+    def test_other_records(self):
+        """The successor cannot read what it finds (a build with other records): for a while a strict firewall takes connections up from their middle, whoever speaks first."""
+        self.descriptor["vnfs"][1]["config"] = {"pools": [{"name": "public", "addresses": ["198.51.100.10"]}],
+                                                "static": [{"name": "host", "inside": "192.0.2.77", "outside": "198.51.100.77"}]}
+        self.descriptor["engine"]["pickup"] = 5
+        run("ip", "-n", self.line.client, "addr", "add", "192.0.2.77/24", "dev", "eth0")
+        self.apply()
+        self.line.process(["python3", "-c", BOTH], netns=self.line.server)
+        until("both listen", lambda: ":9 " in run("ip", "netns", "exec", self.line.server, "ss", "-ltn").stdout)
+        self.addCleanup(lambda: os.system(f"cat {self.s.run}/edge/log {self.s.folder}/log"))
+        talk, listener = Spoken(self, self.line.SERVER6, "say"), Spoken(self, self.line.SERVER6, "hear")
+        fixed = Spoken(self, self.line.SERVER4, "say", "192.0.2.77")
+        for one in (talk, fixed):
+            self.assertEqual(one.say("a"), "a")
+        self.assertIn("tick", listener.hear())
+        with open(self.find("sessions.0"), "r+b") as file:  # the version, behind the magic
+            file.seek(8)
+            file.write((99).to_bytes(4, "little"))
+        self.kill()
+        self.assertEqual(talk.say("b"), "b", self.drops())
+        self.assertEqual(fixed.say("b"), "b", self.drops())
+        for _ in range(3):
+            self.assertIn("tick", listener.hear())
+        stray = ["ip", "netns", "exec", self.line.client, sys.executable, "-c", STRAY]
+        counted = lambda name: mano.request(self.s.run + "/edge/control.sock", "GET", "/v1/vnfs/fw").json["counters"][name]
+        self.assertGreaterEqual(counted("picked-up"), 3)
+        self.assertEqual(counted("not-a-beginning"), 0)
+        self.descriptor["vnfs"][0]["config"] = {**FIREWALL, "midstream": "deny", "default": "reject"}
+        self.apply()
+        self.assertEqual(talk.say("c"), "c", "also judged anew")
+        self.assertIn("tick", listener.hear())
+        until("what comes later is refused again", lambda: run(*stray) and counted("not-a-beginning"), 30, 0.5)
+        self.balances()
 
     def find(self, name):
         for folder, _, files in os.walk(self.s.run):

@@ -10,6 +10,8 @@ static const struct nf_counter counters[] = {
 	[NOT_A_BEGINNING] = { "not-a-beginning", "TCP segments without a session that do not begin one.",
 	                      true },
 	[ACCEPTED] = { "accepted", "Sessions accepted.", false },
+	[PICKED_UP] = { "picked-up", "Sessions taken up from their middle after a start that lost them.",
+	                false },
 	{ NULL, NULL, false },
 };
 
@@ -17,7 +19,7 @@ const struct nf_class firewall_class = {
 	.name = "firewall",
 	.help = "stateful firewall: ordered rules by zone, prefix, port, protocol, ICMP type",
 	.flags = NF_MAY_BYPASS | NF_PROVES,
-	.slot = { .size = sizeof(struct firewall_slot), .version = 2 },
+	.slot = { .size = sizeof(struct firewall_slot), .version = 3 },
 	.counters = counters,
 	.schema = firewall_schema,
 	.compile = firewall_compile,

@@ -21,7 +21,7 @@ enum { ZONES_MAX = 255, PORTS_MAX = 64, NO_ZONE = 0, RULE_NAME_MAX = 64 };
 
 enum action { ACTION_ACCEPT, ACTION_DROP, ACTION_REJECT };
 
-enum firewall_counter { DENIED, REJECTED, DENIED_DEFAULT, NOT_A_BEGINNING, ACCEPTED };
+enum firewall_counter { DENIED, REJECTED, DENIED_DEFAULT, NOT_A_BEGINNING, ACCEPTED, PICKED_UP };
 
 /* Of one rule, by one worker. */
 struct hits {
@@ -64,9 +64,10 @@ struct policy {
 
 /* What a session keeps. The index spares the search as long as the policy is the one that judged; the id says whether it is. */
 struct firewall_slot {
-	uint32_t rule; /* index in the policy by which it was judged last; rule_count: the default */
-	uint32_t id;   /* of that rule */
-	uint16_t icmp; /* type << 8 | code of the first packet: it is judged by them again */
+	uint32_t rule;     /* index in the policy by which it was judged last; rule_count: the default */
+	uint32_t id;       /* of that rule */
+	uint16_t icmp;     /* type << 8 | code of the first packet: it is judged by them again */
+	uint16_t reversed; /* picked up from an answer: rules are asked of the other direction */
 };
 
 extern const struct schema firewall_schema[];

@@ -75,22 +75,58 @@ static void refuse(const struct policy *policy, struct openings *os, struct open
 	hits->last = os->now;
 }
 
+/* In the middle of a flow that a predecessor process may have known, which may begin here with an answer. */
+static bool is_pickup(const struct policy *policy, const struct opening *o)
+{
+	return o->flags & OPEN_PICKUP && !policy->accept_midstream;
+}
+
+static uint32_t ask_one(const struct policy *policy, const struct acl_query *query)
+{
+	const struct acl_query *asked = query;
+	uint32_t result;
+
+	acl_classify(policy->acl, &asked, &result, 1);
+	return result;
+}
+
+static void make_reversed(const struct policy *policy, const struct opening *o, struct acl_query *query)
+{
+	struct opening other = { .tuple = tuple_reverse(&o->tuple),
+		                 .in_port = o->out_port,
+		                 .out_port = o->in_port };
+
+	make_query(policy, &other, 0, query);
+}
+
 static void decide(const struct nf *nf, const struct policy *policy, struct openings *os, struct opening *o,
                    uint32_t result)
 {
+	bool reversed = false;
 	unsigned index = rule_of(policy, result);
 	const struct rule *rule = &policy->rules[index];
 	struct firewall_slot *slot = nf_slot(nf, o->session);
 
 	if (rule->action == ACTION_ACCEPT && opening_prove(o, rule->syn_proxy))
 		return; /* the rule is met when the client has proven itself */
+	if (unlikely(is_pickup(policy, o) && rule->action != ACTION_ACCEPT)) {
+		struct acl_query query;
+		unsigned other;
+
+		make_reversed(policy, o, &query);
+		other = rule_of(policy, ask_one(policy, &query));
+		reversed = policy->rules[other].action == ACTION_ACCEPT;
+		index = reversed ? other : index;
+		rule = &policy->rules[index];
+	}
 	if (rule->log)
 		log_session(nf, os, o, rule);
 	if (rule->action != ACTION_ACCEPT) {
 		refuse(policy, os, o, index);
 		return;
 	}
-	*slot = (struct firewall_slot){ index, policy->meters[index].id, icmp_of(o) };
+	*slot = (struct firewall_slot){ index, policy->meters[index].id, icmp_of(o), reversed };
+	os->counters[PICKED_UP] += is_pickup(policy, o);
 	os->counters[ACCEPTED]++;
 	policy_hits(policy, os->worker_id, index)->sessions++;
 }
@@ -98,7 +134,8 @@ static void decide(const struct nf *nf, const struct policy *policy, struct open
 /* A segment in the middle of a session that nobody saw begin. */
 static bool is_stray(const struct policy *policy, const struct opening *o)
 {
-	return o->flags & OPEN_MIDSTREAM && !(o->flags & OPEN_ADDED) && !policy->accept_midstream;
+	return o->flags & OPEN_MIDSTREAM && !(o->flags & (OPEN_ADDED | OPEN_PICKUP)) &&
+	       !policy->accept_midstream;
 }
 
 void firewall_open(const struct nf *nf, const void *snapshot, struct openings *os)
@@ -130,14 +167,13 @@ enum verdict firewall_review(const struct nf *nf, const void *snapshot, struct s
 	const struct policy *policy = snapshot;
 	struct firewall_slot *slot = nf_slot(nf, s);
 	struct opening o = { .tuple = *tuple, .in_port = in_port, .out_port = out_port };
-	const struct acl_query *asked;
 	struct acl_query query;
-	uint32_t result;
 
-	make_query(policy, &o, slot->icmp, &query);
-	asked = &query;
-	acl_classify(policy->acl, &asked, &result, 1);
-	slot->rule = rule_of(policy, result);
+	if (unlikely(slot->reversed))
+		make_reversed(policy, &o, &query);
+	else
+		make_query(policy, &o, slot->icmp, &query);
+	slot->rule = rule_of(policy, ask_one(policy, &query));
 	slot->id = policy->meters[slot->rule].id;
 	return policy->rules[slot->rule].action == ACTION_ACCEPT ? VERDICT_PASS : VERDICT_DROP;
 }

@@ -201,7 +201,7 @@ static uint32_t mapping_to(const struct nat_config *config, const struct nat_map
 }
 
 /* Inward to a live mapping. */
-static bool open_to_mapping(const struct nf *nf, const struct nat_config *config, struct openings *os,
+static void open_to_mapping(const struct nf *nf, const struct nat_config *config, struct openings *os,
                             struct opening *o)
 {
 	struct nat_mappings *mappings = config->live->workers[os->worker_id];
@@ -212,18 +212,17 @@ static bool open_to_mapping(const struct nf *nf, const struct nat_config *config
 
 	if (index == MAPPING_NONE) {
 		opening_refuse(os, o, NAT_NO_MAPPING);
-		return false;
+		return;
 	}
 	if (!permitted(config, mappings, index, t->src.v4)) {
 		opening_refuse(os, o, NAT_FILTERED);
-		return false;
+		return;
 	}
 	mapping = mapping_by_index(mappings, index);
 	activate(slot, mapping->inside, mapping->inside_port, t->dst.v4, t->dport, t->proto);
 	nat_join(mappings, slot, index, t->src.v4);
 	slot->pool = mapping->pool;
 	slot->flags |= SLOT_POOL;
-	return true;
 }
 
 static void open_inward(const struct nf *nf, const struct nat_config *config, struct openings *os,
@@ -241,7 +240,13 @@ static void open_inward(const struct nf *nf, const struct nat_config *config, st
 		         t->proto);
 	else if (fixed)
 		activate(slot, fixed->inside, t->dport, fixed->outside, t->dport, t->proto);
-	else if (!open_to_mapping(nf, config, os, o))
+	else if (o->flags & OPEN_PICKUP)
+		opening_refuse(
+		        os, o,
+		        NAT_NOT_A_BEGINNING); /* a mapping of today is not the one that its sender knows */
+	else
+		open_to_mapping(nf, config, os, o);
+	if (o->verdict != VERDICT_PASS)
 		return;
 	if (t->zone == nf_zone(nf))
 		slot->flags |= SLOT_HAIRPIN;
@@ -261,7 +266,7 @@ void nat_open(const struct nf *nf, const void *snapshot, struct openings *os)
 		slot->mapping = MAPPING_NONE;
 		if (o->tuple.family != FAMILY_V4 || o->flags & OPEN_ADDED)
 			continue;
-		if (o->flags & OPEN_MIDSTREAM)
+		if (o->flags & OPEN_MIDSTREAM && !(o->flags & OPEN_PICKUP))
 			opening_refuse(os, o, NAT_NOT_A_BEGINNING);
 		else if (o->walk == 0)
 			open_outward(nf, config, os, o);

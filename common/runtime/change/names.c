@@ -264,6 +264,19 @@ static bool is_own(const struct names *names, unsigned id, const char *name, con
 	       names->function[id].slot.version == klass->slot.version;
 }
 
+bool names_slots_differ(const struct engine *engine)
+{
+	const struct names *names = engine->names;
+
+	for (unsigned i = 0; names && i < ENGINE_NFS_MAX; i++) {
+		const struct nf_class *klass = class_find(engine->options.classes, names->function[i].kind);
+
+		if (names->function[i].name[0] && klass && !is_own(names, i, names->function[i].name, klass))
+			return true;
+	}
+	return false;
+}
+
 bool names_function_may(const struct engine *engine, unsigned id, const char *name,
                         const struct nf_class *klass)
 {

@@ -24,6 +24,8 @@ void names_release(struct engine *engine);
 bool names_port_may(const struct engine *engine, unsigned number, const char *name);
 bool names_function_may(const struct engine *engine, unsigned id, const char *name,
                         const struct nf_class *klass);
+/* Whether a function that the predecessor had keeps something else in sessions in this build: another size or version. */
+bool names_slots_differ(const struct engine *engine);
 /* Where the predecessor's function of this number had its slot; NF_SLOT_NONE: there was none. */
 uint32_t names_slot(const struct engine *engine, unsigned id);
 

@@ -7,6 +7,7 @@
 
 #include "flow/resize.h"
 #include "manage/log.h"
+#include "runtime/change/pickup.h"
 #include "runtime/worker.h"
 
 enum { FORMER_MAX = 4 * ENGINE_WORKERS_MAX, WALK_BUDGET = 4096 };
@@ -98,6 +99,7 @@ static void bring_in(struct moving *m, const char *path)
 	} else {
 		log_warn("sessions-not-kept", "file=%s reason=\"%s\"", path,
 		         errors.count ? errors.list[0].detail : "?");
+		pickup_want(m->engine, "other-records");
 	}
 	errors_free(&errors);
 	unlink(path);
