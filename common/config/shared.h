@@ -73,7 +73,9 @@ extern const struct schema match_schema[];
 	  .min = 0, \
 	  .max = 3600, \
 	  .otherwise = "60", \
-	  .help = "After a start that cannot read the sessions that the process before left: how long functions take up TCP and SCTP from their middle where rules allow it; 0: never." }, \
+	  .help = "After a start that cannot read the sessions that the process before left: how " \
+	          "long functions take up TCP and SCTP from their middle where rules allow it; 0: " \
+	          "never." }, \
 	{ .name = "seed", \
 	  .type = SCHEMA_INT, \
 	  .min = 0, \

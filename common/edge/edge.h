@@ -36,6 +36,8 @@ const char *edge_pair_of(const struct conf *config, const char *port);
 
 /* What a mode demands and forbids of the rest of the configuration: pairs, addresses, routes. Control side. */
 void edge_check(const struct conf *config, struct errors *errors);
+/* Whether the same addresses and ports in two VLANs are two sessions. */
+bool edge_separates_vlans(const struct conf *config);
 
 /* The schema of the `edge` group of an engine's configuration: mode, ports (name, device, addresses, gateways, mtu, mac, netns, pair),
  * routes (prefix, via, port, or action = blackhole|reject), unmatched, neighbours, linkLocal, nonIp. Ports' `device` and `netns` are the runtime's business. */

@@ -31,6 +31,12 @@ const struct schema edge_schema[] = {
 	{ .name = "routes", .type = SCHEMA_LIST, .members = routes_schema, .help = "Static routes." },
 	SHARED_UNMATCHED_ROW,
 	SHARED_TRANSPARENT_ROWS,
+	{ .name = "separateVlans",
+	  .type = SCHEMA_BOOL,
+	  .otherwise = "false",
+	  .help = "Mode link: the same addresses and ports in two VLANs are two sessions, as they always are "
+	          "in mode "
+	          "transparent; set where the service is." },
 	{ .name = NULL },
 };
 

@@ -68,9 +68,17 @@ static void refuse_pairs(const struct conf *config, struct errors *errors)
 		if (conf_get(conf_at(ports, i), "pair"))
 			conf_error(errors, conf_get(conf_at(ports, i), "pair"), "needs-transparent",
 			           "ports are joined in pairs by an edge of mode \"transparent\"");
+	if (edge_mode_of(config) == EDGE_ROUTED && conf_bool(config, "separateVlans", false))
+		conf_error(errors, conf_get(config, "separateVlans"), "needs-transparent",
+		           "a routed edge keeps no tags: what comes by one VLAN may be answered by another");
 	if (unmatched && strcmp(unmatched->string, "pass") == 0)
 		conf_error(errors, unmatched, "needs-transparent",
 		           "a routed edge routes what no path takes (\"route\"), or drops it");
+}
+
+bool edge_separates_vlans(const struct conf *config)
+{
+	return edge_mode_of(config) == EDGE_TRANSPARENT || conf_bool(config, "separateVlans", false);
 }
 
 void edge_check(const struct conf *config, struct errors *errors)

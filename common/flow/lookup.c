@@ -44,11 +44,11 @@ struct session *flow_find(struct flow_table *table, const struct tuple *t, int *
 static inline uint64_t rest_of_key(const struct pkt *p, uint8_t family)
 {
 	return (uint64_t)p->sport | (uint64_t)p->dport << 16 | (uint64_t)p->zone << 32 |
-	       (uint64_t)p->proto << 48 | (uint64_t)family << 56;
+	       (uint64_t)p->proto << 40 | (uint64_t)p->key_vlan << 48 | (uint64_t)family << 60;
 }
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && offsetof(struct session_key, dport) == 10 &&
-                      offsetof(struct session_key, zone) == 12 && offsetof(struct session_key, proto) == 14 &&
-                      offsetof(struct session_key, family) == 15,
+                      offsetof(struct session_key, zone) == 12 && offsetof(struct session_key, proto) == 13 &&
+                      sizeof(struct session_key) == 16,
               "rest_of_key() follows struct session_key");
 
 /* Fills the key of a packet and returns its hash. */

@@ -48,9 +48,9 @@ enum session_flag {
 struct session_key {
 	uint32_t src, dst;
 	uint16_t sport, dport;
-	uint16_t zone;
+	uint8_t zone;
 	uint8_t proto;
-	uint8_t family;
+	uint16_t vlan : 12, family : 4;
 };
 static_assert(sizeof(struct session_key) == 16, "two keys fill half a line");
 

@@ -218,6 +218,7 @@ void flow_key(const struct flow_table *t, const struct tuple *tuple, struct sess
 		.sport = tuple->sport,
 		.dport = tuple->dport,
 		.zone = tuple->zone,
+		.vlan = tuple->vlan,
 		.proto = tuple->proto,
 		.family = tuple->family,
 	};
@@ -234,6 +235,7 @@ void session_tuple(const struct session *s, int direction, struct tuple *t)
 	t->sport = key->sport;
 	t->dport = key->dport;
 	t->zone = key->zone;
+	t->vlan = key->vlan;
 	t->proto = key->proto;
 	t->family = key->family;
 }

@@ -23,7 +23,7 @@ enum {
 	BUCKET_FILL = 5, /* entries a bucket when every session is used: 7 % of buckets overflow then */
 	FLOW_BURST = 64,
 	TABLE_HEADER = 4096,
-	TABLE_VERSION = 1,
+	TABLE_VERSION = 2,
 	FAMILIES = 2,
 	LIST_STEPS = 16, /* waiting lists of each class: list k waits (k + 1) sixteenths of the timeout */
 	LISTS = SESSION_CLASSES * FAMILIES * LIST_STEPS,

@@ -63,6 +63,7 @@ static struct fragment read_fragment(struct rte_mbuf *m)
 	struct fragment f = { 0 };
 
 	f.key.zone = pkt_of(m)->zone;
+	f.key.vlan = pkt_of(m)->key_vlan;
 	if (pkt_of(m)->flags & PKT_V4)
 		read4(m, &f);
 	else

@@ -13,9 +13,9 @@
 struct frag_key {
 	union ipaddr src, dst;
 	uint32_t id;
-	uint16_t zone;
+	uint8_t zone;
 	uint8_t proto; /* IPv4 only: in IPv6 only the first fragment is sure of it */
-	uint8_t family;
+	uint16_t vlan : 12, family : 4;
 };
 
 /* A fragment's place in its datagram, bytes. */

@@ -69,6 +69,7 @@ bool originate_end(struct rte_mbuf *answer, struct rte_mbuf *offending)
 	p->flags |= PKT_ORIGINATED;
 	p->in_port = pkt_of(offending)->in_port;
 	p->zone = pkt_of(offending)->zone;
+	p->key_vlan = pkt_of(offending)->key_vlan;
 	return true;
 }
 

@@ -53,7 +53,8 @@ struct pkt {
 	/* ICMP error: offsets of the inner headers; inner_l4 is 0 where the quoted packet has no transport
 	 * header. */
 	uint16_t inner_l3, inner_l4;
-	uint16_t zone;    /* zone of the key */
+	uint8_t zone; /* zone of the key */
+	uint8_t spare;
 	uint16_t in_port; /* engine's number of the port it came by */
 	uint32_t hash;    /* of the tuple, see flow/table.h */
 	uint8_t bucket;   /* owner bucket */
@@ -62,6 +63,7 @@ struct pkt {
 	uint8_t turns;    /* how often it turned round (at most two) */
 	uint16_t path;    /* path and position where it is to go on, for emitted and handed-off packets */
 	uint16_t position;
+	uint16_t key_vlan;       /* VLAN of the key: see struct tuple */
 	struct session *session; /* NULL: not looked up or not found */
 	uint32_t adjacency;      /* next hop, when PKT_ROUTED */
 	uint16_t vlan[2];   /* tags as on the wire, outer first; 0: none; network order swapped to host */

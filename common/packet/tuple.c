@@ -38,5 +38,6 @@ void pkt_tuple(struct rte_mbuf *m, struct tuple *t)
 	t->sport = p->sport;
 	t->dport = p->dport;
 	t->zone = p->zone;
+	t->vlan = p->key_vlan;
 	t->proto = p->proto;
 }

@@ -5,6 +5,7 @@
 #ifndef SLUICE_PACKET_TUPLE_H
 #define SLUICE_PACKET_TUPLE_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -25,10 +26,12 @@ struct tuple {
 	union ipaddr src, dst;
 	uint16_t sport, dport;
 	/* Address realm of the key: VRF, tunnel, the far side of a NAT, the segment behind a hop. */
-	uint16_t zone;
+	uint8_t zone;
 	uint8_t proto; /* IANA number of the transport protocol */
-	uint8_t family;
+	/* The outer VLAN where a process keeps VLANs apart (transparent services), else 0. */
+	uint16_t vlan : 12, family : 4;
 };
+static_assert(sizeof(struct tuple) == 40, "no padding: tuples are compared as bytes");
 
 static inline struct tuple tuple_reverse(const struct tuple *t)
 {

@@ -81,9 +81,9 @@ struct engine {
 	pthread_t threads[ENGINE_WORKERS_MAX];
 	_Atomic bool stopping;
 	_Atomic uint64_t pickup_until; /* ns; 0: never (change/pickup.h) */
-	_Atomic bool holding;       /* outside ports are not received from for a moment (handover.h) */
-	struct takeover *takeover;  /* sessions of functions that come from elsewhere (takeover.h) */
-	struct moving_list *moving; /* sessions between workers (rebalance.h); NULL: none */
+	_Atomic bool holding;          /* outside ports are not received from for a moment (handover.h) */
+	struct takeover *takeover;     /* sessions of functions that come from elsewhere (takeover.h) */
+	struct moving_list *moving;    /* sessions between workers (rebalance.h); NULL: none */
 	struct cookie_key cookie_key;
 	_Atomic uint32_t
 	        cookie_last; /* second of the engine's clock in which the last cookie was given, + 1; 0: none ever */

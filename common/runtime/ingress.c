@@ -340,10 +340,11 @@ static bool ingress_special(struct worker *w, const struct snapshot_port *port, 
 	return false;
 }
 
-static void prepare(struct pkt *p, uint16_t in_port, uint16_t zone)
+static void prepare(struct pkt *p, uint16_t in_port, const struct snapshot_port *port)
 {
 	p->in_port = in_port;
-	p->zone = zone;
+	p->zone = port->zone;
+	p->key_vlan = port->vlans ? p->vlan[0] & 0xfff : 0;
 	p->session = NULL;
 	p->turns = 0;
 	p->mark = 0;
@@ -365,7 +366,7 @@ void ingress_burst(struct worker *w, uint16_t number, struct rte_mbuf **m, unsig
 	for (unsigned i = 0; i < n; i++) {
 		struct pkt *p = pkt_of(m[i]);
 
-		prepare(p, number, port->zone);
+		prepare(p, number, port);
 		if (likely(kinds[i] == PKT_OK && !(p->flags & (PKT_FRAGMENT | PKT_MULTICAST)) &&
 		           p->proto != IPPROTO_ICMPV6 &&
 		           (!port->check_mac || (mac_is(m[i], port->mac) && pkt_ttl(m[i]) > 1))))

@@ -71,14 +71,14 @@ struct opening {
 	struct session *session; /* reserved; the slot (nf_slot) is zeroed and may be written */
 	uint16_t in_port; /* outside ports at the ends of the path, in walking order: engine's port numbers */
 	uint16_t out_port;
-	uint16_t flags;       /* enum opening_flag */
-	uint8_t walk;         /* 0: the originator walks along the path */
-	uint8_t attempt;      /* > 0: the keys clashed on the last attempt; a NAT takes another port */
-	uint8_t verdict;      /* enum verdict; set by opening_refuse() or opening_take() */
-	uint8_t reason;       /* of a refusal: the counter */
-	uint8_t ended;        /* set by opening_end() */
-	uint8_t proves;       /* set by opening_prove() */
-	uint16_t answer_zone; /* zone in which answers come in; set by the engine, changed by opening_end() */
+	uint16_t flags;      /* enum opening_flag */
+	uint8_t walk;        /* 0: the originator walks along the path */
+	uint8_t attempt;     /* > 0: the keys clashed on the last attempt; a NAT takes another port */
+	uint8_t verdict;     /* enum verdict; set by opening_refuse() or opening_take() */
+	uint8_t reason;      /* of a refusal: the counter */
+	uint8_t ended;       /* set by opening_end() */
+	uint8_t proves;      /* set by opening_prove() */
+	uint8_t answer_zone; /* zone in which answers come in; set by the engine, changed by opening_end() */
 };
 
 /* The openings of one vector that are still alive at this position. */
@@ -110,7 +110,7 @@ static inline void opening_take(struct opening *o)
 
 /* The session ends at this function (hairpin, tunnel): no function behind is asked, and answers enter here, as packets that
  * this function emits in `zone`. process() of this function must TAKE the packets that reach it this way. */
-static inline void opening_end(struct opening *o, uint16_t zone)
+static inline void opening_end(struct opening *o, uint8_t zone)
 {
 	o->ended = 1;
 	o->answer_zone = zone;
@@ -234,12 +234,12 @@ static inline void *nf_slot(const struct nf *nf, struct session *s)
 void nf_emit(struct worker *worker, const struct path *path, int position, int walk, struct rte_mbuf *m,
              struct session *session);
 
-enum { EMITTED_ZONE = 0x8000 };
+enum { EMITTED_ZONE = 0x80 };
 
 /* The zone of packets that a function emits as new ones (the far side of a hairpin, of a tunnel): one for each instance. */
-static inline uint16_t nf_zone(const struct nf *nf)
+static inline uint8_t nf_zone(const struct nf *nf)
 {
-	return (uint16_t)(EMITTED_ZONE | nf->id);
+	return (uint8_t)(EMITTED_ZONE | nf->id);
 }
 
 /* A fresh mbuf of this worker's pool with a cleared struct pkt, or NULL (counted). */

@@ -112,7 +112,8 @@ static void outside_port(struct build *b, const struct conf *item)
 	const struct engine_port *from = &b->engine->ports[number];
 
 	port->role = PORT_OUTSIDE;
-	port->zone = (uint16_t)(number + 1);
+	port->zone = (uint8_t)(number + 1);
+	port->vlans = b->snapshot->separate_vlans;
 	port->check_mac = b->snapshot->edge_mode == EDGE_ROUTED;
 	if (from->port)
 		memcpy(port->mac, from->port->mac, sizeof(port->mac));
@@ -125,6 +126,7 @@ static void outside_ports(struct build *b)
 	const struct conf *edge = conf_get(b->document, "edge"), *ports = conf_get(edge, "ports");
 
 	b->snapshot->edge_mode = (uint8_t)edge_mode_of(edge);
+	b->snapshot->separate_vlans = edge_separates_vlans(edge);
 	b->snapshot->pass_unmatched = strcmp(conf_string(edge, "unmatched", "drop"), "drop") != 0;
 	for (size_t i = 0; i < conf_count(ports); i++)
 		outside_port(b, conf_at(ports, i));
@@ -449,7 +451,8 @@ static void link_side(struct build *b, const struct path *path, unsigned positio
 	port->walk = (uint8_t)walk;
 	port->position = (int16_t)(walk ? (int)position - 1 : (int)position + 1);
 	port->path = path;
-	port->zone = (uint16_t)(number + 1);
+	port->zone = (uint8_t)(number + 1);
+	port->vlans = b->snapshot->separate_vlans;
 	port->look_up = keeps_sessions(path, port->position, walk);
 	name_link_owner(b, port);
 	if (number >= b->snapshot->port_count)

@@ -19,6 +19,8 @@ enum {
 	ENGINE_CANDIDATES_MAX = 512,
 	NO_PORT = EDGE_NO_PORT,
 };
+static_assert((int)ENGINE_PORTS_MAX < (int)EMITTED_ZONE && (int)ENGINE_NFS_MAX <= (int)EMITTED_ZONE,
+              "zones are bytes");
 
 enum on_failure { ON_FAILURE_DROP, ON_FAILURE_BYPASS };
 
@@ -36,7 +38,7 @@ struct position {
 struct segment {
 	int16_t first,
 	        end; /* positions: of its first function in walking order, and behind its last; equal: it has none */
-	uint16_t entry_zone, answer_zone;
+	uint8_t entry_zone, answer_zone;
 	uint16_t layout; /* which slots its sessions have: index in engine.layouts */
 	uint8_t walk;
 	uint64_t set; /* bit i: function i is one of it */
@@ -81,7 +83,8 @@ struct snapshot_port {
 	int16_t position;        /* ... from this position ... */
 	const struct path *path; /* ... of this path */
 	uint8_t look_up;         /* of a link: whether its segment keeps sessions */
-	uint16_t zone;           /* of the keys of what comes in */
+	uint8_t zone;            /* of the keys of what comes in: its number and one */
+	uint8_t vlans;           /* keys have their VLANs, too */
 	uint8_t mac[6];
 	uint8_t check_mac; /* routed outside port: other destinations are not for us */
 	uint16_t first_candidate,
@@ -95,6 +98,7 @@ struct snapshot {
 	uint64_t revision;
 	struct edge_table *edge;
 	uint8_t edge_mode;          /* enum edge_mode */
+	uint8_t separate_vlans;     /* keys have their VLANs */
 	uint8_t pass_unmatched;     /* packets of no path go past all functions, they are not dropped */
 	uint16_t port_count;        /* highest number in use + 1 */
 	uint16_t path_count;        /* highest id in use + 1 */

@@ -234,6 +234,8 @@ static void render_hop(const struct render *r, const struct conf *vnf)
 	put_manage(r, document, vnf, text_format("vnfs[%zu].manage", vnf->index));
 	struct conf *edge = conf_new(document, CONF_GROUP, "edge"), *ports, *paths;
 	conf_set_string(edge, "mode", "link");
+	if (strcmp(conf_string(conf_get(r->service, "edge"), "mode", "routed"), "transparent") == 0)
+		conf_set_bool(edge, "separateVlans", true);
 	ports = conf_new(edge, CONF_LIST, "ports");
 	put_function(r, conf_new(document, CONF_LIST, "functions"), vnf);
 	paths = conf_new(document, CONF_LIST, "paths");

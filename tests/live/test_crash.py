@@ -183,7 +183,6 @@ class Crash(Live):
         self.apply()
         self.line.process(["python3", "-c", BOTH], netns=self.line.server)
         until("both listen", lambda: ":9 " in run("ip", "netns", "exec", self.line.server, "ss", "-ltn").stdout)
-        self.addCleanup(lambda: os.system(f"cat {self.s.run}/edge/log {self.s.folder}/log"))
         talk, listener = Spoken(self, self.line.SERVER6, "say"), Spoken(self, self.line.SERVER6, "hear")
         fixed = Spoken(self, self.line.SERVER4, "say", "192.0.2.77")
         for one in (talk, fixed):

@@ -210,7 +210,7 @@ class Frames(unittest.TestCase):
     def start_hop(self, workers):
         """The firewall in a process of its own."""
         sockets = [os.path.join(self.lab.folder, f"fw.{side}.sock") for side in "ab"]
-        hop = {"engine": {"workers": workers}, "edge": {"mode": "link", "ports": [{"name": f"all.{side}", "as": port, "device": f"virtio:{path}"}
+        hop = {"engine": {"workers": workers}, "edge": {"mode": "link", "separateVlans": True, "ports": [{"name": f"all.{side}", "as": port, "device": f"virtio:{path}"}
                                                                                for side, port, path in zip("ab", ("lan", "wan"), sockets)]},
                "functions": [{"name": "fw", "kind": "firewall", "config": ALL}], "paths": [{"name": "all", "path": ["all.a", "fw", "all.b"]}]}
         document = in_the_wire(self.lab, ALL, workers)
@@ -311,10 +311,30 @@ class Frames(unittest.TestCase):
     def test_identity_two_workers(self):
         self.start(workers=2)
         self.identity()
+        self.vlans()
+
+    def vlans(self):
+        """The same two ends in several VLANs: connections of their own, datagrams of their own."""
+        for vlan, numbers in ((10, 1000), (20, 500000000), (None, 5)):
+            tag = () if vlan is None else (Dot1Q(vlan=vlan),)
+            there, back = {"sport": 1200, "dport": 80}, {"sport": 80, "dport": 1200}
+            with self.subTest(vlan):
+                self.passes("SYN", frame(*tag, to4(), TCP(**there, flags="S", seq=numbers)))
+                self.passes("SYN ACK", frame(*tag, IP(src=S4, dst=C4), TCP(**back, flags="SA", seq=7 * numbers, ack=numbers + 1), back=True), side=1)
+                self.passes("ACK", frame(*tag, to4(), TCP(**there, flags="A", seq=numbers + 1, ack=7 * numbers + 1)))
+                self.passes("IPv6", frame(*tag, to6(), udp(1200)))
+        sessions = [s for s in self.lab.engines[0].get("/v1/state/sessions") if s["forward"]["sourcePort"] == 1200]
+        self.assertEqual(sorted((s["protocol"], s.get("vlan", 0)) for s in sessions), [(p, v) for p in ("tcp", "udp") for v in (0, 10, 20)], sessions)
+        pieces = [[frame(Dot1Q(vlan=vlan), f) for f in fragment(to4(id=99) / udp(1300 + vlan, size=2000), 1000)] for vlan in (10, 20)]
+        self.ends[1].forget()
+        for piece in [p for pair in zip(*pieces) for p in pair]:
+            self.ends[0].send(piece)
+        self.assertEqual(sorted(f.hex() for f in self.ends[1].receive(count=6, timeout=5)), sorted(f.hex() for pair in pieces for f in pair), self.drops())
 
     def test_identity_over_a_hop(self):
         self.start_hop(1)
         self.identity()
+        self.vlans()
 
     def test_identity_over_a_hop_two_workers(self):
         self.start_hop(2)

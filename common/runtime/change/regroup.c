@@ -207,7 +207,7 @@ static uint64_t gather(struct flow *f)
 
 /* --- dividing anew --- */
 
-static const struct segment *segment_from(const struct path *path, int walk, uint16_t entry)
+static const struct segment *segment_from(const struct path *path, int walk, uint8_t entry)
 {
 	for (unsigned i = 0; i < path->segment_count; i++)
 		if (path->segments[i].walk == walk && path->segments[i].entry_zone == entry)

@@ -28,13 +28,13 @@ static int layout_of(struct engine *engine, uint64_t set)
 	return layout;
 }
 
-static uint16_t zone_of(unsigned port)
+static uint8_t zone_of(unsigned port)
 {
-	return (uint16_t)(port + 1);
+	return (uint8_t)(port + 1);
 }
 
 /* One segment from position `at` on; answers the position of the hop that ends it, or one past the path's end. */
-static int build_one(struct path *path, int walk, int at, uint16_t entry)
+static int build_one(struct path *path, int walk, int at, uint8_t entry)
 {
 	struct segment *s = &path->segments[path->segment_count++];
 	int step = walk ? -1 : 1;
@@ -85,13 +85,13 @@ const struct segment *segment_at(const struct path *path, int walk, int position
 	return last;
 }
 
-static bool answers_in(const struct segment *s, uint16_t answer)
+static bool answers_in(const struct segment *s, uint8_t answer)
 {
 	return !answer || s->answer_zone == answer ||
 	       (answer >= EMITTED_ZONE && s->set >> (answer & ~EMITTED_ZONE) & 1);
 }
 
-const struct segment *segment_of(const struct path *path, int walk, uint16_t entry, uint16_t answer)
+const struct segment *segment_of(const struct path *path, int walk, uint8_t entry, uint8_t answer)
 {
 	for (unsigned i = 0; i < path->segment_count; i++) {
 		const struct segment *s = &path->segments[i];

@@ -17,6 +17,6 @@ const struct segment *segment_at(const struct path *path, int walk, int position
 
 /* The segment that sessions of this walk belong to whose packets come in in zone `entry` and answers in zone `answer`; NULL: none any more.
  * An answer zone of 0 matches all (a session without answers). */
-const struct segment *segment_of(const struct path *path, int walk, uint16_t entry, uint16_t answer);
+const struct segment *segment_of(const struct path *path, int walk, uint8_t entry, uint8_t answer);
 
 #endif

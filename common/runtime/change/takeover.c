@@ -68,7 +68,7 @@ void takeover_free(struct takeover *t)
 
 /* --- what is gone --- */
 
-static const struct segment *entered_by(const struct path *path, int walk, uint16_t zone)
+static const struct segment *entered_by(const struct path *path, int walk, uint8_t zone)
 {
 	for (unsigned i = 0; i < path->segment_count; i++)
 		if (path->segments[i].walk == walk && path->segments[i].entry_zone == zone)
@@ -76,7 +76,7 @@ static const struct segment *entered_by(const struct path *path, int walk, uint1
 	return NULL;
 }
 
-static const struct segment *answered_by(const struct path *path, int walk, uint16_t zone)
+static const struct segment *answered_by(const struct path *path, int walk, uint8_t zone)
 {
 	for (unsigned i = 0; i < path->segment_count; i++)
 		if (path->segments[i].walk == walk && path->segments[i].answer_zone == zone)
@@ -95,7 +95,7 @@ static void note_gone(struct takeover *t, const struct path *path, const struct 
 
 	*hop = (struct gone_hop){ .path = path->id,
 		                  .nf = p->shadow ? p->shadow->id : ENGINE_NFS_MAX,
-		                  .zone = { (uint16_t)(p->link[0] + 1), (uint16_t)(p->link[1] + 1) } };
+		                  .zone = { (uint8_t)(p->link[0] + 1), (uint8_t)(p->link[1] + 1) } };
 	for (int walk = 0; walk < 2; walk++) {
 		const struct segment *front = answered_by(path, walk, hop->zone[walk]),
 		                     *back = entered_by(path, walk, hop->zone[!walk]);
@@ -260,7 +260,7 @@ static uint32_t hash_of(uint16_t hop, int walk, const struct tuple *tuple)
 {
 	struct tuple t = *tuple;
 
-	t.zone = (uint16_t)(hop << 1 | walk);
+	t.zone = (uint8_t)(hop << 1 | walk);
 	return rte_hash_crc(&t, sizeof(t), 0);
 }
 
@@ -317,7 +317,7 @@ static void keep(struct takeover *t, uint16_t hop, const struct transfer *sessio
 
 void takeover_receive(struct takeover *t, uint16_t link, const struct transfer_frame *frame)
 {
-	uint16_t zone = (uint16_t)(link + 1);
+	uint8_t zone = (uint8_t)(link + 1);
 
 	rte_spinlock_lock(&t->lock);
 	for (uint16_t i = 0; t->open && i < t->hops; i++) {
@@ -337,7 +337,7 @@ void takeover_receive(struct takeover *t, uint16_t link, const struct transfer_f
 
 /* --- lookups --- */
 
-const struct gone_hop *takeover_entered(const struct takeover *t, uint16_t path, int walk, uint16_t zone)
+const struct gone_hop *takeover_entered(const struct takeover *t, uint16_t path, int walk, uint8_t zone)
 {
 	for (unsigned i = 0; i < t->hops; i++)
 		if (t->hop[i].path == path && t->hop[i].zone[walk] == zone)
@@ -345,7 +345,7 @@ const struct gone_hop *takeover_entered(const struct takeover *t, uint16_t path,
 	return NULL;
 }
 
-const struct gone_hop *takeover_left(const struct takeover *t, uint16_t path, int walk, uint16_t zone)
+const struct gone_hop *takeover_left(const struct takeover *t, uint16_t path, int walk, uint8_t zone)
 {
 	return takeover_entered(t, path, !walk, zone);
 }

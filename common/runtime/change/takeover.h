@@ -16,10 +16,10 @@ struct takeover;
 struct gone_hop {
 	uint16_t path;
 	uint16_t nf; /* id of its function */
-	uint16_t zone
+	uint8_t zone
 	        [2]; /* of its links a and b: packets of walk w went in by zone[w], came out by zone[!w] */
-	uint16_t before[2];  /* entry zone of the segment in front, by walk */
-	uint16_t behind[2];  /* answer zone of the segment behind, by walk */
+	uint8_t before[2];   /* entry zone of the segment in front, by walk */
+	uint8_t behind[2];   /* answer zone of the segment behind, by walk */
 	bool kept_before[2]; /* whether that segment kept sessions */
 };
 
@@ -39,8 +39,8 @@ void takeover_end(struct engine *engine);
 void takeover_receive(struct takeover *takeover, uint16_t link, const struct transfer_frame *frame);
 
 /* Worker, after the change. The gone hop of a path that the originator's packets of this walk entered (left) by this zone; NULL: none. */
-const struct gone_hop *takeover_entered(const struct takeover *t, uint16_t path, int walk, uint16_t zone);
-const struct gone_hop *takeover_left(const struct takeover *t, uint16_t path, int walk, uint16_t zone);
+const struct gone_hop *takeover_entered(const struct takeover *t, uint16_t path, int walk, uint8_t zone);
+const struct gone_hop *takeover_left(const struct takeover *t, uint16_t path, int walk, uint8_t zone);
 /* What the hop's process knew of the session whose packets arrived there (left it) with this tuple, its zone not minded; NULL: nothing. */
 const struct transfer *takeover_by_before(const struct takeover *t, const struct gone_hop *hop, int walk,
                                           const struct tuple *tuple);

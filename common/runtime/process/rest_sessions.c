@@ -80,6 +80,8 @@ static json_t *session_json(struct worker *w, struct session *s)
 	                 "packets", (json_int_t)s->packets[0], (json_int_t)s->packets[1], "bytes",
 	                 (json_int_t)s->bytes[0], (json_int_t)s->bytes[1], "replied",
 	                 (s->flags & SESSION_REPLIED) != 0, "worker", w->id, "functions", functions);
+	if (forward.vlan)
+		json_object_set_new(json, "vlan", json_integer(forward.vlan));
 	if (forward.proto == IPPROTO_TCP)
 		json_object_set_new(json, "tcp", quality_session(w, s));
 	return json;
