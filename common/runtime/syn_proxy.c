@@ -204,6 +204,7 @@ static struct rte_mbuf *segment_of_end(struct worker *w, struct session *s, bool
 	if (m) {
 		pkt_of(m)->in_port = (uint16_t)s->entry_ports;
 		pkt_of(m)->zone = s->key[0].zone;
+		pkt_of(m)->key_vlan = s->key[0].vlan;
 		pkt_of(m)->bucket = s->bucket;
 	}
 	return m;
