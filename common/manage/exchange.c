@@ -151,7 +151,7 @@ static enum MHD_Result answer(struct rest_exchange *exchange)
 	return reply_send(reply);
 }
 
-static enum MHD_Result begin(struct rest_exchange *exchange, const char *method)
+static enum MHD_Result begin(struct rest_exchange *exchange, const char *method, const char *version)
 {
 	struct rest_request *request = &exchange->request;
 	if (!exchange->path || !exchange->from)
@@ -164,11 +164,13 @@ static enum MHD_Result begin(struct rest_exchange *exchange, const char *method)
 	request->query = exchange->query_text;
 	request->content_type = header(exchange, "Content-Type");
 	exchange->phase = PHASE_BODY;
-	exchange->refused = !admit_client(exchange) || !target_known(exchange) || !find_method(exchange) ||
-	                    !admit_role(exchange) || !query_fits(exchange) || !announced_body_fits(exchange);
+	exchange->refused = !framing_sound(exchange, version) || !admit_client(exchange) ||
+	                    !target_known(exchange) || !find_method(exchange) || !admit_role(exchange) ||
+	                    !query_fits(exchange) || !announced_body_fits(exchange);
 	/* A client that waits for our word learns of the refusal before it sends; for others the body is
 	 * drained first, because closing on unread bytes would cost them the reply. */
-	return exchange->refused && header(exchange, "Expect") ? answer(exchange) : MHD_YES;
+	return exchange->unframed || (exchange->refused && header(exchange, "Expect")) ? answer(exchange)
+	                                                                               : MHD_YES;
 }
 
 static bool grow_body(struct rest_exchange *exchange, size_t more)
@@ -236,11 +238,11 @@ enum MHD_Result exchange_step(void *listener, struct MHD_Connection *connection,
                               void **context)
 {
 	struct rest_exchange *exchange = *context;
-	(void)listener, (void)connection, (void)url, (void)version;
+	(void)listener, (void)connection, (void)url;
 	if (!exchange)
 		return MHD_NO;
 	if (exchange->phase == PHASE_BEGIN)
-		return begin(exchange, method);
+		return begin(exchange, method, version);
 	if (exchange->phase == PHASE_BODY && *size)
 		return upload(exchange, data, size);
 	if (exchange->phase == PHASE_BODY && !exchange->refused)

@@ -80,7 +80,8 @@ struct rest_exchange {
 	struct rest_reply reply;
 	const struct rest_method *method;
 	enum phase phase;
-	bool refused; /* the reply is known already, the body is only drained */
+	bool refused;  /* the reply is known already, the body is only drained */
+	bool unframed; /* and it is not known where the body ends */
 	size_t discarded;
 	char *path, *query_text; /* as sent */
 	char *decoded;           /* segments, each ended by NUL */
@@ -178,6 +179,9 @@ bool body_parse(struct rest_exchange *exchange);
 enum MHD_Result reply_send(struct rest_reply *reply);
 void reply_clear(struct rest_reply *reply);
 void reply_not_modified(struct rest_exchange *exchange);
+
+/* framing.c: whether headers say without doubt where the request ends; false: the reply says why not. */
+bool framing_sound(struct rest_exchange *exchange, const char *version);
 
 /* admit.c: what is asked before a request is looked at. False: the reply says why. HTTP thread. */
 bool admit_client(struct rest_exchange *exchange);

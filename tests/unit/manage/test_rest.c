@@ -443,6 +443,41 @@ static void chunked_bodies_are_checked_too(void **state)
 	assert_non_null(strstr(answer, "\"length\":2"));
 }
 
+#define REQUEST(fields) "PUT /v1/small HTTP/1.1\r\n" fields "\r\n"
+
+/* What we refuse is a problem, whatever the library makes of it; what the library refuses itself is what the manual says it is. */
+static void framing_in_doubt_is_refused(void **state)
+{
+	static const struct {
+		const char *request, *status;
+		bool ours;
+	} cases[] = {
+		{ REQUEST(""), "400", true },
+		{ REQUEST("Host: a\r\nHost: b\r\n"), "400", true },
+		{ REQUEST("Host: a\r\nX y: z\r\n"), "400", true },
+		{ REQUEST("Host: a\r\nContent-Length: 2\r\nContent-Length: 3\r\n") "{}", "400", true },
+		{ REQUEST("Host: a\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n") "0\r\n\r\n",
+		  "400", true },
+		{ REQUEST("Host: a\r\nTransfer-Encoding: gzip\r\n"), "501", true },
+		{ REQUEST("Host: a\r\nTransfer-Encoding: gzip, chunked\r\n") "0\r\n\r\n", "501", true },
+		{ REQUEST("Host: a\r\nnothing\r\n"), "400", false },
+		{ REQUEST("Host: a\r\nContent-Length: many\r\n"), "400", false },
+		{ REQUEST("Host: a\r\nTransfer-Encoding: chunked\r\n") "ZZ\r\n", "400", false },
+		{ "PUT /v1/small\r\n\r\n", "400", false },
+		{ "PUT /v1/small HTTP/2.0\r\nHost: a\r\n\r\n", "505", false },
+	};
+	struct fixture *f = *state;
+	char answer[4096];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		raw_exchange(f, cases[i].request, strlen(cases[i].request), answer, sizeof(answer));
+		bool problem = strstr(answer, "Content-Type: application/problem+json");
+		if (strncmp(answer, "HTTP/1.1 ", 9) != 0 || strncmp(answer + 9, cases[i].status, 3) != 0 ||
+		    problem != cases[i].ours || !strstr(answer, "Connection: close"))
+			fail_msg("case %zu: %.200s", i, answer);
+	}
+}
+
 static void the_openapi_document_tells_the_routes(void **state)
 {
 	struct fixture *f = *state;
@@ -490,6 +525,7 @@ int main(void)
 		cmocka_unit_test(headers_cannot_be_injected),
 		cmocka_unit_test(a_refusal_comes_before_a_body_that_waits),
 		cmocka_unit_test(chunked_bodies_are_checked_too),
+		cmocka_unit_test(framing_in_doubt_is_refused),
 		cmocka_unit_test(the_openapi_document_tells_the_routes),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
