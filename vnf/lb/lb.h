@@ -182,6 +182,12 @@ struct lb_ends {
 	uint16_t client_port, source_port, vip_port, backend_port;
 };
 
+/* The clock of persistence, which begins above 0. */
+static inline uint32_t lb_seconds(uint64_t now)
+{
+	return (uint32_t)(now / 1000000000) + 1;
+}
+
 extern const struct schema lb_schema[];
 
 int lb_start(struct nf *nf, struct errors *errors);

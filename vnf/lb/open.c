@@ -204,7 +204,7 @@ void lb_open(const struct nf *nf, const void *snapshot, struct openings *os)
 {
 	const struct lb_config *config = snapshot;
 
-	config->live->workers[os->worker_id].now = (uint32_t)(os->now / 1000000000) + 1;
+	config->live->workers[os->worker_id].now = lb_seconds(os->now);
 	for (unsigned i = 0; i < os->count; i++) {
 		struct first f = { .nf = nf, .config = config, .os = os, .o = os->list[i] };
 

@@ -188,7 +188,7 @@ uint64_t lb_tick(const struct nf *nf, const void *snapshot, unsigned worker_id, 
 	const struct lb_config *config = snapshot;
 
 	(void)nf;
-	config->live->workers[worker_id].now = (uint32_t)(now / 1000000000) + 1;
+	config->live->workers[worker_id].now = lb_seconds(now);
 	if (worker_id == 0)
 		grant(config);
 	return now + (worker_id == 0 && config->sources ? 1000000 : 500000000);

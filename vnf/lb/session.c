@@ -127,10 +127,22 @@ static bool claim_source(const struct lb_config *config, const struct lb_service
 	                   source_word(slot, s->key[0].family), source_port(slot, s->key[0].family));
 }
 
+/* Its client is remembered from now on: when it was last seen is not known. */
+static void remember_again(const struct lb_config *config, const struct lb_service *service,
+                           unsigned worker_id, const struct lb_ends *ends, const struct lb_backend *backend)
+{
+	const struct pool *pool = config->live->pool;
+	struct persist_key key = { .client = persist_mask(&ends->client, service->persist_length),
+		                   .service = service->id,
+		                   .family = service->family };
+
+	persist_set(config->live->workers[worker_id].persist, &key, backend->id,
+	            lb_seconds(pool->clock(pool->clock_context)), service->persist);
+}
+
 bool lb_adopt(const struct nf *nf, const void *snapshot, struct session *s, unsigned worker_id)
 {
 	const struct lb_config *config = snapshot;
-	struct lb_worker *worker = &config->live->workers[worker_id];
 	struct lb_slot *slot = nf_slot(nf, s);
 	uint8_t family = s->key[0].family;
 	const struct lb_service *service;
@@ -148,12 +160,7 @@ bool lb_adopt(const struct nf *nf, const void *snapshot, struct session *s, unsi
 		return false;
 	slot->backend = backend->id;
 	pool_join(config->live->pool, worker_id, backend->id);
-	if (service->persist) {
-		struct persist_key key = { .client = persist_mask(&ends.client, service->persist_length),
-			                   .service = service->id,
-			                   .family = family };
-
-		persist_set(worker->persist, &key, backend->id, worker->now, service->persist);
-	}
+	if (service->persist)
+		remember_again(config, service, worker_id, &ends, backend);
 	return true;
 }

@@ -197,7 +197,7 @@ static void count_clients(const struct nf *nf, unsigned worker_id, uint64_t now,
 	struct remembered *r = argument;
 
 	(void)nf;
-	r->clients += persist_count(r->live->workers[worker_id].persist, (uint32_t)(now / 1000000000) + 1);
+	r->clients += persist_count(r->live->workers[worker_id].persist, lb_seconds(now));
 }
 
 static json_t *show_persistence(const struct nf *nf, const struct lb_config *config)
