@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The load balancer between real hosts: clients behind the last port of the path, backends behind the first, each an address of its own."""
 import json
+import os
 import subprocess
 import sys
 import unittest
 
 from lab import Line, run, until
+from test_look import documented, families, promtool
 
 # Says on TCP and UDP, on all ports that are given, which backend this is and whom it sees; TCP goes on as an echo.
 BACKEND = """
@@ -136,7 +138,7 @@ class Balancer(unittest.TestCase):
         return json.loads(self.client.stdout.readline())
 
     def document(self, services, workers=1, **config):
-        return self.lab.document([{"name": "lb", "kind": "lb", "config": {"services": services, **config}}], workers=workers)
+        return self.lab.document([{"name": "lb", "kind": "lb", "config": {"services": services, **config}}], workers=workers, workersMax=2)
 
     def start(self, services, workers=1, **config):
         self.engine = self.lab.engine("lb", self.document(services, workers, **config), "sluice-lb").ready()
@@ -186,6 +188,7 @@ class Balancer(unittest.TestCase):
         self.start(self.services(), sources=sources)
         self.check_all()
         self.assertGreater(self.counters()["balanced"], 120)
+        self.check_metrics()
         self.assertEqual(sum(b["opened"] for b in self.state("web")["backends"]), 30)
         self.assertGreater(min(sum(b["packets"]) for b in self.state("web6")["backends"]), 6)
         self.engine.balance()
@@ -194,6 +197,99 @@ class Balancer(unittest.TestCase):
         self.start(self.services(), workers=2, sources=[{"name": "four", "addresses": SOURCES}, {"name": "six", "addresses": SOURCES6}])
         self.check_all()
         self.engine.balance()
+
+    def check_metrics(self):
+        """Clean, and as docs/METRICS.md says."""
+        text = self.engine.rest("GET", "/metrics", headers={"Accept": "application/openmetrics-text"}).body
+        self.assertEqual({name: row for name, row in families(text).items() if name.startswith("sluice_lb_")}, documented("Of a load balancer"))
+        self.assertEqual(promtool(self.engine.rest("GET", "/metrics").body), (0, ""))
+        self.assertIn('sluice_lb_opened_sessions_total{function="lb",service="web",backend="b1"}', text)
+
+    def hold(self, *names, host=VIP):
+        """Connections by name that stay open; answers each one's backend."""
+        return {name: BACKENDS.index(self.say("open", name, host, 80)[0]) + 1 for name in names}
+
+    def expect(self, held, **ended):
+        """Each connection goes on, unless its backend ("b1") is among those whose connections have ended."""
+        for name, backend in held.items():
+            self.assertEqual(self.say("say", name) == "well", not ended.get(f"b{backend}"), (name, backend))
+
+    def test_change_under_connections(self):
+        """What a backend has stays through drain, weights, other backends' end and a crash of the process; a backend that is disabled or gone loses its own alone."""
+        def web(addresses=BACKENDS, **special):
+            return [service("web", VIP, addresses, scheduler="round-robin", special=special)]
+
+        self.start(web())
+        held = self.hold("a", "b", "c", "d", "e", "f")
+        self.assertEqual(sorted(held.values()), [1, 1, 2, 2, 3, 3])
+        of_b1 = self.engine.get("/v1/state/sessions?filter=(eq,functions/lb/backend,b1)")
+        self.assertEqual({s["functions"]["lb"]["address"] for s in of_b1}, {BACKENDS[0]})
+        self.assertEqual(len(of_b1), 2)
+        self.assertEqual(self.backend("web", "b1")["sessions"], 2)
+        self.change(web(b2={"state": "drain"}, b1={"weight": 3}))
+        self.assertEqual(self.spread(VIP)[0], {BACKENDS[0]: 15, BACKENDS[1]: 0, BACKENDS[2]: 15})
+        self.expect(held)
+        self.engine.process.kill()
+        self.engine.process.child.wait()
+        self.engine.start()
+        self.engine.ready()
+        self.expect(held)
+        self.assertEqual(self.backend("web", "b2")["sessions"], 2, "found again")
+        self.change(web(b2={"state": "disabled"}))
+        self.expect(held, b2=True)
+        self.change(web(BACKENDS[:2], b2={"state": "disabled"}))
+        self.expect(held, b2=True, b3=True)
+        self.change(web())
+        self.assertEqual(set(self.spread(VIP)[0].values()), {10})
+        self.expect(held, b2=True, b3=True)
+        self.change(web(**{f"b{i}": {"state": "disabled"} for i in (1, 2, 3)}))
+        self.assertEqual(self.say("ask", VIP, 80, 1), [["ConnectionRefusedError"]])
+        self.assertGreater(self.counters()["not-a-beginning"], 0)
+        self.engine.balance()
+
+    def test_persistence_over_two_workers(self):
+        """Two addresses of a /24 are one client, two of others are not; and a change of workers forgets no connection."""
+        run("ip", "-n", self.lab.server, "addr", "add", "198.51.100.253/24", "dev", "eth0")
+        sticky = [service("web", VIP, scheduler="round-robin", persistence={"seconds": 600, "prefix4": 24}), service("plain", FULL, scheduler="round-robin")]
+        self.start(sticky, workers=2)
+        first = self.spread(VIP, n=10)[0]
+        self.say("bind", "198.51.100.253")
+        self.assertEqual(self.spread(VIP, n=10)[0], first)
+        self.assertEqual(sorted(first.values()), [0, 0, 10])
+        held = self.hold("a", "b", "c", host=FULL)
+        self.change(sticky, workers=1)
+        self.expect(held)
+        self.assertEqual(self.spread(VIP, n=5)[0], {b: n // 2 for b, n in first.items()}, "remembered by the worker that took the sessions over")
+        self.engine.balance()
+
+    def test_behind_a_hop(self):
+        """The function in a process of its own: the service's edge knows its addresses; it may be killed."""
+        folder = os.path.join(self.lab.folder, "lb")
+        config = {"services": self.services(), "sources": [{"name": "four", "addresses": SOURCES}, {"name": "six", "addresses": SOURCES6}]}
+        document = self.lab.document([], ["lb"])
+        document["hops"] = [{"name": "lb", "kind": "lb", "path": "all", "config": config, "a": f"vhost:{folder}/a.sock", "b": f"vhost:{folder}/b.sock"}]
+        own = self.lab.document([{"name": "lb", "kind": "lb", "config": config}])
+        links = [{"name": f"all.{end}", "as": port, "device": f"virtio:{folder}/{end}.sock", "addresses": addresses}
+                 for end, port, addresses in (("a", "lan", self.lab.LAN), ("b", "wan", self.lab.WAN))]
+        own.update(edge={"mode": "link", "ports": links}, paths=[{"name": "all", "path": ["all.a", "lb", "all.b"]}])
+        self.engine = self.lab.engine("lb", own, "sluice-lb")
+        front = self.lab.engine("service", document).ready()
+        self.engine.ready()
+
+        def up():
+            until("the hop is up", lambda: all(h["up"] for h in front.get("/v1/state/hops")))
+
+        up()
+        self.check_all()
+        held = self.hold("a", "b", "c", host=FULL)
+        self.engine.process.kill()
+        self.engine.process.child.wait()
+        self.engine.start()
+        self.engine.ready()
+        up()
+        self.expect(held)
+        self.engine.balance()
+        front.balance()
 
 
 if __name__ == "__main__":

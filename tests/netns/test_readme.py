@@ -71,7 +71,7 @@ class Readme(unittest.TestCase):
         """The same in names and places of this test alone."""
         for name, own in self.names.items():
             text = re.sub(rf"(?<![\w/.-]){name}(?![\w/.-]|\s*=)", own, text)
-        for place in ("/tmp/web", "/run/fw", "/run/nat"):
+        for place in ("/tmp/web", "/run/fw", "/run/nat", "/run/lb"):
             text = text.replace(place, self.lab.folder + place)
         return text
 
@@ -103,9 +103,13 @@ class Readme(unittest.TestCase):
     def test_nat(self):
         self.walk("nat")
 
+    def test_lb(self):
+        self.walk("lb")
+
     def test_tables(self):
-        self.tables("firewall")
-        self.tables("nat")
+        for kind in ("firewall", "nat", "lb"):
+            with self.subTest(kind):
+                self.tables(kind)
 
 
 if __name__ == "__main__":
