@@ -33,6 +33,7 @@ void events_free(struct events *events)
 		return;
 	for (unsigned i = 0; i < events->size; i++)
 		json_decref(events->ring[i]);
+	events_unmap(events);
 	pthread_mutex_destroy(&events->lock);
 	free(events->ring);
 	free(events);
@@ -57,6 +58,8 @@ static uint64_t publish(struct events *events, json_t *event)
 {
 	pthread_mutex_lock(&events->lock);
 	uint64_t id = events->next++;
+	if (events->kept)
+		events->kept->next = events->next;
 	json_t **place = &events->ring[id % events->size], *old = *place;
 	json_integer_set(json_object_get(event, "id"), (json_int_t)id);
 	*place = json_incref(event);

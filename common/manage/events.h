@@ -24,6 +24,12 @@ struct events *events_new(unsigned size, uint64_t first);
 void events_free(struct events *events);
 
 /*
+ * Goes on with the ids that a former life has left in a file, and leaves its own there: before the first event. False, with a
+ * line in the log: that is not possible, and ids begin as events_new() says.
+ */
+bool events_keep(struct events *events, const char *file);
+
+/*
  * Adds {id, time, kind, subject, message, details}: kind is a stable word ("hop-down"), subject the object
  * ("edge/fw"), details a JSON object that is taken over, or NULL; the message is formatted. Returns the id.
  * Any thread; no I/O.

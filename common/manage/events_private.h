@@ -15,16 +15,23 @@ struct subscriber {
 	struct rest_stream *stream;
 };
 
+/* What is in the file of events_keep(). */
+struct events_kept {
+	uint64_t magic, next;
+};
+
 struct events {
 	pthread_mutex_t lock;
 	json_t **ring; /* by id % size */
 	unsigned size;
-	uint64_t first, next; /* ids: the oldest that is there, the one to be given */
+	uint64_t first, next;     /* ids: the oldest that is there, the one to be given */
+	struct events_kept *kept; /* NULL: not kept */
 	struct subscriber *subscribers;
 	void (*observer)(void *user, const json_t *event);
 	void *observer_user;
 };
 
+void events_unmap(struct events *events);
 bool event_selected(const json_t *event, const char *kind, const char *subject);
 /* The event after an id (new reference), or the oldest if that one is lost (*lost: how many are); NULL: none
  * yet. */

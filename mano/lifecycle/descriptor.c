@@ -61,8 +61,8 @@ static bool is_instance_file(const char *name)
 		if (strcmp(name, files[i]) == 0)
 			return true;
 	/* What access and audit keep there. */
-	static const char *const prefixes[] = { "ca.",         "server.",   "admin.", "tokens.",
-		                                "clients-ca.", "contexts.", "audit." };
+	static const char *const prefixes[] = { "events.", "ca.",         "server.",   "admin.",
+		                                "tokens.", "clients-ca.", "contexts.", "audit." };
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
 		if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)

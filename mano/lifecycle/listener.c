@@ -21,8 +21,10 @@ struct listener {
 	int wake; /* eventfd: `stop` was set */
 	atomic_bool stop;
 	struct http_client *client;
-	pid_t pid;     /* whose events they are */
-	uint64_t last; /* id of the last that was heard of it */
+	pid_t pid;      /* whose events they are */
+	uint64_t last;  /* id of the last that was heard: behind it the next life goes on */
+	uint64_t heard; /* the same of this very process: where its folder was lost it counts anew */
+	bool first; /* nothing was heard of any process of the unit: what it has forgotten is nothing lost */
 	struct listener_budget budget;
 	uint64_t lost; /* not yet told of */
 };
@@ -106,7 +108,8 @@ static void merge(struct listener *listener, const json_t *event)
 static void hear(struct listener *listener, const json_t *event)
 {
 	if (strcmp(text_of(event, "kind"), "gap") == 0) {
-		listener->lost += (uint64_t)json_integer_value(json_object_get(event, "lost"));
+		if (!listener->first)
+			listener->lost += (uint64_t)json_integer_value(json_object_get(event, "lost"));
 	} else if (*text_of(event, "kind") && listener_may(&listener->budget, unit_now())) {
 		tell_lost(listener);
 		merge(listener, event);
@@ -124,9 +127,10 @@ static bool on_event(void *user, const struct http_event *event)
 		char *end = NULL;
 		uint64_t id = event->id ? strtoull(event->id, &end, 10) : 0;
 
-		if (end && !*end && id > listener->last && json_is_object(json)) {
-			listener->last = id;
+		if (end && !*end && id > listener->heard && json_is_object(json)) {
+			listener->last = listener->heard = id;
 			hear(listener, json);
+			listener->first = false;
 		}
 		json_decref(json);
 	}
@@ -138,10 +142,9 @@ static void follow(struct listener *listener, pid_t pid)
 {
 	struct http_reply reply = { 0 };
 
-	if (pid != listener->pid) {
-		listener->pid = pid;
-		listener->last = 0;
-	}
+	if (pid != listener->pid)
+		listener->heard = 0;
+	listener->pid = pid;
 	char *path = text_format("/v1/events?last=%llu", (unsigned long long)listener->last);
 	struct http_request request = { .target = listener->unit->socket,
 		                        .path = path,
@@ -184,6 +187,7 @@ struct listener *listener_start(struct unit *unit)
 	pthread_attr_t attributes;
 
 	listener->unit = unit;
+	listener->first = true;
 	listener->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	listener->client = http_client_new();
 	pthread_attr_init(&attributes);

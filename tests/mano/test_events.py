@@ -42,6 +42,12 @@ class Merged(mano.Case):
         self.assertEqual(heard, sorted(heard, key=lambda one: (one[0] != first, one[1])))
         self.assertEqual(len(heard), len(set(heard)))
         self.assertEqual({pid for pid, _ in heard}, {first, second})
+        numbers = [number for _, number in heard]
+        self.assertEqual(numbers, sorted(set(numbers)), "the successor goes on counting")
+        where = {"Accept": "application/json", "Last-Event-ID": str(max(number for pid, number in heard if pid == first))}
+        later = self.s.get("/v1/services/edge/events", where).json
+        self.assertEqual([event["id"] for event in later], [number for pid, number in heard if pid == second][:len(later)])
+        self.assertIn("ready", [event["kind"] for event in later], "who was cut off misses nothing of the next life")
         last = self.s.events()[-1]["id"]
         self.s.kill()
         self.s.start()

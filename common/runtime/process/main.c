@@ -420,6 +420,18 @@ static void leave_errors(const struct command *c, const struct errors *errors)
 	free(file);
 }
 
+/* Ids go on where a former life in this folder ended. */
+static struct events *open_events(const struct command *c)
+{
+	char *file = text_format("%s/events.next", c->directory);
+	struct events *events = events_new(0, 0);
+
+	if (events)
+		events_keep(events, file);
+	free(file);
+	return events;
+}
+
 static int serve_until_stopped(const struct command *c)
 {
 	struct log_settings log = { .file = c->log_file, .level = LOG_LEVEL_INFO };
@@ -438,7 +450,7 @@ static int serve_until_stopped(const struct command *c)
 	}
 	catch_signals();
 	leave_errors(c, &errors);
-	p.events = events_new(0, 0);
+	p.events = open_events(c);
 	document = read_document(c->config, &errors);
 	ran = document && run(c, &p, document, &errors);
 	print_errors(c, &errors);

@@ -279,6 +279,36 @@ static void ids_go_on_and_are_observed(void **state)
 	events_free(other);
 }
 
+/* The file outlives each log; one that is damaged, or cannot be, is no reason to have no log. */
+static void ids_are_kept_for_the_next_life(void **state)
+{
+	char folder[] = "/tmp/test-events-XXXXXX", path[64];
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof path, "%s/next", folder);
+	for (uint64_t life = 0; life < 3; life++) {
+		struct events *log = events_new(4, 0);
+		assert_true(events_keep(log, path));
+		assert_int_equal(events_last(log), 10 * life);
+		for (unsigned i = 0; i < 10; i++)
+			events_add(log, "k", NULL, NULL, "m");
+		events_free(log);
+	}
+	FILE *file = fopen(path, "r+");
+	fputs("nonsense", file);
+	fclose(file);
+	struct events *log = events_new(4, 0);
+	assert_true(events_keep(log, path));
+	assert_int_equal(events_add(log, "k", NULL, NULL, "m"), 1);
+	events_free(log);
+	unlink(path);
+	rmdir(folder);
+	log = events_new(4, 0);
+	assert_false(events_keep(log, path));
+	assert_int_equal(events_add(log, "k", NULL, NULL, "m"), 1);
+	events_free(log);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -293,6 +323,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(too_many_streams_are_503_and_a_stop_ends_all, setup,
 		                                teardown),
 		cmocka_unit_test(ids_go_on_and_are_observed),
+		cmocka_unit_test(ids_are_kept_for_the_next_life),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
