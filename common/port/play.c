@@ -17,7 +17,7 @@
 #include "packet/pkt.h"
 #include "port/port.h"
 
-enum { TEMPLATE_BYTES = 64, AHEAD = 8, NEIGHBOUR_BYTES = RTE_ETHER_HDR_LEN + 28 };
+enum { TEMPLATE_BYTES = 64, AHEAD = 8, ANSWERS_MAX = 32, NEIGHBOUR_BYTES = RTE_ETHER_HDR_LEN + 28 };
 
 struct template
 {
@@ -37,10 +37,10 @@ struct play {
 	        rearm; /* the word of an mbuf that its receiver sets: room before the frame, one reference, one segment */
 	uint32_t count, room, next;
 	uint16_t length;
-	bool learns; /* what is sent becomes a template, turned round, until `room` are there */
-	bool silent; /* nothing to receive */
-	bool asked;  /* an ARP request was sent: `answer` is the next frame to be received */
-	uint8_t answer[NEIGHBOUR_BYTES];
+	bool learns;    /* what is sent becomes a template, turned round, until `room` are there */
+	bool silent;    /* nothing to receive */
+	uint32_t asked; /* ARP requests that were sent: their answers are the next frames to be received */
+	uint8_t answers[ANSWERS_MAX][NEIGHBOUR_BYTES];
 };
 
 /* The one neighbour of such a port answers for every address. */
@@ -48,27 +48,28 @@ static void note_arp(struct play *play, struct rte_mbuf *m)
 {
 	static const uint8_t mac[6] = { 0x02, 0xaa, 0, 0, 0, 1 };
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
-	uint8_t *answer = play->answer, *arp = answer + RTE_ETHER_HDR_LEN;
+	uint8_t *answer, *arp;
 
-	if (frame[12] != 0x08 || frame[13] != 0x06 || frame[21] != 1)
+	if (frame[12] != 0x08 || frame[13] != 0x06 || frame[21] != 1 || play->asked == ANSWERS_MAX)
 		return;
-	memcpy(answer, frame, sizeof(play->answer));
+	answer = play->answers[play->asked++ % ANSWERS_MAX];
+	arp = answer + RTE_ETHER_HDR_LEN;
+	memcpy(answer, frame, NEIGHBOUR_BYTES);
 	memcpy(answer, frame + 6, 6);
 	memcpy(answer + 6, mac, 6);
 	arp[7] = 2;
 	memcpy(arp + 8, mac, 6);
 	memcpy(arp + 14, frame + RTE_ETHER_HDR_LEN + 24, 4);
 	memcpy(arp + 18, frame + RTE_ETHER_HDR_LEN + 8, 10);
-	play->asked = true;
 }
 
 static uint16_t give_answer(struct port *port, struct play *play, struct rte_mbuf **m)
 {
-	play->asked = false;
 	m[0] = rte_pktmbuf_alloc(port->pool);
 	if (!m[0])
 		return 0;
-	memcpy(rte_pktmbuf_append(m[0], sizeof(play->answer)), play->answer, sizeof(play->answer));
+	memcpy(rte_pktmbuf_append(m[0], NEIGHBOUR_BYTES), play->answers[--play->asked % ANSWERS_MAX],
+	       NEIGHBOUR_BYTES);
 	return 1;
 }
 
@@ -310,8 +311,13 @@ bool port_open_replay(struct port *port, const struct port_options *options, con
 	return true;
 }
 
-/* A UDP frame of flow i: 10.x.y.z to 198.18.y.z, ports by the seed. */
-static void make_flow(struct template *t, uint32_t i, uint32_t seed, uint16_t length)
+/* Where flows go to: one of so many addresses from the first on. */
+struct targets {
+	uint32_t first, count;
+};
+
+/* A UDP frame of flow i, from 10.x.y.z; its destination and ports are by the seed. */
+static void make_flow(struct template *t, uint32_t i, uint32_t seed, struct targets targets, uint16_t length)
 {
 	uint32_t random = rte_hash_crc_4byte(i, seed);
 	struct rte_ether_hdr *ether = (struct rte_ether_hdr *)t->bytes;
@@ -325,7 +331,7 @@ static void make_flow(struct template *t, uint32_t i, uint32_t seed, uint16_t le
 	ip->time_to_live = 64;
 	ip->next_proto_id = IPPROTO_UDP;
 	ip->src_addr = rte_cpu_to_be_32(RTE_IPV4(10, 0, 0, 2) + (i & 0xfffff));
-	ip->dst_addr = rte_cpu_to_be_32(RTE_IPV4(198u, 18, 0, 1) + (random & 0xffff));
+	ip->dst_addr = rte_cpu_to_be_32(targets.first + random % targets.count);
 	udp->src_port = rte_cpu_to_be_16((uint16_t)(1024 + (random >> 16) % 60000));
 	udp->dst_port = rte_cpu_to_be_16((uint16_t)(1024 + i % 50000));
 	udp->dgram_len = rte_cpu_to_be_16((uint16_t)(length - RTE_ETHER_HDR_LEN - sizeof(*ip)));
@@ -336,11 +342,14 @@ bool port_open_synth(struct port *port, const struct port_options *options, cons
                      struct errors *errors)
 {
 	uint32_t flows = port_option(rest, "flows", 65536), seed = port_option(rest, "seed", 1);
+	struct targets targets = { port_option(rest, "to", RTE_IPV4(198u, 18, 0, 1)),
+		                   port_option(rest, "targets", 65536) };
 	unsigned size = port_option(rest, "size", 64);
 	struct play *play;
 
-	if (flows < 1 || size < 60 || size > 1518) {
-		port_error(errors, options, "bad-option", "flows must be at least 1, size 60 to 1518 bytes");
+	if (flows < 1 || targets.count < 1 || size < 60 || size > 1518) {
+		port_error(errors, options, "bad-option",
+		           "flows and targets must be at least 1, size 60 to 1518 bytes");
 		return false;
 	}
 	play = new_play(port, options, flows, errors);
@@ -353,7 +362,7 @@ bool port_open_synth(struct port *port, const struct port_options *options, cons
 		return true;
 	for (uint32_t i = 0; i < flows; i++) {
 		memcpy(play->templates[i].bytes, port->mac, 6);
-		make_flow(&play->templates[i], i, seed, (uint16_t)size);
+		make_flow(&play->templates[i], i, seed, targets, (uint16_t)size);
 	}
 	play->count = flows;
 	return true;

@@ -15,10 +15,17 @@
 #include "bench.h"
 #include "count/count_class.h"
 #include "firewall/firewall_class.h"
+#include "lb/lb_class.h"
 #include "nat/nat_class.h"
 #include "runtime/process/eal.h"
 
-enum { SAMPLE_PACKETS = 4 << 20, NULL_PACKETS = 1 << 20, COUNTED_PACKETS = 1 << 16, COUNTED_TURN_NS = 1000 };
+enum {
+	WARM_ROUNDS_MAX = 200,
+	SAMPLE_PACKETS = 4 << 20,
+	NULL_PACKETS = 1 << 20,
+	COUNTED_PACKETS = 1 << 16,
+	COUNTED_TURN_NS = 1000
+};
 
 struct options {
 	unsigned samples, flows, workers; /* 0 workers: one, turned by this thread */
@@ -119,20 +126,22 @@ static uint32_t live_sessions(const struct bench *b)
 	return live;
 }
 
-/* Until all flows are open and their answers come in. */
+/* Until nearly all flows are open, and then for as long again, so that all answers have come in. */
 static bool warm(struct bench *b)
 {
-	uint64_t answers = 0;
-	uint32_t live;
+	uint32_t live = 0, wanted = b->flows - b->flows / 100, rounds = 0;
+	unsigned round = b->flows / BATCH_MAX + 1;
 
-	for (unsigned i = 0; i < WARM_TURNS_MAX && answers < b->flows; i++) {
-		turn_all(b);
-		answers = b->worker->port_traffic[1].rx_packets;
+	for (; rounds < WARM_ROUNDS_MAX && live < wanted; rounds++) {
+		for (unsigned i = 0; i < round; i++)
+			turn_all(b);
+		live = live_sessions(b);
 	}
-	live = live_sessions(b);
-	fprintf(stderr, "%s: %u sessions of %u flows, %llu answers\n", b->what->name, live, b->flows,
-	        (unsigned long long)answers);
-	return live >= b->flows - b->flows / 100 && answers >= b->flows;
+	for (unsigned i = 0; i < round * rounds; i++)
+		turn_all(b);
+	fprintf(stderr, "%s: %u sessions of %u flows after %u rounds\n", b->what->name, live, b->flows,
+	        rounds);
+	return live >= wanted;
 }
 
 static double sample_of(struct bench *b)
@@ -183,7 +192,8 @@ static void print_errors(const struct errors *errors)
 /* The engine of a case, warm; false with errors, or if its sessions did not come about. */
 static bool set_up(struct bench *b, struct errors *errors)
 {
-	static const struct nf_class *const classes[] = { &count_class, &firewall_class, &nat_class, NULL };
+	static const struct nf_class *const classes[] = { &count_class, &firewall_class, &nat_class,
+		                                          &lb_class, NULL };
 	struct engine_options options = { .classes = classes, .manual = true };
 	uint32_t flows = b->what->kind == BENCH_RULES ? 65536 : b->flows;
 	struct conf *document = bench_document(b->what, flows, b->workers, errors);

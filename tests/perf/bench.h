@@ -21,7 +21,9 @@ struct bench_case {
 	const char *name, *path, *functions;
 	uint32_t flows; /* BENCH_RULES: rules */
 	enum bench_kind kind;
-	uint32_t rules; /* that the firewall has besides the one that accepts */
+	uint32_t rules;   /* that the firewall has besides the one that accepts */
+	uint32_t routes;  /* besides the default; flows then go where these lead */
+	uint32_t targets; /* addresses that flows go to; 0: 65,536 */
 };
 
 struct bench {

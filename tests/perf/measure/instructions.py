@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from measure import machine  # noqa: E402
 
 BASE = os.path.join(machine.ROOT, "tests", "perf", "instructions.json")
-CASES = ["null", "path-4", "firewall-64k", "nat-64k", "chain2-64k"]
+CASES = ["null", "path-4", "firewall-64k", "nat-64k", "lb-64k", "chain2-64k", "chain3-64k"]
 FLOWS, LIMIT, AT_ONCE = 8192, 1.10, 2
 
 

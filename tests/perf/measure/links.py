@@ -16,7 +16,7 @@ FIREWALL = {"name": "fw", "kind": "firewall", "config": {"zones": [{"name": "in"
 NAT = {"name": "nat", "kind": "nat", "config": {"pools": [{"name": "p", "addresses": ["203.0.113.0-203.0.113.15"]}]}}
 COUNT = {"name": "c", "kind": "count"}
 # The process's end of a link and the generator's, by kind.
-LINKS = {"vhost": ("vhost:{}", "virtio:{}")}
+LINKS = {"vhost": ("vhost:{}", "virtio:{}"), "memif": ("memif:{}", "memif:{}?server=1")}
 SECONDS = 2
 
 

@@ -42,6 +42,13 @@ def memory(case, arguments):
     return [row(case, "MB", [fields["Pss"] / 1024])]
 
 
+def session_memory(case, arguments):
+    """Resident memory of a full table of a million, over its sessions: record and index, IPv4 and IPv6; then with the 128 bytes for functions' slots that a process has."""
+    done = lab.run(machine.program("bench_flow"), "memory")
+    bare4, whole4, bare6, whole6 = map(float, done.stdout.split())
+    return [row(case, "bytes", [bare4]), row(f"{case}6", "bytes", [bare6]), row(f"{case}-slots", "bytes", [whole4]), row(f"{case}6-slots", "bytes", [whole6])]
+
+
 def recovery(case, arguments):
     os.environ.setdefault("SLUICED", os.path.join(machine.BUILD, "mano", "sluiced", "sluiced"))
     os.environ.setdefault("SLUICE_PROGRAMS", ":".join(lab.program(f"sluice-{name}") for name in ("chain", "firewall", "nat")))
