@@ -603,6 +603,30 @@ bool engine_apply(struct engine *engine, struct conf *document, bool dry, struct
 	return next != NULL;
 }
 
+void engine_renew(struct engine *engine)
+{
+	struct errors errors = ERRORS_NONE;
+	struct change c = { .engine = engine, .errors = &errors };
+	struct snapshot *next;
+
+	if (!atomic_load_explicit(&engine->renew_asked, memory_order_relaxed))
+		return;
+	pthread_mutex_lock(&engine->lock);
+	engine->renewing = atomic_exchange(&engine->renew_asked, 0);
+	c.document = engine->document;
+	next = c.document ? prepare(&c) : NULL;
+	if (next) {
+		publish(engine, next);
+	} else {
+		take_back(&c);
+		for (size_t i = 0; i < errors.count; i++)
+			log_warn("not-renewed", "path=%s reason=%s", errors.list[i].path, errors.list[i].detail);
+	}
+	engine->renewing = 0;
+	pthread_mutex_unlock(&engine->lock);
+	errors_free(&errors);
+}
+
 void engine_clear(struct engine *engine)
 {
 	snapshot_free(atomic_exchange(&engine->snapshot, NULL));

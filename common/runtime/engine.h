@@ -92,6 +92,7 @@ struct engine {
 	 * its links. For moments only, unlike `lock`. */
 	pthread_mutex_t link_lock;
 	pthread_mutex_t look_lock; /* guards trace, capture */
+	_Atomic uint64_t renew_asked; /* bit i: function i is to be compiled anew (nf_renew) */
 	struct trace *trace;       /* the present or last one; NULL: none */
 	struct capture *capture;   /* likewise */
 
@@ -99,6 +100,7 @@ struct engine {
 	pthread_mutex_t lock;
 	struct conf *document; /* running, with defaults */
 	uint64_t revision;
+	uint64_t renewing; /* bit i: function i is not carried over, though its configuration is the same */
 	struct engine_port ports[ENGINE_PORTS_MAX];
 	struct nf *nfs[ENGINE_NFS_MAX];
 	uint32_t slot_units; /* bit i: bytes 16 i .. 16 i + 15 of the slot area are given out */
@@ -133,6 +135,10 @@ void engine_free(struct engine *engine);
 /* Checks and compiles a document and, unless dry, makes it the running one: all or nothing. Takes the document over when it answers true and
  * was not dry; the caller's otherwise. Blocks for as long as compiles, port probes and grace periods take. Control thread; takes the lock. */
 bool engine_apply(struct engine *engine, struct conf *document, bool dry, struct errors *errors);
+
+/* Compiles the functions anew that asked for it (nf_renew), and publishes the running document once more; one that does not compile any more stays as
+ * it is, and the log says why. Control thread; takes the lock. */
+void engine_renew(struct engine *engine);
 
 /* Watches links of hops and tends ports: to be called a few times a second by the control thread. */
 void engine_poll_links(struct engine *engine);

@@ -282,6 +282,10 @@ void nf_log(struct worker *worker, const struct nf *nf, const char *event, const
 
 /* Control side. */
 
+/* What the function makes of its configuration has changed without it (names that resolve to other addresses): it is compiled anew and published, soon,
+ * by a control thread. Any thread but a worker's; never waits. */
+void nf_renew(const struct nf *nf);
+
 /* Runs fn on every worker between two turns, one after the other, and waits for each: how REST reads what workers own. fn must be short. */
 typedef void nf_worker_fn(const struct nf *nf, unsigned worker_id, uint64_t now, void *argument);
 void nf_on_workers(const struct nf *nf, nf_worker_fn *fn, void *argument);

@@ -63,7 +63,7 @@ static bool carry_over(struct build *b, const struct nf *nf, const struct conf *
 {
 	const struct conf *old = b->previous_document ? function_item(b->previous_document, nf->name) : NULL;
 
-	if (b->ports_changed || !b->previous || !b->previous->nf_snapshots[nf->id] || !old)
+	if (b->ports_changed || b->engine->renewing >> nf->id & 1 || !b->previous || !b->previous->nf_snapshots[nf->id] || !old)
 		return false;
 	if (!same(config, conf_get(old, "config")))
 		return false;

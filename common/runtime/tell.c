@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Functions are told of the configuration that runs. Control side. */
+/* Functions are told of the configuration that runs, and say when they want theirs compiled anew. Control side. */
 #include "runtime/engine_private.h"
 
 static bool stands_here(const struct snapshot *s, const struct nf *nf)
@@ -17,4 +17,9 @@ void engine_tell_functions(struct engine *engine, const struct snapshot *s)
 		if (s->nfs[i] && engine->nfs[i]->klass->published)
 			engine->nfs[i]->klass->published(engine->nfs[i], s->nf_snapshots[i],
 			                                 stands_here(s, s->nfs[i]));
+}
+
+void nf_renew(const struct nf *nf)
+{
+	atomic_fetch_or(&nf->engine->renew_asked, UINT64_C(1) << nf->id);
 }

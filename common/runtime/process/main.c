@@ -362,6 +362,7 @@ static void watch(struct process *p)
 		}
 		poll(NULL, 0, WATCH_MS);
 		engine_poll_links(p->engine);
+		engine_renew(p->engine);
 		pass_on_logs(p);
 		trace_poll(p->engine);
 		capture_poll(p->engine);

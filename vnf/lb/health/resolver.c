@@ -56,6 +56,7 @@ struct resolver {
 	resolver_changed_fn *changed;
 	void *context;
 	pthread_mutex_t lock;
+	pthread_cond_t judged; /* a name was looked up */
 	struct entry *entries;
 	pthread_t thread;
 	_Atomic bool stopping;
@@ -151,6 +152,7 @@ static void judge(struct resolver *r, struct entry *e)
 		e->view.why[0] = '\0';
 	if (any)
 		e->view.answered_ns = now_ns(CLOCK_REALTIME);
+	pthread_cond_broadcast(&r->judged);
 }
 
 static void answered(void *argument, int status, int timeouts, struct ares_addrinfo *info)
@@ -380,6 +382,7 @@ static void free_resolver(struct resolver *r)
 		close(r->epoll);
 	if (r->wake >= 0)
 		close(r->wake);
+	pthread_cond_destroy(&r->judged);
 	pthread_mutex_destroy(&r->lock);
 	free(r);
 	ares_library_cleanup();
@@ -410,6 +413,7 @@ struct resolver *resolver_start(const struct resolver_options *options, resolver
 	r->changed = changed;
 	r->context = context;
 	pthread_mutex_init(&r->lock, NULL);
+	pthread_cond_init(&r->judged, NULL);
 	if (!open_waits(r))
 		errors_add(errors, NULL, "no-resolver", NULL, 0, "names cannot be resolved: %s",
 		           strerror(errno));
@@ -475,6 +479,25 @@ int resolver_set(struct resolver *r, const struct resolver_name *names, unsigned
 		errors_add(errors, NULL, "too-many", NULL, 0,
 		           "%u names of backends: at most %d, and memory for them", n, RESOLVER_NAMES_MAX);
 	return well ? 0 : -1;
+}
+
+static bool all_judged(const struct resolver *r)
+{
+	for (const struct entry *e = r->entries; e; e = e->next)
+		if (!e->gone && !e->view.lookups)
+			return false;
+	return true;
+}
+
+void resolver_wait(struct resolver *r, uint32_t ms)
+{
+	uint64_t until = now_ns(CLOCK_REALTIME) + (uint64_t)ms * NS_MS;
+	struct timespec at = { (time_t)(until / 1000000000), (long)(until % 1000000000) };
+
+	pthread_mutex_lock(&r->lock);
+	while (!all_judged(r) && pthread_cond_timedwait(&r->judged, &r->lock, &at) == 0)
+		continue;
+	pthread_mutex_unlock(&r->lock);
 }
 
 bool resolver_show(struct resolver *r, uint32_t id, struct resolver_view *view)

@@ -40,6 +40,8 @@ struct resolver *resolver_start(const struct resolver_options *options, resolver
                                 void *context, struct errors *errors);
 /* The names from now on; those that were there keep what is known of them. -1 with errors added: too many. Control thread. */
 int resolver_set(struct resolver *r, const struct resolver_name *names, unsigned n, struct errors *errors);
+/* Waits until each name has been looked up once, well or not, for at most so many ms. Control thread. */
+void resolver_wait(struct resolver *r, uint32_t ms);
 void resolver_stop(struct resolver *r);
 
 /* One name for REST. */
