@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "config/values.h"
-#include "lb/lb.h"
+#include "lb/checks.h"
 #include "runtime/clock.h"
 #include "runtime/engine.h"
 
@@ -42,6 +42,7 @@ void lb_stop(struct nf *nf)
 {
 	struct lb_live *live = nf->live;
 
+	lb_checks_stop(live);
 	for (unsigned i = 0; i < LB_SOURCES_MAX; i++)
 		lb_source_free(live, i);
 	for (unsigned i = 0; i < nf->workers; i++)
@@ -193,6 +194,8 @@ static void compile_services(struct lb_compile *c)
 		conf_error(c->errors, c->config, "no-memory", "not enough memory");
 		return;
 	}
+	if (!lb_checks_read(c))
+		return;
 	for (size_t i = 0; i < conf_count(list); i++)
 		lb_service_read(c, conf_at(list, i), &c->out->services[c->out->service_count++]);
 }
@@ -338,13 +341,5 @@ void *lb_compile(struct nf *nf, const void *previous, const struct conf *config,
 
 void lb_published(struct nf *nf, const void *snapshot, bool here)
 {
-	const struct lb_config *config = snapshot;
-
-	(void)nf;
-	for (unsigned i = 0; here && i < config->service_count; i++) {
-		const struct lb_service *s = &config->services[i];
-
-		for (unsigned k = 0; k < s->backend_count; k++)
-			pool_backend_runs(config->live->pool, s->backends[k].id, false, s->reset_on_failure);
-	}
+	lb_checks_publish(nf, snapshot, here);
 }

@@ -95,6 +95,7 @@ struct lb_service {
 	uint32_t persist;       /* s; 0: not */
 	uint32_t slow_start;    /* ms */
 	struct lb_limits limits;
+	struct health_check *check;    /* of its backends; NULL: they are not checked */
 	struct prefix_set allow, deny; /* minimised; allow may be empty: everybody */
 	struct lb_backend *backends;
 	unsigned backend_count;
@@ -130,6 +131,8 @@ struct lb_worker {
 
 struct lb_live {
 	struct pool *pool;
+	struct health *health; /* checks.h; NULL: nothing was ever checked. Written once, read by workers */
+	bool published;        /* a configuration runs, or has run */
 	struct lb_source *sources[LB_SOURCES_MAX]; /* by number; slots name them */
 	struct lb_worker *workers;                 /* by worker id */
 	uint32_t persistence;                      /* room of each, fixed by the first configuration */
@@ -142,13 +145,15 @@ struct lb_config {
 	unsigned service_count;
 	struct lb_endpoint *endpoints;
 	unsigned endpoint_count;
-	uint32_t sources; /* bit i: source i is of this configuration */
+	uint32_t sources;                /* bit i: source i is of this configuration */
+	struct ip_addr health_source[2]; /* IPv4, IPv6: where checks come from; family 0: none */
 	bool claims_first; /* virtual addresses are claimed at the first end of the path, sources at the last */
 	uint8_t owner_length[2]; /* IPv4, IPv6: how much of a client's address names its worker */
 };
 
 enum lb_slot_flag {
 	SLOT_ACTIVE = 1 << 0, /* this session is balanced */
+	SLOT_CHECK = 1 << 2,  /* a health check of ours: what comes back is taken */
 	SLOT_SOURCE = 1 << 1, /* its source address and port are of a pool */
 };
 

@@ -200,6 +200,14 @@ static void open_one(struct first *f)
 	balance(f, backend);
 }
 
+/* From our own checker: what comes back is taken. */
+static void mark_check(const struct first *f)
+{
+	struct lb_slot *slot = nf_slot(f->nf, f->o->session);
+
+	slot->flags = SLOT_CHECK;
+}
+
 void lb_open(const struct nf *nf, const void *snapshot, struct openings *os)
 {
 	const struct lb_config *config = snapshot;
@@ -208,7 +216,9 @@ void lb_open(const struct nf *nf, const void *snapshot, struct openings *os)
 	for (unsigned i = 0; i < os->count; i++) {
 		struct first f = { .nf = nf, .config = config, .os = os, .o = os->list[i] };
 
-		if (!(f.o->flags & OPEN_ADDED))
+		if (f.o->tuple.zone == nf_zone(nf))
+			mark_check(&f);
+		else if (!(f.o->flags & OPEN_ADDED))
 			open_one(&f);
 	}
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Every packet: the session's slot says how it is rewritten. Direction 0 goes to the backend. Worker thread. */
-#include "lb/lb.h"
+#include "lb/checks.h"
 
 /* Packets that the quick way serves: whole, TCP or UDP, and not about another packet. */
 static bool is_quick(const struct pkt *p)
@@ -158,8 +158,11 @@ void lb_process(const struct nf *nf, const void *snapshot, struct batch *b)
 		const struct lb_slot *slot = nf_slot(nf, p->session);
 		struct pool_use *use = &uses[slot->backend];
 
-		if (unlikely(!(slot->flags & SLOT_ACTIVE)))
+		if (unlikely(!(slot->flags & SLOT_ACTIVE))) {
+			if (slot->flags & SLOT_CHECK)
+				lb_checks_process(config->live, b, i);
 			continue;
+		}
 		if (unlikely(pool_state_of(pool, slot->backend) & POOL_RESET)) {
 			fail(b, i);
 			continue;
@@ -186,10 +189,11 @@ static void grant(const struct lb_config *config)
 uint64_t lb_tick(const struct nf *nf, const void *snapshot, unsigned worker_id, uint64_t now)
 {
 	const struct lb_config *config = snapshot;
+	uint64_t checks = lb_checks_tick(nf, config, worker_id, now),
+	         other = now + (worker_id == 0 && config->sources ? 1000000 : 500000000);
 
-	(void)nf;
 	config->live->workers[worker_id].now = lb_seconds(now);
 	if (worker_id == 0)
 		grant(config);
-	return now + (worker_id == 0 && config->sources ? 1000000 : 500000000);
+	return checks < other ? checks : other;
 }

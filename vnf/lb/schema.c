@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The load balancer's configuration. Static tables. */
-#include "lb/lb.h"
+#include "lb/checks.h"
 
 const char *const lb_schedulers[] = {
 	"maglev",
@@ -141,6 +141,10 @@ static const struct schema service_members[] = {
 	  .values = failures,
 	  .otherwise = "reset",
 	  .help = "Sessions of a backend that fails: ended (TCP is reset), or kept." },
+	{ .name = "health",
+	  .type = SCHEMA_GROUP,
+	  .members = health_check_schema,
+	  .help = "How backends are checked; absent: they are not, and count as up." },
 	{ .name = "persistence",
 	  .type = SCHEMA_GROUP,
 	  .members = persistence_members,
@@ -178,6 +182,10 @@ const struct schema lb_schema[] = {
 	  .members = source_members,
 	  .max = LB_SOURCES_MAX,
 	  .help = "Addresses that mode \"full-nat\" sends from; neighbours are answered for them." },
+	{ .name = "health",
+	  .type = SCHEMA_GROUP,
+	  .members = lb_health_schema,
+	  .help = "Where checks of backends come from." },
 	{ .name = "clients",
 	  .type = SCHEMA_ENUM,
 	  .values = ends,

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "config/values.h"
-#include "lb/lb.h"
+#include "lb/checks.h"
 #include "match/maglev.h"
 
 static uint8_t index_of(const struct conf *item, const char *name, const char *const *values)
@@ -144,7 +144,8 @@ static bool hold_backend(struct lb_compile *c, const struct conf *item, const st
 	is.service = s->id;
 	is.port = b->port;
 	is.family = s->family;
-	id = pool_hold(c->out->live->pool, &is, false, lb_settle, c->nf);
+	id = pool_hold(c->out->live->pool, &is, lb_is_checked(s, b) && c->out->live->published, lb_settle,
+	               c->nf);
 	if (id < 0) {
 		conf_error(c->errors, item, "too-many-backends",
 		           "%d backends are configured or still have sessions", POOL_BACKENDS_MAX);
@@ -304,8 +305,8 @@ bool lb_service_read(struct lb_compile *c, const struct conf *item, struct lb_se
 	else
 		s->id = (uint16_t)id;
 	return c->errors->count == before && read_prefixes(c, conf_get(item, "allow"), &s->allow) &&
-	       read_prefixes(c, conf_get(item, "deny"), &s->deny) && read_backends(c, item, s) &&
-	       make_sets(c, item, s);
+	       read_prefixes(c, conf_get(item, "deny"), &s->deny) && lb_check_read(c, item, s) &&
+	       read_backends(c, item, s) && make_sets(c, item, s);
 }
 
 void lb_service_free(struct lb_live *live, struct lb_service *s)
@@ -320,5 +321,6 @@ void lb_service_free(struct lb_live *live, struct lb_service *s)
 	}
 	prefix_set_free(&s->allow);
 	prefix_set_free(&s->deny);
+	free(s->check);
 	free(s->backends);
 }

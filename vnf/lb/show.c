@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "lb/lb.h"
+#include "lb/checks.h"
 #include "manage/timestamp.h"
 
 /* One backend's counts, over all workers. */
@@ -104,6 +104,7 @@ static json_t *backend_json(const struct lb_live *live, const struct lb_service 
 	if (b->port)
 		json_object_set_new(out, "port", json_integer(ntohs(b->port)));
 	add_health(out, live->pool, b);
+	lb_checks_show(live, b->id, out);
 	return out;
 }
 
@@ -376,4 +377,5 @@ void lb_claims(const struct nf *nf, const void *snapshot, nf_claim_fn *fn, void 
 		fn(context, &claim);
 	}
 	claim_sources(config, fn, context);
+	lb_checks_claims(config, fn, context);
 }

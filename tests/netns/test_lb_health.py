@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Health checks by the load balancer itself, through its own datapath: every kind, both families, real servers. Clients are behind the last port, backends behind the first."""
+import os
+import sys
+import unittest
+
+from lab import Line, run, until
+from nginx import Nginx, certificate
+
+SOURCE, SOURCE6 = "192.0.2.250", "2001:db8:1::250"
+NAME = "www.example.net"
+
+# Answers datagrams, as long as a file is there: ping on one port; DNS on the other, with 192.0.2.77 or the code that the file says.
+BACKEND = """
+import os, socket, sys, threading
+def serve(port, answer, me):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind((me, port))
+    while True:
+        data, peer = s.recvfrom(4096)
+        text = open(sys.argv[1]).read()
+        if text != "silent":
+            s.sendto(answer(data, text), peer)
+def udp(data, text):
+    return b"pong\\x00" + data
+def dns(query, text):
+    code = int(text)
+    end = query.index(b"\\0", 12) + 5
+    record = b"" if code else b"\\xc0\\x0c\\0\\1\\0\\1\\0\\0\\0\\5\\0\\4\\xc0\\0\\x02\\x4d"
+    return query[:2] + bytes([0x81, 0x80 | code, 0, 1, 0, 1 if record else 0, 0, 0, 0, 0]) + query[12:end] + record
+threading.Thread(target=serve, args=(5300, dns, sys.argv[2]), daemon=True).start()
+threading.Thread(target=serve, args=(5000, udp, sys.argv[2]), daemon=True).start()
+print("ready", flush=True)
+threading.Event().wait()
+"""
+
+
+class Health(unittest.TestCase):
+    def setUp(self):
+        self.lab = Line()
+        self.addCleanup(self.lab.close)
+        for address in ("192.0.2.11/24", "192.0.2.12/24", "2001:db8:1::11/64"):
+            run("ip", "-n", self.lab.client, "addr", "add", address, "dev", "eth0", *(["nodad"] if ":" in address else []))
+        self.word = os.path.join(self.lab.folder, "word")
+        self.tell("0")
+        self.ca, self.crt, self.key = certificate(self.lab.folder, NAME)
+        self.nginx = Nginx(self.lab, self.lab.client, "nginx", self.servers("200", "all is well"))
+        answering = self.lab.process([sys.executable, "-c", BACKEND, self.word, "192.0.2.11"], netns=self.lab.client)
+        until("the backends listen", lambda: "ready" in answering.text())
+
+    def tell(self, text):
+        with open(self.word, "w") as file:
+            file.write(text)
+
+    def servers(self, status, text):
+        return [f"listen 192.0.2.11:8080; listen [2001:db8:1::11]:8080; location / {{ return {status} '{text}'; }}",
+                f"listen 192.0.2.11:8443 ssl; ssl_certificate {self.crt}; ssl_certificate_key {self.key}; location / {{ return {status} '{text}'; }}"]
+
+    def service(self, service, number, port, address="192.0.2.11", protocol="tcp", ports="80", **health):
+        quick = {"interval": 200, "timeout": 1000, "rise": 1, "fall": 2, "damping": False}
+        vip = f"2001:db8:2::{number}" if ":" in address else f"198.51.100.{number}"
+        backend = {"name": "b", "address": address} | ({"port": port} if port else {})
+        return {"name": service, "address": vip, "protocol": protocol, "health": quick | health, "backends": [backend]} | ({"ports": ports} if ports else {})
+
+    def services(self):
+        web = {"kind": "http", "host": NAME, "path": "/alive", "status": ["200"], "body": "is well"}
+        return [self.service("tcp", 80, 8080), self.service("http", 81, 8080, **web), self.service("http6", 80, 8080, "2001:db8:1::11", **web),
+                self.service("https", 82, 8443, **web | {"kind": "https", "verify": True, "ca": self.ca}),
+                self.service("wrong-name", 83, 8443, **web | {"kind": "https", "verify": True, "ca": self.ca, "host": "other.example.net"}),
+                self.service("udp", 84, 5000, protocol="udp", kind="udp", send="ping\\x00", expect="pong\\x00ping"),
+                self.service("dns", 85, 5300, protocol="udp", kind="dns", name=NAME, answer="192.0.2.77"),
+                self.service("icmp", 86, None, "192.0.2.12", "any", None, kind="icmp"),
+                self.service("icmp6", 86, None, "2001:db8:1::11", "any", None, kind="icmp"),
+                self.service("nobody", 87, 8080, "192.0.2.99", timeout=300)]
+
+    def document(self, services, workers=1):
+        config = {"services": services, "health": {"source": SOURCE, "source6": SOURCE6}}
+        return self.lab.document([{"name": "lb", "kind": "lb", "config": config}], workers=workers)
+
+    def start(self, services, workers=1):
+        self.engine = self.lab.engine("lb", self.document(services, workers), "sluice-lb").ready()
+
+    def backends(self):
+        return {s["name"]: s["backends"][0] for s in self.engine.get("/v1/vnfs/lb/state/services?limit=1000")}
+
+    def expect(self, wanted):
+        """Each backend's health and why, which come to be so."""
+        def seen():
+            return {name: (b["health"], b["check"]["why"]) for name, b in self.backends().items()}
+        try:
+            until("health", lambda: {n: w for n, w in seen().items() if n in wanted} == wanted, 30)
+        except AssertionError:
+            self.assertEqual({n: w for n, w in seen().items() if n in wanted}, wanted)
+
+    UP = {"tcp": ("up", "connected"), "http": ("up", "HTTP 200"), "http6": ("up", "HTTP 200"), "https": ("up", "HTTP 200"), "udp": ("up", "answered"),
+          "dns": ("up", "NOERROR"), "icmp": ("up", "answered"), "icmp6": ("up", "answered"),
+          "wrong-name": ("down", f"SSL: no alternative certificate subject name matches target host name 'other.example.net'")}
+
+    def check_all(self):
+        self.expect(self.UP)
+        self.expect({"nobody": ("down", "no connection within 300 ms")})
+        self.assertEqual(self.lab.fetch("http://198.51.100.81/alive", self.lab.server), b"all is well")
+        # The answers are wrong in themselves.
+        self.nginx.reload(self.servers("200", "all is lost"))
+        self.tell("3")
+        run("ip", "-n", self.lab.client, "addr", "del", "192.0.2.12/24", "dev", "eth0")
+        self.expect({"tcp": ("up", "connected"), "http": ("down", 'HTTP 200, but the page lacks "is well"'), "dns": ("down", "NXDOMAIN, NOERROR expected")})
+        self.nginx.reload(self.servers("503", "all is well"))
+        self.tell("silent")
+        self.expect({"http": ("down", "HTTP 503, 200 expected"), "http6": ("down", "HTTP 503, 200 expected"), "https": ("down", "HTTP 503, 200 expected"),
+                     "udp": ("down", "no answer within 1000 ms"), "dns": ("down", "no answer within 1000 ms"), "icmp6": ("up", "answered")})
+        until("an address that is gone is down", lambda: self.backends()["icmp"]["health"] == "down", 30)
+        # And nothing answers any more.
+        self.nginx.end()
+        self.expect({"tcp": ("down", "Connection refused"), "http": ("down", "Connection refused"), "https": ("down", "Connection refused")})
+        self.assertIsNone(self.lab.fetch("http://198.51.100.81/alive", self.lab.server, 5))
+        self.nginx.start(self.servers("200", "all is well"))
+        self.tell("0")
+        run("ip", "-n", self.lab.client, "addr", "add", "192.0.2.12/24", "dev", "eth0")
+        self.expect(self.UP)
+
+    def test_kinds(self):
+        self.start(self.services())
+        self.check_all()
+        shown = self.backends()["http"]
+        self.assertGreater(shown["check"]["checks"], shown["check"]["failures"])
+        self.assertGreater(shown["check"]["failures"], 0)
+        self.assertGreater(shown["check"]["roundTripUs"], 0)
+        kinds = [(e["kind"], e["message"]) for e in self.engine.rest("GET", "/v1/events?last=0", headers={"Accept": "application/json"}).json()]
+        self.assertIn(("backend-down", "backend 192.0.2.11 of service tcp is down: Connection refused"), kinds)
+        # The checker's connections are sessions like others, and show where they came from.
+        sessions = self.engine.get("/v1/state/sessions?limit=1000")
+        self.assertTrue(any(SOURCE in str(s) for s in sessions), sessions)
+        # The host is as it was: no device, no address, no route of ours.
+        self.assertNotIn(SOURCE, run("ip", "address").stdout)
+        self.assertNotIn("health", run("ip", "link").stdout)
+        self.engine.balance()
+        # Without checks backends count as up.
+        bare = [{k: v for k, v in s.items() if k != "health"} for s in self.services()]
+        self.assertLess(self.engine.rest("PUT", "/v1/config", self.document(bare)).status, 300)
+        self.assertEqual({b["health"] for b in self.backends().values()}, {"up"})
+
+    def test_two_workers(self):
+        self.start(self.services(), workers=2)
+        self.expect(self.UP)
+        self.engine.balance()
+
+    def test_refusals(self):
+        self.start([])
+        services = self.services()
+        for service, part, detail in ((self.service("x", 80, None, "192.0.2.11", "any", None), "health", "no port that could be checked"),
+                                      (services[0] | {"health": {"kind": "http", "path": "x"}}, "path", "a path begins with /"),
+                                      (services[0] | {"health": {"interval": 1}}, "interval", "")):
+            reply = self.engine.rest("PUT", "/v1/config", self.document([service]))
+            self.assertEqual(reply.status, 422 if reply.status == 422 else 400, reply.body)
+            self.assertIn(part, reply.body)
+            self.assertIn(detail, reply.body)
+        document = self.document([services[2]])
+        del document["functions"][0]["config"]["health"]["source6"]
+        reply = self.engine.rest("PUT", "/v1/config", document)
+        self.assertIn("health.source6", reply.body)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
