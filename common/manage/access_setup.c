@@ -82,7 +82,7 @@ bool access_renew(const char *folder, const char *name, const struct access_host
 	time_t now = time(NULL);
 	bool server = false, admin = false;
 	bool done = pki_authority(folder, now, errors) && pki_renew(folder, &ours, now, &server, errors) &&
-	            pki_renew(folder, &theirs, now, &admin, errors);
+	            (pki_keyless(folder) || pki_renew(folder, &theirs, now, &admin, errors));
 	if (server)
 		log_info("certificate-issued", "file=%s/server.crt", folder);
 	if (admin)

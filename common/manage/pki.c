@@ -192,8 +192,19 @@ static bool authority_usable(const struct pair *authority)
 	       X509_check_private_key(authority->certificate, authority->key) == 1;
 }
 
+bool pki_keyless(const char *folder)
+{
+	char *certificate = text_format("%s/ca.crt", folder), *key = text_format("%s/ca.key", folder);
+	bool keyless = access(certificate, F_OK) == 0 && access(key, F_OK) < 0 && errno == ENOENT;
+	free(certificate);
+	free(key);
+	return keyless;
+}
+
 bool pki_authority(const char *folder, time_t now, struct errors *errors)
 {
+	if (pki_keyless(folder))
+		return true;
 	char *certificate = text_format("%s/ca.crt", folder);
 	bool there = access(certificate, F_OK) == 0, done;
 	struct pair pair = there ? pair_read(folder, "ca") : pair_new();
@@ -262,11 +273,27 @@ bool pki_due(const char *authority, const struct pki_order *order, time_t now)
 	return due;
 }
 
+/* Nothing can be issued: what somebody else has put there is as it is, or is missed. */
+static bool usable_as_it_is(const struct pki_order *order, struct errors *errors)
+{
+	struct pair pair = pair_read(order->folder, order->name);
+	char *certificate = text_format("%s/%s.crt", order->folder, order->name);
+	bool done =
+	        authority_usable(&pair) ||
+	        fail(errors, certificate,
+	             "is unreadable, or the key beside it is not its own, and without ca.key none is issued");
+	pair_free(&pair);
+	free(certificate);
+	return done;
+}
+
 bool pki_renew(const char *authority, const struct pki_order *order, time_t now, bool *issued,
                struct errors *errors)
 {
-	bool due = pki_due(authority, order, now);
+	bool keyless = pki_keyless(authority), due = !keyless && pki_due(authority, order, now);
 	if (issued)
 		*issued = due;
+	if (keyless)
+		return usable_as_it_is(order, errors);
 	return !due || pki_issue(authority, order, now, errors);
 }

@@ -29,7 +29,10 @@ struct pki_order {
 	unsigned days;            /* 0: PKI_DAYS */
 };
 
-/* Makes FOLDER/ca.crt and ca.key if they are not there. False with an error. */
+/* Whether the authority's key was taken away (its certificate is there): then nothing is issued, and the operator's own is served. */
+bool pki_keyless(const char *folder);
+
+/* Makes FOLDER/ca.crt and ca.key if neither is there. False with an error. */
 bool pki_authority(const char *folder, time_t now, struct errors *errors);
 
 /* Issues in the name of the authority in `authority`, over what was there. False with an error. */
@@ -41,7 +44,7 @@ bool pki_issue(const char *authority, const struct pki_order *order, time_t now,
  */
 bool pki_due(const char *authority, const struct pki_order *order, time_t now);
 
-/* Issues it if it is due; *issued (may be NULL) says whether it was. False with an error. */
+/* Issues it if it is due, or, without ca.key, looks whether it is there; *issued (may be NULL) says whether it was. False with an error. */
 bool pki_renew(const char *authority, const struct pki_order *order, time_t now, bool *issued,
                struct errors *errors);
 

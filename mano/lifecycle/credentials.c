@@ -47,16 +47,19 @@ static bool holds(const char *path, const char *text, size_t length)
 	return same;
 }
 
-/* The authority's certificate, which is no secret. Not written if it is there: a full disk stops no healing. */
-static bool put_authority(const char *from, const char *to, struct errors *errors)
+/* Not written if it is there: a full disk stops no healing. */
+static bool put_copy(const char *from, const char *to, const char *name, mode_t mode, struct errors *errors)
 {
-	char *source = text_format("%s/ca.crt", from), *target = text_format("%s/ca.crt", to), *text = NULL;
+	char *source = text_format("%s/%s", from, name), *target = text_format("%s/%s", to, name),
+	     *text = NULL;
 	size_t length = 0;
 	int error = atomic_file_read(source, PEM_BYTES, &text, &length);
 
 	if (!error && !holds(target, text, length))
-		error = atomic_file_write(target, text, length, 0644);
+		error = atomic_file_write(target, text, length, mode);
 	bool done = fail(target, error, errors);
+	if (text)
+		explicit_bzero(text, length);
 	free(text);
 	free(target);
 	free(source);
@@ -85,6 +88,13 @@ static char *listen_of(const char *document)
 	return listen;
 }
 
+/* The operator's own, which sluiced serves, too. The key first: a certificate without it is not served. */
+static bool put_pair(const char *from, const char *to, struct errors *errors)
+{
+	return put_copy(from, to, "server.key", 0600, errors) &&
+	       put_copy(from, to, "server.crt", 0644, errors);
+}
+
 static bool issue(const char *authority, const char *folder, const char *name, const char *listen,
                   struct errors *errors)
 {
@@ -94,10 +104,11 @@ static bool issue(const char *authority, const char *folder, const char *name, c
 
 	access_hosts_usual(hosts);
 	access_hosts_listener(hosts, listen);
-	bool done = put_authority(authority, folder, errors) &&
+	bool done = put_copy(authority, folder, "ca.crt", 0644, errors) &&
 	            put_link(authority, folder, "tokens.json", errors) &&
 	            put_link(authority, folder, "clients-ca.crt", errors) &&
-	            pki_renew(authority, &order, time(NULL), &issued, errors);
+	            (pki_keyless(authority) ? put_pair(authority, folder, errors)
+	                                    : pki_renew(authority, &order, time(NULL), &issued, errors));
 	if (issued)
 		log_info("certificate-issued", "file=%s/server.crt for=%s", folder, name);
 	free(hosts);

@@ -582,6 +582,35 @@ class Processes(AccessCase):
         wait_for(lambda: access.serial(self.outer, self.ca) != before, what="a new certificate is served")
         self.assertEqual(self.s.shown()["process"]["pid"], pid)
 
+    def test_own_certificate(self):
+        """The operator's own pair instead of ours: served by all, kept over a restart, missed if it goes."""
+        other = access.Authority(os.path.join(self.s.folder, "other")).make()
+        theirs = os.path.join(other.folder, "ca.crt")
+        os.unlink(os.path.join(self.folder, "ca.key"))
+        other.sign(self.folder, "server", "/CN=router.example", usage="serverAuth", san="IP:127.0.0.1")
+        self.s.process.send_signal(signal.SIGHUP)
+
+        def served(at):
+            try:
+                return access.serial(at, theirs)
+            except OSError:
+                return None
+
+        ours = wait_for(lambda: served(self.at), what="sluiced serves it")
+        for at in (self.outer, self.inner):
+            wait_for(lambda at=at: served(at) == ours, what=f"{at} serves it, too")
+        self.s.stop()
+        self.s.start()
+        self.at = access.listening(self.s.log())[-1]
+        self.assertEqual(served(self.at), ours)
+        reply = access.request(self.at, access.context(theirs), "GET", "/v1/services", token=self.admin)
+        self.assertEqual(reply.status, 200)
+        self.s.stop()
+        os.unlink(os.path.join(self.folder, "server.crt"))
+        self.s.start(ready=False)
+        self.assertEqual(self.s.process.wait(30), 1)
+        self.assertIn("without ca.key none is issued", self.s.log())
+
     def test_what_is_passed_on_is_noted_with_whose_wish_it_was(self):
         ci = self.token("operator", "ci")
         self.assertStatus(self.ask("DELETE", "/v1/services/edge/state/sessions", token=ci), 200)

@@ -64,6 +64,9 @@ CHANGES = [
 # Takes no JSON, and has its own lines below.
 RESTORE = ("POST", "/v1/restore", None)
 
+# Answers with what it would do, and has its own lines, too.
+FIX = ("POST", "/v1/doctor:fix", None)
+
 # What is wrong is refused, or told, and changes nothing either.
 WRONG = [
     (200, apply(service(vnfs=[{"name": "fw", "kind": "firewall", "config": {"rules": [{"name": "x", "action": "no"}]}}]))),
@@ -143,6 +146,9 @@ class DryRun(mano.Case):
         return self.s.call(method, f"{path}{'&' if '?' in path else '?'}dryRun=1", body)
 
     def test_changes_change_nothing(self):
+        os.makedirs(f"{self.s.run}/gone")
+        with open(f"{self.s.run}/gone/boot.json", "w") as file:
+            file.write("{}")
         before = self.everything()
         for call in CHANGES:
             with self.subTest(call=call[:2]):
@@ -162,6 +168,9 @@ class DryRun(mano.Case):
                 reply = self.s.call("POST", f"/v1/restore?{query}", backup, {"Content-Type": "application/octet-stream"})
                 self.assertStatus(reply, 200 if "force" in query else 409)
                 self.check_same(before, RESTORE)
+        with self.subTest(call=FIX[:2]):
+            self.assertIn(f"remove {self.s.run}/gone", [action["action"] for action in self.assertStatus(self.dry(FIX), 200)["actions"]])
+            self.check_same(before, FIX)
         for call in WITHOUT:
             with self.subTest(call=call[:2]):
                 self.assertStatus(self.dry(call), 422)
@@ -178,7 +187,7 @@ class DryRun(mano.Case):
 
     def test_every_request_is_here(self):
         """Each documented request that changes something is in a table of this test."""
-        tried = [(method, re.sub(r"\?.*", "", path)) for method, path, _ in [*CHANGES, *WITHOUT, RESTORE]]
+        tried = [(method, re.sub(r"\?.*", "", path)) for method, path, _ in [*CHANGES, *WITHOUT, RESTORE, FIX]]
         for path, item in self.s.get("/openapi.json").json["paths"].items():
             pattern = re.compile("^" + re.sub(r"\{(\w+)\}", lambda part: ".+" if part[1] == "rest" else "[^/:]+", path) + "$")
             for method in item:

@@ -198,9 +198,33 @@ static void an_authority_is_never_replaced_by_itself(void **state)
 	(void)state;
 	make_authority();
 	snprintf(path, sizeof path, "%s/ca.key", folder);
-	assert_int_equal(unlink(path), 0);
+	assert_int_equal(truncate(path, 10), 0);
 	assert_false(pki_authority(folder, now, &errors));
 	assert_string_equal(errors.list[0].code, "certificate-failed");
+	errors_free(&errors);
+}
+
+/* What is there is served, whoever made it; what is not there cannot be made. */
+static void without_its_key_nothing_is_issued(void **state)
+{
+	const char *const hosts[] = { "localhost", NULL };
+	struct pki_order order = { PKI_SERVER, folder, "server", "x", NULL, hosts, 0 };
+	struct errors errors = ERRORS_NONE;
+	bool issued = true;
+	char path[128];
+	(void)state;
+	make_authority();
+	assert_true(pki_renew(folder, &order, now, &issued, &errors));
+	snprintf(path, sizeof path, "%s/ca.key", folder);
+	assert_int_equal(unlink(path), 0);
+	assert_true(pki_authority(folder, now, &errors));
+	assert_true(access(path, F_OK) < 0);
+	assert_true(pki_renew(folder, &order, now + 1000 * DAY, &issued, &errors));
+	assert_false(issued);
+	snprintf(path, sizeof path, "%s/server.key", folder);
+	assert_int_equal(unlink(path), 0);
+	assert_false(pki_renew(folder, &order, now, &issued, &errors));
+	assert_non_null(strstr(errors.list[0].detail, "ca.key"));
 	errors_free(&errors);
 }
 
@@ -230,6 +254,7 @@ int main(void)
 		TEST(keys_are_secret),
 		TEST(due_is_what_is_absent_old_foreign_or_lacks_a_host),
 		TEST(an_authority_is_never_replaced_by_itself),
+		TEST(without_its_key_nothing_is_issued),
 		TEST(bytes_that_are_no_certificate_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
