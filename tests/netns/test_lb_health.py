@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Health checks by the load balancer itself, through its own datapath: every kind, both families, real servers. Clients are behind the last port, backends behind the first."""
 import os
+import socket
+import subprocess
 import sys
+import threading
 import unittest
 
 from lab import Line, run, until
@@ -33,6 +36,23 @@ threading.Thread(target=serve, args=(5000, udp, sys.argv[2]), daemon=True).start
 print("ready", flush=True)
 threading.Event().wait()
 """
+
+
+class Names:
+    """A name server on the loopback: any name has the `hosts` of 192.0.2.0/24, for a second; none: it has gone."""
+
+    def __init__(self, *hosts):
+        self.hosts, self.socket = hosts, socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.socket.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            query, peer = self.socket.recvfrom(4096)
+            end, hosts = query.index(b"\0", 12) + 5, self.hosts
+            records = [b"\xc0\x0c\0\1\0\1\0\0\0\1\0\4" + bytes([192, 0, 2, host]) for host in hosts if query[end - 3] == 1]
+            self.socket.sendto(query[:2] + bytes([0x81, 0x80 | (0 if hosts else 3), 0, 1, 0, len(records), 0, 0, 0, 0]) + query[12:end] + b"".join(records), peer)
 
 
 class Health(unittest.TestCase):
@@ -145,6 +165,42 @@ class Health(unittest.TestCase):
         self.expect(self.UP)
         self.engine.balance()
 
+    def test_names(self):
+        """Each address of a name is a backend; they come and go with the name's, under connections that stay, and stand when the name does not resolve."""
+        names = Names(11)
+        service = self.service("web", 80, 8080)
+        service["backends"] = [{"name": "pool", "host": "pool.example.net", "port": 8080}]
+        document = self.document([service])
+        document["functions"][0]["config"]["resolver"] = {"servers": [names.address], "ttlMin": 1}
+
+        def shown():
+            return {b["name"]: b["health"] for b in self.engine.get("/v1/vnfs/lb/state/services")[0]["backends"]}
+
+        self.engine = self.lab.engine("lb", document, "sluice-lb").ready()
+        self.assertEqual(list(shown()), ["pool@192.0.2.11"])
+        self.expect({"web": ("up", "connected")})
+        self.assertEqual(self.lab.fetch("http://198.51.100.80/", self.lab.server), b"all is well")
+        with self.held("198.51.100.80") as held:
+            names.hosts = (11, 12)
+            until("the second address is a backend", lambda: set(shown()) == {"pool@192.0.2.11", "pool@192.0.2.12"}, 30)
+            until("nobody serves there", lambda: shown() == {"pool@192.0.2.11": "up", "pool@192.0.2.12": "down"}, 30)
+            names.hosts = ()
+            until("a look-up failed", lambda: self.engine.get("/v1/vnfs/lb/state/names")[0]["failures"], 30)
+            self.assertEqual(len(shown()), 2)
+            held.stdin.write(b"GET / HTTP/1.0\r\n\r\n")
+            held.stdin.flush()
+            self.assertIn(b"all is well", held.stdout.read())
+        names.hosts = (12,)
+        until("the first is no backend", lambda: list(shown()) == ["pool@192.0.2.12"], 30)
+        self.engine.balance()
+
+    def held(self, vip):
+        """A connection from a client that says nothing yet."""
+        talk = "import socket, sys; s = socket.create_connection((sys.argv[1], 80)); print('open', flush=True); s.sendall(sys.stdin.buffer.readline() + b'\\r\\n'); sys.stdout.buffer.write(s.makefile('rb').read())"
+        child = subprocess.Popen(["ip", "netns", "exec", self.lab.server, sys.executable, "-c", talk, vip], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.assertEqual(child.stdout.readline(), b"open\n")
+        return child
+
     def test_refusals(self):
         self.start([])
         services = self.services()
@@ -155,6 +211,7 @@ class Health(unittest.TestCase):
             self.assertEqual(reply.status, 422 if reply.status == 422 else 400, reply.body)
             self.assertIn(part, reply.body)
             self.assertIn(detail, reply.body)
+        self.assertIn("either an `address` or a `host`", self.engine.rest("PUT", "/v1/config", self.document([services[0] | {"backends": [{"name": "b"}]}])).body)
         document = self.document([services[2]])
         del document["functions"][0]["config"]["health"]["source6"]
         reply = self.engine.rest("PUT", "/v1/config", document)

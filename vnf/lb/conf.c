@@ -6,6 +6,7 @@
 
 #include "config/values.h"
 #include "lb/checks.h"
+#include "lb/names.h"
 #include "runtime/clock.h"
 #include "runtime/engine.h"
 
@@ -43,6 +44,7 @@ void lb_stop(struct nf *nf)
 	struct lb_live *live = nf->live;
 
 	lb_checks_stop(live);
+	lb_names_stop(live);
 	for (unsigned i = 0; i < LB_SOURCES_MAX; i++)
 		lb_source_free(live, i);
 	for (unsigned i = 0; i < nf->workers; i++)
@@ -194,7 +196,7 @@ static void compile_services(struct lb_compile *c)
 		conf_error(c->errors, c->config, "no-memory", "not enough memory");
 		return;
 	}
-	if (!lb_checks_read(c))
+	if (!lb_checks_read(c) || !lb_names_prepare(c))
 		return;
 	for (size_t i = 0; i < conf_count(list); i++)
 		lb_service_read(c, conf_at(list, i), &c->out->services[c->out->service_count++]);
@@ -309,6 +311,7 @@ void lb_release(void *snapshot)
 		lb_service_free(config->live, &config->services[i]);
 	lb_sources_drop(config->live, config->sources);
 	free(config->services);
+	lb_names_release(config);
 	free(config->endpoints);
 	free(config);
 }
@@ -342,4 +345,5 @@ void *lb_compile(struct nf *nf, const void *previous, const struct conf *config,
 void lb_published(struct nf *nf, const void *snapshot, bool here)
 {
 	lb_checks_publish(nf, snapshot, here);
+	lb_names_publish(nf->live, snapshot);
 }

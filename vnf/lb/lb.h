@@ -131,16 +131,25 @@ struct lb_worker {
 
 struct lb_live {
 	struct pool *pool;
-	struct health *health; /* checks.h; NULL: nothing was ever checked. Written once, read by workers */
-	bool published;        /* a configuration runs, or has run */
+	struct health *health;  /* checks.h; NULL: nothing was ever checked. Written once, read by workers */
+	struct lb_names *names; /* names.h; NULL: none was ever named. Control side */
+	bool published;         /* a configuration runs, or has run */
 	struct lb_source *sources[LB_SOURCES_MAX]; /* by number; slots name them */
 	struct lb_worker *workers;                 /* by worker id */
 	uint32_t persistence;                      /* room of each, fixed by the first configuration */
 	uint8_t asked[PORTS_BUCKETS];              /* buckets that have ever taken a port; relaxed */
 };
 
+/* A backend's name, resolved in the family of its service. */
+struct lb_host {
+	char name[254];
+	uint8_t family;
+};
+
 struct lb_config {
 	struct lb_live *live;
+	struct lb_host *hosts; /* each once */
+	unsigned host_count;
 	struct lb_service *services; /* sorted by lb_service_order() */
 	unsigned service_count;
 	struct lb_endpoint *endpoints;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The load balancer's configuration. Static tables. */
 #include "lb/checks.h"
+#include "lb/names.h"
 
 const char *const lb_schedulers[] = {
 	"maglev",
@@ -52,8 +53,10 @@ static const struct schema backend_members[] = {
 	{ .name = "name", .type = SCHEMA_NAME, .flags = SCHEMA_REQUIRED, .help = "Name of the backend." },
 	{ .name = "address",
 	  .type = SCHEMA_ADDRESS,
-	  .flags = SCHEMA_REQUIRED,
-	  .help = "Its address, of the service's family." },
+	  .help = "Its address, of the service's family; or `host`." },
+	{ .name = "host",
+	  .type = SCHEMA_STRING,
+	  .help = "A DNS name: each of its addresses of the service's family is a backend like this one." },
 	{ .name = "port",
 	  .type = SCHEMA_INT,
 	  .min = 1,
@@ -186,6 +189,10 @@ const struct schema lb_schema[] = {
 	  .type = SCHEMA_GROUP,
 	  .members = lb_health_schema,
 	  .help = "Where checks of backends come from." },
+	{ .name = "resolver",
+	  .type = SCHEMA_GROUP,
+	  .members = lb_resolver_schema,
+	  .help = "How names of backends are looked up: from the process's network namespace." },
 	{ .name = "clients",
 	  .type = SCHEMA_ENUM,
 	  .values = ends,

@@ -6,6 +6,7 @@
 
 #include "config/values.h"
 #include "lb/checks.h"
+#include "lb/names.h"
 #include "match/maglev.h"
 
 static uint8_t index_of(const struct conf *item, const char *name, const char *const *values)
@@ -155,45 +156,97 @@ static bool hold_backend(struct lb_compile *c, const struct conf *item, const st
 	return true;
 }
 
-static bool read_backend(struct lb_compile *c, const struct conf *item, struct lb_service *s)
+static bool read_limits_and_state(struct lb_compile *c, const struct conf *item, const struct lb_service *s,
+                                  struct lb_backend *b)
 {
-	struct lb_backend *b = &s->backends[s->backend_count];
-
 	snprintf(b->name, sizeof(b->name), "%s", conf_string(item, "name", ""));
-	if (!read_address(c, conf_get(item, "address"), s->family, &b->address, NULL))
-		return false;
 	b->port = rte_cpu_to_be_16((uint16_t)conf_int(item, "port", 0));
 	b->weight = (uint16_t)conf_int(item, "weight", 1);
 	b->admin = index_of(item, "state", lb_admins);
 	b->backup = conf_bool(item, "backup", false);
 	b->limits = read_limits(c, item);
-	if (b->port && !s->protocol) {
-		conf_error(c->errors, conf_get(item, "port"), "no-ports",
-		           "a service of any protocol has no ports");
+	if (!b->port || s->protocol)
+		return true;
+	conf_error(c->errors, conf_get(item, "port"), "no-ports", "a service of any protocol has no ports");
+	return false;
+}
+
+/* The service's backend that is at the same place; NULL: none. */
+static const struct lb_backend *twin_of(const struct lb_service *s, const struct lb_backend *b)
+{
+	for (unsigned i = 0; i < s->backend_count; i++)
+		if (same_place(&s->backends[i], b))
+			return &s->backends[i];
+	return NULL;
+}
+
+static bool add_backend(struct lb_compile *c, const struct conf *item, struct lb_service *s,
+                        const struct lb_backend *b)
+{
+	struct lb_backend *list = realloc(s->backends, (s->backend_count + 1) * sizeof(*list));
+
+	if (!list) {
+		conf_error(c->errors, item, "no-memory", "not enough memory");
 		return false;
 	}
-	for (unsigned i = 0; i < s->backend_count; i++) {
-		if (!same_place(&s->backends[i], b))
-			continue;
-		conf_error(c->errors, conf_get(item, "address"), "twice",
-		           "address and port are those of backend \"%s\"", s->backends[i].name);
-		return false;
-	}
-	if (!hold_backend(c, item, s, b))
+	s->backends = list;
+	s->backends[s->backend_count] = *b;
+	if (!hold_backend(c, item, s, &s->backends[s->backend_count]))
 		return false;
 	s->backend_count++;
 	return true;
+}
+
+/* A name has as many backends as addresses, each with all of the weight: "web@192.0.2.5". One that another backend has already is left out, for names
+ * change without anybody's asking. */
+static bool read_named(struct lb_compile *c, const struct conf *item, struct lb_service *s,
+                       const struct lb_backend *like)
+{
+	const char *host = conf_string(item, "host", "");
+	struct ip_addr addresses[RESOLVER_ADDRESSES_MAX];
+	unsigned n = lb_names_addresses(c->out->live, host, s->family, addresses);
+
+	for (unsigned i = 0; i < n; i++) {
+		struct lb_backend b = *like;
+		char text[INET6_ADDRSTRLEN];
+
+		memcpy(b.address.bytes, addresses[i].bytes, sizeof(b.address.bytes));
+		ip_addr_format(&addresses[i], text, sizeof(text));
+		snprintf(b.name, sizeof(b.name), "%.17s@%s", like->name, text);
+		if (s->backend_count < LB_SERVICE_BACKENDS_MAX && !twin_of(s, &b) &&
+		    !add_backend(c, item, s, &b))
+			return false;
+	}
+	return true;
+}
+
+static bool read_backend(struct lb_compile *c, const struct conf *item, struct lb_service *s)
+{
+	const struct conf *address = conf_get(item, "address");
+	const struct lb_backend *twin;
+	struct lb_backend b = { 0 };
+
+	if (!read_limits_and_state(c, item, s, &b))
+		return false;
+	if (!address == !conf_get(item, "host")) {
+		conf_error(c->errors, item, "no-address", "a backend has either an `address` or a `host`");
+		return false;
+	}
+	if (!address)
+		return read_named(c, item, s, &b);
+	if (!read_address(c, address, s->family, &b.address, NULL))
+		return false;
+	twin = twin_of(s, &b);
+	if (!twin)
+		return add_backend(c, item, s, &b);
+	conf_error(c->errors, address, "twice", "address and port are those of backend \"%s\"", twin->name);
+	return false;
 }
 
 static bool read_backends(struct lb_compile *c, const struct conf *item, struct lb_service *s)
 {
 	const struct conf *list = conf_get(item, "backends");
 
-	s->backends = calloc(conf_count(list) + 1, sizeof(*s->backends));
-	if (!s->backends) {
-		conf_error(c->errors, item, "no-memory", "not enough memory");
-		return false;
-	}
 	for (size_t i = 0; i < conf_count(list); i++)
 		if (!read_backend(c, conf_at(list, i), s))
 			return false;

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "lb/checks.h"
+#include "lb/names.h"
 #include "manage/timestamp.h"
 
 /* One backend's counts, over all workers. */
@@ -216,6 +217,7 @@ int lb_show(const struct nf *nf, const void *snapshot, const char *topic, const 
 	(void)request;
 	*out = strcmp(topic, "services") == 0      ? show_services(snapshot)
 	       : strcmp(topic, "sources") == 0     ? show_sources(snapshot)
+	       : strcmp(topic, "names") == 0       ? lb_names_show(snapshot)
 	       : strcmp(topic, "persistence") == 0 ? show_persistence(nf, snapshot)
 	                                           : NULL;
 	return *out ? 0 : -ENOENT;
