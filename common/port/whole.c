@@ -87,6 +87,11 @@ struct transport {
 	uint16_t pseudo;
 };
 
+static bool summed(uint8_t proto)
+{
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP;
+}
+
 static bool transport4(const uint8_t *frame, uint32_t length, uint16_t l3, struct transport *t)
 {
 	struct rte_ipv4_hdr ip;
@@ -97,7 +102,8 @@ static bool transport4(const uint8_t *frame, uint32_t length, uint16_t l3, struc
 	memcpy(&ip, frame + l3, sizeof(ip));
 	header = (uint16_t)((ip.version_ihl & 15) * 4);
 	total = rte_be_to_cpu_16(ip.total_length);
-	if (ip.version_ihl >> 4 != 4 || header < sizeof(ip) || total < header || l3 + total > length ||
+	if (ip.version_ihl >> 4 != 4 || !summed(ip.next_proto_id) || header < sizeof(ip) || total < header ||
+	    l3 + total > length ||
 	    ip.fragment_offset & RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK))
 		return false;
 	t->at = (uint16_t)(l3 + header);
@@ -117,8 +123,10 @@ static bool transport6(const uint8_t *frame, uint32_t length, uint16_t l3, struc
 	t->at = (uint16_t)(l3 + sizeof(ip));
 	t->proto = ip.proto;
 	t->bytes = rte_be_to_cpu_16(ip.payload_len);
+	if (frame[l3] >> 4 != 6 || !summed(ip.proto) || t->at + t->bytes > length)
+		return false;
 	t->pseudo = rte_ipv6_phdr_cksum(&ip, 0);
-	return frame[l3] >> 4 == 6 && t->at + t->bytes <= length;
+	return true;
 }
 
 void whole_partial(uint8_t *frame, uint32_t length)
@@ -131,8 +139,6 @@ void whole_partial(uint8_t *frame, uint32_t length)
 		return;
 	l3 = offset_of_ip(frame);
 	if (!transport4(frame, length, l3, &t) && !transport6(frame, length, l3, &t))
-		return;
-	if (t.proto != IPPROTO_TCP && t.proto != IPPROTO_UDP)
 		return;
 	header.csum_start = t.at;
 	header.csum_offset = t.proto == IPPROTO_UDP ? 6 : 16;
