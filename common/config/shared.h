@@ -60,8 +60,16 @@ extern const struct schema match_schema[];
 	  .min = 0, \
 	  .max = 1 << 20, \
 	  .otherwise = "0", \
-	  .help = "Packet buffers of a process (2.3 KB each); 0: chosen by workers and ports at " \
+	  .help = "Packet buffers of a process (2.3 KB each, more with a larger MTU); 0: chosen by workers and ports at " \
 	          "the start, at least 8192. For the life of a process." }, \
+	{ .name = "mtuMax", \
+	  .type = SCHEMA_INT, \
+	  .unit = "bytes", \
+	  .min = 0, \
+	  .max = 9216, \
+	  .otherwise = "0", \
+	  .help = "Largest MTU that a port may ever have: packet buffers are made for it; 0: the largest that one has " \
+	          "at the start. For the life of a process." }, \
 	{ .name = "idle", \
 	  .type = SCHEMA_ENUM, \
 	  .values = shared_idle, \

@@ -83,7 +83,8 @@ struct edge_ops {
 	/* A fresh mbuf with a cleared struct pkt, or NULL. */
 	struct rte_mbuf *(*mbuf)(void *context);
 	/* An ICMP error of ours for a packet of a session (TTL, MTU, unreachable at exit): the runtime walks it back along the packet's path,
-	 * so that functions translate it; offending stays the edge's. NULL session: the edge routes it itself. Takes `error` over. */
+	 * so that functions translate it; offending stays the edge's. Without a session the packet came out of a hop, and the error goes back there; what came by a
+	 * port and has none is routed by the edge itself. Takes `error` over. */
 	void (*turn)(void *context, struct rte_mbuf *offending, struct rte_mbuf *error);
 	/* A packet marked for tracing (PKT_TRACE) was dropped, delivered or is held, as the counter says. NULL: nobody looks. */
 	void (*note)(void *context, struct rte_mbuf *m, enum edge_counter what);

@@ -32,11 +32,28 @@ void edge_transmit_own(struct edge_worker *ew, uint16_t port, struct rte_mbuf *m
 	ew->ops->transmit(ew->context, port, m);
 }
 
+/* Whether a packet came out of a hop: what it was before is known there alone, so answers to it go back by the link. */
+static bool from_link(const struct edge_table *table, struct rte_mbuf *m)
+{
+	uint16_t port = pkt_of(m)->in_port;
+
+	return table->mode == EDGE_ROUTED && port < EDGE_PORTS_MAX && !table->ports[port].present;
+}
+
+/* The first address of the family that any port has. */
+static bool any_source(const struct edge_table *table, uint8_t family, union ipaddr *address)
+{
+	for (uint16_t port = 0; port < EDGE_PORTS_MAX; port++)
+		if (table->ports[port].present && edge_source(table, port, family, address))
+			return true;
+	return false;
+}
+
 static void send_answer(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *offending,
                         struct rte_mbuf *answer, uint64_t now)
 {
 	edge_count(ew, EDGE_C_ORIGINATED);
-	if (pkt_of(offending)->session)
+	if (pkt_of(offending)->session || from_link(table, offending))
 		ew->ops->turn(ew->context, offending, answer);
 	else if (table->mode == EDGE_TRANSPARENT)
 		ew->ops->transmit(ew->context, pkt_of(offending)->in_port, answer);
@@ -50,6 +67,8 @@ bool edge_error_source(const struct edge_table *table, struct rte_mbuf *offendin
 	bool own = p->in_port < EDGE_PORTS_MAX && table->ports[p->in_port].address_count > 0;
 	union ipaddr source;
 
+	if (from_link(table, offending))
+		return any_source(table, p->flags & PKT_V4 ? FAMILY_V4 : FAMILY_V6, address);
 	if (own || table->mode == EDGE_ROUTED)
 		return edge_source(table, p->in_port, p->flags & PKT_V4 ? FAMILY_V4 : FAMILY_V6, address);
 	packet_addresses(offending, &source, address);

@@ -26,24 +26,25 @@
 #include "port/whole.h"
 
 enum {
-	FRAME_SIZE = 2048,
-	FRAMES = 1024,
+	SLOT = 2048, /* of a ring; where the port's packets may be larger than that: */
+	SLOT_LARGE = 16384,
+	SLOTS = 1024,
+	SLOTS_LARGE = 512,
 	BLOCK_SIZE = 65536,
 	VLAN_BYTES = 4,
 	MAC_BYTES = 12,
 	QUEUE_BYTES = 8 << 20, /* of frames that are too large for a slot */
 };
 
-#define SLOT_ROOM (FRAME_SIZE - TPACKET2_HDRLEN - sizeof(struct virtio_net_hdr))
-
 struct ring {
 	uint8_t *frames;
-	unsigned next;
+	unsigned next, count, size; /* slots, and of each */
 };
 
 struct af_packet {
 	int fd;
 	void *map;
+	size_t mapped;
 	struct ring rx, tx;
 	_Atomic int interface; /* its index; another when it went away and came back */
 	bool lost;
@@ -53,12 +54,12 @@ struct af_packet {
 
 static struct tpacket2_hdr *frame_at(const struct ring *ring)
 {
-	return (struct tpacket2_hdr *)(ring->frames + (size_t)ring->next * FRAME_SIZE);
+	return (struct tpacket2_hdr *)(ring->frames + (size_t)ring->next * ring->size);
 }
 
 static void advance(struct ring *ring)
 {
-	ring->next = (ring->next + 1) % FRAMES;
+	ring->next = (ring->next + 1) % ring->count;
 }
 
 /* The kernel hands the outer tag over beside the frame: back where it was, into the 4 bytes before it. */
@@ -72,18 +73,18 @@ static uint8_t *restore_vlan(uint8_t *bytes, const struct tpacket2_hdr *frame)
 	return bytes - VLAN_BYTES;
 }
 
-/* A frame as large as others: copied, and its checksum computed if need be. */
-static bool take_plain(struct rte_mbuf *m, const struct tpacket2_hdr *frame,
-                       const struct virtio_net_hdr *header)
+/* A frame that is not to be cut: copied, and its checksum computed if need be. */
+static bool take_plain(struct rte_mbuf *m, const struct tpacket2_hdr *frame, const uint8_t *from,
+                       uint32_t length, const struct virtio_net_hdr *header)
 {
 	uint8_t *bytes = rte_pktmbuf_mtod(m, uint8_t *);
 
-	if (frame->tp_snaplen > rte_pktmbuf_tailroom(m))
+	if (length > rte_pktmbuf_tailroom(m))
 		return false;
-	memcpy(bytes, (const uint8_t *)frame + frame->tp_mac, frame->tp_snaplen);
-	m->data_len = (uint16_t)frame->tp_snaplen;
-	m->pkt_len = frame->tp_snaplen;
-	if (!whole_checksum(bytes, frame->tp_snaplen, header))
+	memcpy(bytes, from, length);
+	m->data_len = (uint16_t)length;
+	m->pkt_len = length;
+	if (!whole_checksum(bytes, length, header))
 		return false;
 	if (frame->tp_status & TP_STATUS_VLAN_VALID)
 		restore_vlan((uint8_t *)rte_pktmbuf_prepend(m, VLAN_BYTES) + VLAN_BYTES, frame);
@@ -117,6 +118,16 @@ static bool begin_cutting(struct af_packet *a, const struct tpacket2_hdr *frame,
 /* A frame of the ring: into m (TAKEN), into a->whole to be cut (CUT), or nowhere. */
 enum fate { TAKEN, CUT, LEFT_OUT };
 
+/* One that was in the socket's queue but is not to be cut: it has the size that the interface's MTU allows. */
+static enum fate take_large(struct af_packet *a, struct rte_mbuf *m, const struct tpacket2_hdr *frame,
+                            const struct virtio_net_hdr *header)
+{
+	uint32_t length = a->whole.length;
+
+	a->whole.length = 0;
+	return take_plain(m, frame, a->whole.frame, length, header) ? TAKEN : LEFT_OUT;
+}
+
 static enum fate take_frame(struct af_packet *a, struct rte_mbuf *m, const struct tpacket2_hdr *frame)
 {
 	const uint8_t *bytes = (const uint8_t *)frame + frame->tp_mac;
@@ -126,10 +137,12 @@ static enum fate take_frame(struct af_packet *a, struct rte_mbuf *m, const struc
 	if (frame->tp_status & TP_STATUS_COPY) {
 		if (!fetch_large(a, &header))
 			return LEFT_OUT;
+		if (header.gso_type == VIRTIO_NET_HDR_GSO_NONE)
+			return take_large(a, m, frame, &header);
 	} else if (frame->tp_snaplen != frame->tp_len) {
 		return LEFT_OUT;
 	} else if (header.gso_type == VIRTIO_NET_HDR_GSO_NONE) {
-		return take_plain(m, frame, &header) ? TAKEN : LEFT_OUT;
+		return take_plain(m, frame, bytes, frame->tp_snaplen, &header) ? TAKEN : LEFT_OUT;
 	} else {
 		memcpy(a->whole.frame, bytes, frame->tp_snaplen);
 		a->whole.length = frame->tp_snaplen;
@@ -190,6 +203,11 @@ static uint16_t af_packet_rx(struct port *port, unsigned queue, struct rte_mbuf 
 	return taken;
 }
 
+static uint32_t slot_room(const struct ring *ring)
+{
+	return ring->size - (uint32_t)(TPACKET2_HDRLEN + sizeof(struct virtio_net_hdr));
+}
+
 /* False: the ring is full. */
 static bool put_frame(struct af_packet *a, struct rte_mbuf *m)
 {
@@ -220,7 +238,7 @@ static uint16_t af_packet_tx(struct port *port, unsigned queue, struct rte_mbuf 
 	(void)queue;
 	for (; sent < n; sent++) {
 		/* One that no slot can hold must not stop those behind it. */
-		if (rte_pktmbuf_pkt_len(m[sent]) > SLOT_ROOM)
+		if (rte_pktmbuf_pkt_len(m[sent]) > slot_room(&a->tx))
 			port_count_oversize(port);
 		else if (!put_frame(a, m[sent]))
 			break;
@@ -258,17 +276,18 @@ static void af_packet_close(struct port *port)
 	struct af_packet *a = port->private;
 
 	if (a->map)
-		munmap(a->map, 2 * (size_t)FRAMES * FRAME_SIZE);
+		munmap(a->map, a->mapped);
 	close(a->fd);
 	free(a);
 }
 
-static bool make_rings(struct af_packet *a)
+static bool make_rings(struct af_packet *a, bool large)
 {
+	unsigned size = large ? SLOT_LARGE : SLOT, count = large ? SLOTS_LARGE : SLOTS;
 	struct tpacket_req ring = { .tp_block_size = BLOCK_SIZE,
-		                    .tp_block_nr = FRAMES * FRAME_SIZE / BLOCK_SIZE,
-		                    .tp_frame_size = FRAME_SIZE,
-		                    .tp_frame_nr = FRAMES };
+		                    .tp_block_nr = count * size / BLOCK_SIZE,
+		                    .tp_frame_size = size,
+		                    .tp_frame_nr = count };
 	int version = TPACKET_V2, yes = 1, queue = QUEUE_BYTES;
 
 	if (setsockopt(a->fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) < 0 ||
@@ -283,13 +302,14 @@ static bool make_rings(struct af_packet *a)
 	           sizeof(yes)); /* an old kernel sends by its queue */
 	setsockopt(a->fd, SOL_PACKET, PACKET_LOSS, &yes,
 	           sizeof(yes)); /* a frame that the device refuses is passed over */
-	a->map = mmap(NULL, 2 * (size_t)FRAMES * FRAME_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, a->fd, 0);
+	a->mapped = 2 * (size_t)count * size;
+	a->map = mmap(NULL, a->mapped, PROT_READ | PROT_WRITE, MAP_SHARED, a->fd, 0);
 	if (a->map == MAP_FAILED) {
 		a->map = NULL;
 		return false;
 	}
-	a->rx.frames = a->map;
-	a->tx.frames = a->rx.frames + (size_t)FRAMES * FRAME_SIZE;
+	a->rx = (struct ring){ a->map, 0, count, size };
+	a->tx = (struct ring){ a->rx.frames + (size_t)count * size, 0, count, size };
 	return true;
 }
 
@@ -357,7 +377,8 @@ bool port_af_packet(struct port *port, const struct port_options *options, const
 		return false;
 	port->private = a;
 	a->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	if (a->fd < 0 || !make_rings(a) || !attach(a, interface, &mac)) {
+	if (a->fd < 0 || !make_rings(a, rte_pktmbuf_data_room_size(port->pool) > RTE_MBUF_DEFAULT_BUF_SIZE) ||
+	    !attach(a, interface, &mac)) {
 		port_error(errors, options, "no-interface",
 		           "a packet socket on \"%s\" could not be set up: %s%s", interface, strerror(errno),
 		           errno == EPERM ? " (it takes CAP_NET_RAW)" : "");

@@ -9,6 +9,8 @@
 
 #include "port/port.h"
 
+enum { FRAME_OVERHEAD = RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN + RTE_ETHER_CRC_LEN };
+
 /* A frame of several segments is one that no single mbuf could hold. */
 static uint16_t drop_oversize(struct port *port, struct rte_mbuf **m, uint16_t n)
 {
@@ -34,9 +36,15 @@ static uint16_t ethdev_rx(struct port *port, unsigned queue, struct rte_mbuf **m
 	return likely(segments == 1) ? got : drop_oversize(port, m, got);
 }
 
-static uint16_t ethdev_tx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
+static uint16_t send_frames(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
 {
 	return rte_eth_tx_burst(port->device, (uint16_t)queue, m, n);
+}
+
+/* No offload is asked for, and so none for several segments. */
+static uint16_t ethdev_tx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
+{
+	return port_send_fit(port, queue, m, n, 0, send_frames);
 }
 
 static bool ethdev_up(struct port *port)
@@ -86,7 +94,14 @@ static int set_up_queues(struct port *port, const struct rte_eth_dev_info *info)
 	return failed;
 }
 
-static int configure(struct port *port, uint16_t queues)
+static uint32_t mtu_for(const struct port *port, const struct rte_eth_dev_info *info, uint16_t wanted)
+{
+	uint32_t room = rte_pktmbuf_data_room_size(port->pool) - RTE_PKTMBUF_HEADROOM - FRAME_OVERHEAD;
+
+	return wanted > RTE_ETHER_MTU ? RTE_MIN((uint32_t)wanted, RTE_MIN(room, (uint32_t)info->max_mtu)) : 0;
+}
+
+static int configure(struct port *port, uint16_t queues, uint16_t mtu)
 {
 	struct rte_eth_conf configuration = { 0 };
 	struct rte_eth_dev_info info;
@@ -99,6 +114,7 @@ static int configure(struct port *port, uint16_t queues)
 	port->tx_queues = at_most(queues, info.max_tx_queues);
 	/* Devices with a peer that may come and go tell so by interrupt only if asked to. */
 	configuration.intr_conf.lsc = (*info.dev_flags & RTE_ETH_DEV_INTR_LSC) != 0;
+	configuration.rxmode.mtu = mtu_for(port, &info, mtu);
 	failed = rte_eth_dev_configure(port->device, port->rx_queues, port->tx_queues, &configuration);
 	if (failed)
 		return failed;
@@ -128,7 +144,7 @@ bool port_ethdev(struct port *port, const struct port_options *options, const ch
 	failed = rte_eth_dev_get_port_by_name(device, &port->device);
 	snprintf(port->device_name, sizeof(port->device_name), "%s", device);
 	if (!failed)
-		failed = configure(port, queues);
+		failed = configure(port, queues, options->mtu);
 	if (failed) {
 		port_error(errors, options, "no-device", "the device could not be set up: %s",
 		           rte_strerror(failed < 0 ? -failed : failed));

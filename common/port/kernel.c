@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <ifaddrs.h>
 #include <linux/ethtool.h>
+#include <linux/if_ether.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <sched.h>
@@ -98,6 +99,26 @@ static bool bring_up(int fd, const char *name)
 	return ioctl(fd, SIOCSIFFLAGS, &request) == 0;
 }
 
+/* A port of large packets needs an interface that takes them; one that its owner gave more keeps that. */
+static bool raise_mtu(const struct port_options *options, const char *name, struct errors *errors)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = { 0 };
+	bool well;
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	well = ioctl(fd, SIOCGIFMTU, &request) == 0;
+	if (well && options->mtu > ETH_DATA_LEN && request.ifr_mtu < options->mtu) {
+		request.ifr_mtu = options->mtu;
+		well = ioctl(fd, SIOCSIFMTU, &request) == 0;
+	}
+	if (!well)
+		port_error(errors, options, "bad-mtu", "the interface takes no MTU of %u: %s", options->mtu,
+		           strerror(errno));
+	close(fd);
+	return well;
+}
+
 static bool turn_up(const struct port_options *options, const char *name, struct errors *errors)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -127,7 +148,7 @@ static bool prepare(const struct port_options *options, const char *name, struct
 
 	make_ours(fd, name);
 	close(fd);
-	return turn_up(options, name, errors);
+	return raise_mtu(options, name, errors) && turn_up(options, name, errors);
 }
 
 bool port_in_netns_of(int socket, bool (*work)(void *), void *context)
@@ -247,7 +268,7 @@ bool port_open_tap(struct port *port, const struct port_options *options, const 
 		return false;
 	opened =
 	        port_tap(port, options, name, (uint16_t)queues, port_option(rest, "persist", 0) != 0, errors);
-	if (opened && !turn_up(options, name, errors)) {
+	if (opened && (!raise_mtu(options, name, errors) || !turn_up(options, name, errors))) {
 		port->ops->close(port);
 		opened = false;
 	}

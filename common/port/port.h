@@ -53,6 +53,7 @@ struct port_options {
 	const char *netns; /* NULL: the process's own */
 	uint16_t number;
 	uint16_t queues; /* one for each worker, if the device has them */
+	uint16_t mtu;    /* largest IP packet that is to be sent; 0: the device's own */
 	struct rte_mempool *pool;
 	const struct conf *where; /* the place of errors; NULL: they name the port */
 };
@@ -72,6 +73,10 @@ static inline void port_count_oversize(struct port *port)
 {
 	atomic_fetch_add_explicit(&port->oversize, 1, memory_order_relaxed);
 }
+/* For devices that take frames of one segment with so much room before it: sends by `send`, and what it does not take because a frame
+ * is otherwise is brought into that shape (a copy), or counted as too long if no mbuf can hold it. Answers how many were taken. */
+uint16_t port_send_fit(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n, uint16_t headroom,
+                       uint16_t (*send)(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n));
 /* Checks a URL without opening anything; `where` names the place of an error. */
 bool port_url_check(const char *url, const struct conf *where, struct errors *errors);
 /* Whether several ports may have one URL: each is a source or a sink of its own. */

@@ -13,13 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <rte_cycles.h>
 
 #include "port/port.h"
 
-enum { LOOK_US = 20 };
+enum { LOOK_US = 20, SEGMENTS_MAX = 64 };
 
 struct tap_queue {
 	int fd;
@@ -71,22 +72,30 @@ static uint16_t tap_rx(struct port *port, unsigned queue, struct rte_mbuf **m, u
 	return taken;
 }
 
-/* The kernel takes all or says why not; a frame that it refuses for good is passed over like one lost on a wire. */
+/* False: the kernel has no room now. A frame that it refuses for good is passed over like one lost on a wire, one of too many
+ * segments is counted. */
+static bool write_frame(struct port *port, int fd, const struct rte_mbuf *m)
+{
+	struct iovec parts[SEGMENTS_MAX];
+	int count = 0;
+
+	for (const struct rte_mbuf *s = m; s; s = s->next) {
+		if (count == SEGMENTS_MAX) {
+			port_count_oversize(port);
+			return true;
+		}
+		parts[count++] = (struct iovec){ rte_pktmbuf_mtod(s, void *), s->data_len };
+	}
+	return writev(fd, parts, count) >= 0 || (errno != EAGAIN && errno != EIO);
+}
+
 static uint16_t tap_tx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
 {
 	struct tap *tap = port->private;
 	uint16_t sent = 0;
 
-	for (; sent < n; sent++) {
-		uint8_t linear[RTE_MBUF_DEFAULT_DATAROOM * 4];
-		uint32_t length = rte_pktmbuf_pkt_len(m[sent]);
-		const void *bytes =
-		        length <= sizeof(linear) ? rte_pktmbuf_read(m[sent], 0, length, linear) : NULL;
-
-		if (bytes && write(tap->queues[queue].fd, bytes, length) < 0 &&
-		    (errno == EAGAIN || errno == EIO))
-			break;
-	}
+	while (sent < n && write_frame(port, tap->queues[queue].fd, m[sent]))
+		sent++;
 	rte_pktmbuf_free_bulk(m, sent);
 	return sent;
 }

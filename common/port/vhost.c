@@ -28,7 +28,7 @@
 #include "port/gate.h"
 #include "port/socket.h"
 
-enum { RETRY_MS = 10, RETRY_LATER_MS = 100, RETRIES_SOON = 1000, LIBRARY_BURST = 32 };
+enum { RETRY_MS = 10, RETRY_LATER_MS = 100, RETRIES_SOON = 1000, LIBRARY_BURST = 32, RINGFUL = 64 };
 
 struct vhost {
 	char name[PORT_NAME_MAX];
@@ -49,6 +49,27 @@ static struct {
 	struct vhost *first;
 } open_ports = { PTHREAD_MUTEX_INITIALIZER, NULL };
 
+/* How many buffers of the peer's the library has taken from a ring so far, as a running number. */
+static uint16_t taken_of(int vid, uint16_t ring)
+{
+	uint16_t available = 0, used = 0;
+
+	rte_vhost_get_vring_base(vid, ring, &available, &used);
+	return available;
+}
+
+/* The library leaves out, without a word, what no single mbuf of ours can hold, and ends the burst there: what it took and did not
+ * give is counted. */
+static uint16_t dequeue(struct port *port, int vid, uint16_t ring, struct rte_mbuf **m, uint16_t n)
+{
+	uint16_t before = taken_of(vid, ring), got = rte_vhost_dequeue_burst(vid, ring, port->pool, m, n);
+	uint16_t lost = (uint16_t)(taken_of(vid, ring) - before - got);
+
+	if (unlikely(lost && lost <= n))
+		atomic_fetch_add_explicit(&port->oversize, lost, memory_order_relaxed);
+	return got;
+}
+
 /* A peer with more queues than we have workers: each of ours serves several. */
 static uint16_t vhost_rx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
 {
@@ -61,13 +82,21 @@ static uint16_t vhost_rx(struct port *port, unsigned queue, struct rte_mbuf **m,
 		return 0;
 	pairs = atomic_load_explicit(&v->pairs, memory_order_relaxed);
 	for (unsigned pair = queue; pair < pairs && got < n; pair += port->rx_queues)
-		got += rte_vhost_dequeue_burst(vid, (uint16_t)(2 * pair + 1), port->pool, m + got, n - got);
+		got = (uint16_t)(got +
+		                 dequeue(port, vid, (uint16_t)(2 * pair + 1), m + got, (uint16_t)(n - got)));
 	gate_leave(&v->rx[queue]);
 	return got;
 }
 
+/* Whether a frame that was not taken is too large for the peer's buffers, which need not be as large as ours: then there is room in its ring. */
+static bool unfit(int vid, uint16_t ring, const struct rte_mbuf *m)
+{
+	return rte_pktmbuf_pkt_len(m) > RTE_MBUF_DEFAULT_DATAROOM &&
+	       rte_vhost_avail_entries(vid, ring) > RINGFUL;
+}
+
 /* The library takes at most 32 at a time, however much room the ring has; fewer than it was asked to take: the ring is full. */
-static uint16_t enqueue(int vid, uint16_t ring, struct rte_mbuf **m, uint16_t n)
+static uint16_t enqueue(struct port *port, int vid, uint16_t ring, struct rte_mbuf **m, uint16_t n)
 {
 	uint16_t sent = 0;
 
@@ -76,8 +105,12 @@ static uint16_t enqueue(int vid, uint16_t ring, struct rte_mbuf **m, uint16_t n)
 		uint16_t taken = rte_vhost_enqueue_burst(vid, ring, m + sent, ask);
 
 		sent = (uint16_t)(sent + taken);
-		if (taken < ask)
+		if (likely(taken == ask))
+			continue;
+		if (!unfit(vid, ring, m[sent]))
 			break;
+		port_count_oversize(port);
+		sent++;
 	}
 	return sent;
 }
@@ -94,7 +127,7 @@ static uint16_t vhost_tx(struct port *port, unsigned queue, struct rte_mbuf **m,
 		return 0;
 	pairs = atomic_load_explicit(&v->pairs, memory_order_relaxed);
 	if (pairs)
-		sent = enqueue(vid, (uint16_t)(2 * (queue % pairs)), m, n);
+		sent = enqueue(port, vid, (uint16_t)(2 * (queue % pairs)), m, n);
 	gate_leave(&v->tx[queue]);
 	rte_pktmbuf_free_bulk(m, sent);
 	return sent;

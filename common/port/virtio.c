@@ -82,6 +82,11 @@ static uint16_t virtio_rx(struct port *port, unsigned queue, struct rte_mbuf **m
 	return got;
 }
 
+static uint16_t send_frames(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
+{
+	return virtq_send(&((struct virtio *)port->private)->tx[queue], m, n);
+}
+
 static uint16_t virtio_tx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
 {
 	struct virtio *v = port->private;
@@ -91,7 +96,7 @@ static uint16_t virtio_tx(struct port *port, unsigned queue, struct rte_mbuf **m
 	if (gate_enter(&v->tx_gate[queue], &v->there) < 0)
 		return 0;
 	if (likely(!q->broken)) {
-		sent = virtq_send(q, m, n);
+		sent = port_send_fit(port, queue, m, n, VIRTQ_HEADER, send_frames);
 		if (unlikely(q->broken))
 			wake(v);
 	}

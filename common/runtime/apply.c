@@ -92,7 +92,8 @@ static void check_manage(const struct engine *engine, const struct conf *documen
 
 static void check_sizes(struct engine *engine, const struct conf *document, struct errors *errors)
 {
-	const struct conf *c = conf_get(document, "engine");
+	const struct conf *c = conf_get(document, "engine"), *largest = c;
+	uint32_t mtu = engine_largest_mtu(document, &largest);
 	struct engine_sizes wanted;
 
 	engine_read_sizes(document, &wanted);
@@ -111,6 +112,11 @@ static void check_sizes(struct engine *engine, const struct conf *document, stru
 		conf_error(errors, c, "needs-restart",
 		           "the size of the session table is for the life of the process (now %u and %u)",
 		           engine->sizes.sessions, engine->sizes.sessions6);
+	if (mtu > engine->sizes.mtu)
+		conf_error(errors, largest, "needs-restart",
+		           "an MTU of %u: packet buffers, which are for the life of the process, hold %u "
+		           "(engine.mtuMax)",
+		           mtu, engine->sizes.mtu);
 	if (conf_int(c, "mbufs", 0) && wanted.mbufs != engine->sizes.mbufs)
 		conf_error(errors, conf_get(c, "mbufs"), "needs-restart",
 		           "the number of packet buffers is for the life of the process (now %u)",
@@ -373,12 +379,14 @@ static bool open_port(struct change *c, unsigned number)
 {
 	struct engine *engine = c->engine;
 	struct engine_port *slot = &engine->ports[number];
+	const struct conf *ports = conf_get(conf_get(c->document, "edge"), "ports");
 	struct port_options options = {
 		.name = slot->name,
 		.url = slot->device,
 		.netns = slot->netns[0] ? slot->netns : NULL,
 		.number = (uint16_t)number,
 		.queues = (uint16_t)engine->sizes.workers,
+		.mtu = (uint16_t)conf_int(conf_item(ports, "name", slot->name), "mtu", 0),
 		.pool = engine->pool,
 		.where = c->where[number],
 	};

@@ -92,14 +92,25 @@ static int walk_of(const struct pkt *p)
 	return (p->session->flags & SESSION_WALK ? 1 : 0) ^ p->dir;
 }
 
-/* The edge could not send a packet that had come through its path: the error goes back through all of it. */
+/* The edge could not send a packet that had come through its path: the error goes back through all of it, beginning with the
+ * functions that know its session here, or with the hop that it came out of. */
 void worker_turn_error(void *worker, struct rte_mbuf *offending, struct rte_mbuf *error)
 {
 	struct worker *w = worker;
 	struct pkt *p = pkt_of(offending), *e = pkt_of(error);
-	const struct path *path = w->snapshot->paths[p->session->path];
-	int walk = walk_of(p);
+	const struct path *path;
+	int walk;
 
+	if (!p->session) {
+		trace_inherit(error, offending);
+		if (w->snapshot->ports[p->in_port].role == PORT_LINK)
+			emit_home(w, NULL, 0, p->in_port, error);
+		else
+			worker_drop(w, error, C_STRAY);
+		return;
+	}
+	path = w->snapshot->paths[p->session->path];
+	walk = walk_of(p);
 	if (!path) {
 		worker_drop(w, error, C_STRAY);
 		return;

@@ -27,6 +27,8 @@ enum {
 	MBUFS_ON_WAY = 6144,
 	MBUFS_A_QUEUE = 1024,
 	MBUFS_CHOSEN_MAX = 1 << 17,
+	MTU_LEAST = 1900,                                  /* what buffers of the usual size hold */
+	BESIDE_IP = RTE_MBUF_DEFAULT_DATAROOM - MTU_LEAST, /* Ethernet, tags, what a tunnel adds */
 };
 
 static void read_timeouts(const struct conf *timeouts, struct flow_timeouts *into)
@@ -51,6 +53,21 @@ static uint32_t mbufs_for(const struct conf *document, uint32_t workers)
 	return (uint32_t)RTE_MIN(wanted, (size_t)MBUFS_CHOSEN_MAX);
 }
 
+uint32_t engine_largest_mtu(const struct conf *document, const struct conf **where)
+{
+	const struct conf *ports = conf_get(conf_get(document, "edge"), "ports");
+	uint32_t most = 0;
+
+	for (size_t i = 0; i < conf_count(ports); i++) {
+		uint32_t mtu = (uint32_t)conf_int(conf_at(ports, i), "mtu", 1500);
+
+		if (mtu > most && where)
+			*where = conf_get(conf_at(ports, i), "mtu");
+		most = RTE_MAX(most, mtu);
+	}
+	return most;
+}
+
 void engine_read_sizes(const struct conf *document, struct engine_sizes *sizes)
 {
 	const struct conf *c = conf_get(document, "engine");
@@ -65,6 +82,8 @@ void engine_read_sizes(const struct conf *document, struct engine_sizes *sizes)
 	sizes->mbufs = (uint32_t)conf_int(c, "mbufs", 0);
 	if (!sizes->mbufs)
 		sizes->mbufs = mbufs_for(document, sizes->workers);
+	sizes->mtu = RTE_MAX((uint32_t)conf_int(c, "mtuMax", 0), engine_largest_mtu(document, NULL));
+	sizes->mtu = RTE_MAX(sizes->mtu, (uint32_t)MTU_LEAST);
 	sizes->seed = (uint32_t)conf_int(c, "seed", 0);
 	sizes->pickup = (uint32_t)conf_int(c, "pickup", 60);
 	sizes->poll = strcmp(conf_string(c, "idle", "adaptive"), "poll") == 0;
@@ -116,14 +135,17 @@ static bool parts(struct engine *engine, struct errors *errors)
 	char name[RTE_MEMPOOL_NAMESIZE];
 
 	snprintf(name, sizeof(name), "packets-%p", (void *)engine);
-	engine->pool = rte_pktmbuf_pool_create(name, engine->sizes.mbufs,
-	                                       engine->sizes.mbufs > 2048 ? MBUF_CACHE : 32, PKT_PRIVATE_SIZE,
-	                                       RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	engine->pool = rte_pktmbuf_pool_create(
+	        name, engine->sizes.mbufs, engine->sizes.mbufs > 2048 ? MBUF_CACHE : 32, PKT_PRIVATE_SIZE,
+	        (uint16_t)(RTE_PKTMBUF_HEADROOM +
+	                   RTE_ALIGN_CEIL(engine->sizes.mtu + BESIDE_IP, RTE_CACHE_LINE_SIZE)),
+	        SOCKET_ID_ANY);
 	if (!engine->pool)
 		errors_add(errors, "engine.mbufs", "no-memory", NULL, 0,
-		           "not enough memory for %u packet buffers (%s): give the process more with "
+		           "not enough memory for %u packet buffers of an MTU of %u (%s): give the process "
+		           "more with "
 		           "--memory, or set engine.mbufs lower",
-		           engine->sizes.mbufs, rte_strerror(rte_errno));
+		           engine->sizes.mbufs, engine->sizes.mtu, rte_strerror(rte_errno));
 	if (getrandom(&engine->cookie_key, sizeof(engine->cookie_key), 0) != sizeof(engine->cookie_key))
 		errors_add(errors, "engine", "no-random", NULL, 0, "no random numbers: %m");
 	engine->rcu = new_rcu(engine->sizes.workers);

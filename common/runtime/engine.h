@@ -35,6 +35,7 @@ struct engine_sizes {
 	uint32_t workers;             /* threads; a configuration may use fewer */
 	uint32_t sessions, sessions6; /* over all workers */
 	uint32_t mbufs;
+	uint32_t mtu;  /* of an IP packet that a packet buffer holds */
 	uint32_t seed; /* 0: random */
 	uint32_t
 	        pickup; /* seconds of midstream pickup after a start that lost its sessions (change/pickup.h) */

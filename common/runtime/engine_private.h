@@ -18,6 +18,9 @@ static inline uint32_t slot_units(unsigned size, uint32_t offset)
 /* Sizes of a document, with defaults for what it lacks. */
 void engine_read_sizes(const struct conf *document, struct engine_sizes *sizes);
 
+/* The largest MTU of a document's ports, and the place of it. */
+uint32_t engine_largest_mtu(const struct conf *document, const struct conf **where);
+
 /* How many workers a document wants to own packets. */
 uint32_t engine_active_workers(const struct conf *document);
 

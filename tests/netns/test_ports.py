@@ -55,7 +55,7 @@ def kernel_has_af_xdp():
 
 def past_the_stack(lab, a, b, middle):
     """AF_XDP between hosts whose checksums are left undone; an interface that goes away is taken up again. A kernel without it is named as the reason."""
-    wire = Wire(lab, "af_xdp:ma", middle, "af_xdp:mb", middle)
+    wire = Wire(lab, "af_xdp:ma", middle, "af_xdp:mb", middle, more=("split",))
     if not kernel_has_af_xdp():
         until("the port gives up", lambda: not wire.process.alive())
         assert "this kernel has no AF_XDP" in wire.process.text(), wire.process.text()
@@ -84,16 +84,84 @@ def past_the_stack(lab, a, b, middle):
     assert "xdp" not in run("ip", "-n", middle, "link", "show", "ma").stdout
 
 
+def large(space, address, size):
+    """Echoes of one packet's size, never in fragments."""
+    return run("ip", "netns", "exec", space, "ping", "-c", "3", "-i", "0.05", "-W", "1", "-M", "do", "-s", size, address, check=False).returncode == 0
+
+
+def set_mtu(mtu, *interfaces):
+    for space, interface in interfaces:
+        run("ip", "-n", space, "link", "set", "dev", interface, "mtu", mtu)
+
+
+def segments(lab, a, b, middle):
+    """Large frames in several segments, by every kind of device: what goes out is whole."""
+    set_mtu(9000, (a, "ea"), (b, "eb"))
+    link, memif = os.path.join(lab.folder, "large.sock"), os.path.join(lab.folder, "memif.sock")
+    wires = [Wire(lab, *ports, more=("split", "9000")) for ports in (
+        ("af_packet:ma", middle, f"vhost:{link}", "-"), (f"virtio:{link}", "-", f"memif:{memif}", "-"), (f"memif:{memif}?server=1", "-", "af_packet:mb", middle))]
+    until("large packets", lambda: large(a, "10.9.0.2", 8972), 30)
+    assert large(a, "fd09::2", 8952)
+    listener = lab.process(["iperf3", "-s"], netns=b)
+    until("iperf3 listens", lambda: "5201" in run("ip", "netns", "exec", b, "ss", "-ltn").stdout)
+    for client in (("-c", "10.9.0.2"), ("-R", "-c", "10.9.0.2")):
+        received, _ = carries(a, *client)
+        assert received > 20e6, received
+    listener.stop()
+    assert all(side["broken"] == 0 for wire in wires for side in wire.finish().values())
+    set_mtu(1500, (a, "ea"), (b, "eb"), (middle, "ma"), (middle, "mb"))
+
+
+def too_long(lab, a, middle):
+    """Frames that no buffer can hold are counted, at an interface and at both directions of a link, and those behind them come."""
+    link, far = os.path.join(lab.folder, "small.sock"), lab.space("far")
+    set_mtu(9000, (a, "ea"), (middle, "ma"))
+
+    def between(left, right):
+        wires = Wire(lab, "af_packet:ma", middle, f"vhost:{link}", "-", more=left), Wire(lab, f"virtio:{link}", "-", "tap:far0", far, more=right)
+        wires[1].says("b up")
+        set_mtu(9000, (far, "far0"))
+        run("ip", "-n", far, "addr", "add", "10.9.0.9/24", "dev", "far0")
+        run("ip", "-n", a, "neigh", "flush", "all")
+        until("packets", lambda: pings(a, "10.9.0.9"), 30)
+        return wires
+
+    left, right = between(["9000"], [])
+    assert not large(a, "10.9.0.9", 5000) and pings(a, "10.9.0.9", 10)
+    right.finish()
+    assert left.finish()["b"]["oversize"] >= 3
+    left, right = between([], ["9000"])
+    assert not large(a, "10.9.0.9", 5000) and not large(far, "10.9.0.1", 5000) and pings(a, "10.9.0.9", 10)
+    right.finish()
+    counts = left.finish()
+    assert counts["a"]["oversize"] >= 3 and counts["b"]["oversize"] >= 3, counts
+    set_mtu(1500, (a, "ea"), (middle, "ma"))
+
+
+def written_whole(lab, a, middle):
+    """Segments by a DPDK device: a capture holds whole frames."""
+    capture, empty = os.path.join(lab.folder, "out.pcap"), os.path.join(lab.folder, "in.pcap")
+    with open(empty, "wb") as file:
+        file.write(bytes.fromhex("d4c3b2a1020004000000000000000000ffff000001000000"))
+    wire = Wire(lab, "af_packet:ma", middle, f"pcap:{empty},{capture}", "-", more=("split",))
+    wire.says("a up")
+    run("ip", "-n", a, "neigh", "replace", "10.9.0.77", "lladdr", "02:00:00:00:00:77", "dev", "ea")
+    run("ip", "netns", "exec", a, "ping", "-c", "3", "-i", "0.05", "-W", "0.2", "-s", "1400", "-p", "abcdef", "10.9.0.77", check=False)
+    wire.finish()
+    text = run("tcpdump", "-nn", "-v", "-r", capture, "icmp").stdout
+    assert text.count("ICMP echo request") == 3 and "bad" not in text and "wrong" not in text and "length 1428" in text, text
+
+
 def taps(lab, space):
     """Hosts behind TAPs: one that the port makes, one that was there before (and stays), with addresses of their own."""
     other = lab.space("t")
     run("ip", "-n", other, "tuntap", "add", "t1", "mode", "tap")
-    wire = Wire(lab, "tap:t0", space, "tap:t1", other)
+    wire = Wire(lab, "tap:t0", space, "tap:t1", other, more=("split", "9000"))
     wire.says("b up")
     for name, interface, number in ((space, "t0", 1), (other, "t1", 2)):
         run("ip", "-n", name, "addr", "add", f"10.8.0.{number}/24", "dev", interface)
         run("ip", "-n", name, "addr", "add", f"fd08::{number}/64", "dev", interface, "nodad")
-    assert pings(space, "10.8.0.2") and pings(space, "fd08::2")
+    assert pings(space, "10.8.0.2") and pings(space, "fd08::2") and large(space, "10.8.0.2", 8972)
     server = lab.process(["iperf3", "-s"], netns=other)
     until("iperf3 listens", lambda: "5201" in run("ip", "netns", "exec", other, "ss", "-ltn").stdout)
     received, _ = carries(space, "-c", "10.8.0.2")
@@ -131,6 +199,7 @@ def interface_goes_down(lab, a, b, middle):
     run("ip", "-n", b, "link", "set", "eb", "down")
     wire.says("b down")
     run("ip", "-n", b, "link", "set", "eb", "up")
+    run("ip", "-n", b, "addr", "add", "fd09::2/64", "dev", "eb", "nodad")  # lost when it went down
     wire.says("b up", times=2)
     until("packets again", lambda: pings(a, "10.9.0.2"))
     assert wire.lines().count("b down") == 1 and "a down" not in wire.lines(), wire.lines()
@@ -193,6 +262,15 @@ class Ports(unittest.TestCase):
 
     def test_past_the_stack(self):
         past_the_stack(self.lab, *self.spaces)
+
+    def test_segments(self):
+        segments(self.lab, *self.spaces)
+
+    def test_too_long(self):
+        too_long(self.lab, self.spaces[0], self.spaces[2])
+
+    def test_written_whole(self):
+        written_whole(self.lab, self.spaces[0], self.spaces[2])
 
     def test_taps(self):
         taps(self.lab, self.spaces[2])

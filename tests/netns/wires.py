@@ -12,9 +12,9 @@ WIRE = os.path.join(BUILD, "tests", "netns", "wire", "sluice-test-wire")
 class Wire:
     """A wire process; `says` waits for a line of it."""
 
-    def __init__(self, lab, *ports, hugepages="auto"):
+    def __init__(self, lab, *ports, hugepages="auto", more=()):
         self.log = os.path.join(lab.folder, f"wire{len(lab.processes)}")
-        self.process = lab.process([WIRE, hugepages, *ports], log=self.log)
+        self.process = lab.process([WIRE, hugepages, *ports, *more], log=self.log)
 
     def lines(self):
         return self.process.text().splitlines()

@@ -3,7 +3,8 @@
  * A wire for tests of ports: two ports, and whatever comes in by one goes out by the other, until SIGTERM. Looks at each
  * frame as it comes in: one that is not whole (several segments, longer than the MTU, wrong checksums) is counted and
  * dropped, as a function would have to. One thread. Says "up" and "down" by port on stdout, and its counts at the end.
- *	wire HUGEPAGES URL NETNS URL NETNS		(HUGEPAGES: auto, always, never; NETNS: - for none)
+ *	wire HUGEPAGES URL NETNS URL NETNS [split] [MTU]		(HUGEPAGES: auto, always, never; NETNS: - for none)
+ * split: every frame is sent in several segments, cut at places that move on from frame to frame. MTU: larger than 1500.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -20,7 +21,7 @@
 #include "runtime/process/eal.h"
 #include "port/port.h"
 
-enum { BURST = 64, FRAME_MAX = 1518, LINK_LOOKS_A_SECOND = 20 };
+enum { BURST = 64, FRAME_OVERHEAD = 18, MTU_DEFAULT = 1500, SEGMENTS = 3, LINK_LOOKS_A_SECOND = 20 };
 
 struct side {
 	struct port *port;
@@ -30,6 +31,8 @@ struct side {
 };
 
 static volatile sig_atomic_t stopping;
+static bool splitting;
+static uint16_t mtu = MTU_DEFAULT;
 
 static void stop(int number)
 {
@@ -42,12 +45,32 @@ static bool is_whole(struct rte_mbuf *m)
 {
 	enum pkt_malformed kind = pkt_parse(m, PARSE_VERIFY_IP_CHECKSUM);
 
-	if (m->nb_segs != 1 || rte_pktmbuf_pkt_len(m) > FRAME_MAX + 4)
+	if (m->nb_segs != 1 || rte_pktmbuf_pkt_len(m) > mtu + FRAME_OVERHEAD + 4u)
 		return false;
 	if (kind == PKT_NOT_IP)
 		return true;
 	return kind != PKT_BAD_CHECKSUM && kind != PKT_SHORT_IP &&
 	       (kind != PKT_OK || pkt_transport_checksum_ok(m));
+}
+
+/* The same frame in a few segments, each with all but its first bytes cut off; without mbufs for that it stays whole. */
+static void split(struct rte_mbuf *m, struct rte_mempool *pool, uint32_t number)
+{
+	struct rte_mbuf *last = m;
+
+	for (unsigned i = 0; i < SEGMENTS && last->data_len > 1; i++) {
+		uint16_t at = (uint16_t)(1 + (number + i * 7) % (last->data_len - 1u));
+		struct rte_mbuf *next = rte_pktmbuf_alloc(pool);
+		uint16_t rest = (uint16_t)(last->data_len - at);
+
+		if (!next)
+			return;
+		memcpy(rte_pktmbuf_append(next, rest), rte_pktmbuf_mtod_offset(last, void *, at), rest);
+		last->data_len = at;
+		m->pkt_len -= rest;
+		rte_pktmbuf_chain(m, next);
+		last = next;
+	}
 }
 
 static unsigned carry(struct side *from, struct side *to)
@@ -60,6 +83,8 @@ static unsigned carry(struct side *from, struct side *to)
 	from->received += n;
 	for (uint16_t i = 0; i < n; i++) {
 		if (is_whole(m[i])) {
+			if (splitting)
+				split(m[i], to->port->pool, (uint32_t)from->received + i);
 			m[kept++] = m[i];
 			continue;
 		}
@@ -120,6 +145,7 @@ static struct port *open_side(struct side *side, uint16_t number, char **words, 
 		                        .netns = strcmp(words[1], "-") ? words[1] : NULL,
 		                        .number = number,
 		                        .queues = 1,
+		                        .mtu = mtu,
 		                        .pool = pool };
 	uint64_t began = rte_rdtsc();
 
@@ -133,8 +159,10 @@ static struct port *open_side(struct side *side, uint16_t number, char **words, 
 
 static void close_side(struct side *side)
 {
-	printf("%s received=%" PRIu64 " broken=%" PRIu64 " sent=%" PRIu64 " refused=%" PRIu64 "\n",
-	       side->name, side->received, side->broken, side->sent, side->refused);
+	printf("%s received=%" PRIu64 " broken=%" PRIu64 " sent=%" PRIu64 " refused=%" PRIu64
+	       " oversize=%" PRIu64 "\n",
+	       side->name, side->received, side->broken, side->sent, side->refused,
+	       atomic_load(&side->port->oversize));
 	port_close(side->port);
 }
 
@@ -147,19 +175,27 @@ static enum eal_hugepages hugepages(const char *word)
 
 int main(int argc, char **argv)
 {
-	struct eal_options eal = { .name = "wire", .memory_mb = 64 };
+	struct eal_options eal = { .name = "wire", .memory_mb = 128 };
 	struct errors errors = ERRORS_NONE;
 	struct side a = { 0 }, b = { 0 };
 	struct rte_mempool *pool;
 
-	if (argc != 6)
+	if (argc < 6)
 		return 2;
+	for (int i = 6; i < argc; i++) {
+		if (!strcmp(argv[i], "split"))
+			splitting = true;
+		else
+			mtu = (uint16_t)atoi(argv[i]);
+	}
 	eal.hugepages = hugepages(argv[1]);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (!eal_start(&eal, &errors))
 		return complain(&errors);
-	pool = rte_pktmbuf_pool_create("wire", 8191, 256, PKT_PRIVATE_SIZE, RTE_MBUF_DEFAULT_BUF_SIZE,
-	                               SOCKET_ID_ANY);
+	pool = rte_pktmbuf_pool_create(
+	        "wire", 8191, 256, PKT_PRIVATE_SIZE,
+	        (uint16_t)(RTE_MBUF_DEFAULT_BUF_SIZE + (mtu > MTU_DEFAULT ? mtu - MTU_DEFAULT : 0)),
+	        SOCKET_ID_ANY);
 	signal(SIGTERM, stop);
 	if (!pool || !open_side(&a, 0, argv + 2, pool, &errors) || !open_side(&b, 1, argv + 4, pool, &errors))
 		return complain(&errors);
