@@ -17,18 +17,28 @@ static unsigned owner_default(const struct tuple *t)
 	return rte_hash_crc_8byte(low, rte_hash_crc_8byte(high, 0)) & 0xff;
 }
 
+/* Of several opinions the surest counts; among equals that of the function which the packet meets first. walk: as the owner says, or another. */
+static unsigned ask_owners(const struct snapshot_port *port, const struct tuple *t, int walk)
+{
+	struct tuple answer = { 0 };
+	unsigned best = NF_NO_OWNER;
+
+	for (unsigned i = 0; i < port->owner_count; i++) {
+		const struct owner *o = &port->owners[i];
+		unsigned opinion;
+
+		if (o->of_answer)
+			answer = tuple_reverse(t);
+		opinion = o->nf->klass->owner(o->nf, o->snapshot, o->of_answer ? &answer : t,
+		                              walk < 0 ? o->walk : walk);
+		best = opinion >> 8 > best >> 8 ? opinion : best;
+	}
+	return best == NF_NO_OWNER ? owner_default(t) : best & 0xff;
+}
+
 unsigned owner_bucket(const struct snapshot_port *port, const struct tuple *t)
 {
-	struct tuple answer;
-	unsigned bucket = NF_NO_OWNER;
-
-	if (port->owner) {
-		if (port->owner_of_answer)
-			answer = tuple_reverse(t);
-		bucket = port->owner->klass->owner(port->owner, port->owner_snapshot,
-		                                   port->owner_of_answer ? &answer : t, port->owner_walk);
-	}
-	return bucket == NF_NO_OWNER ? owner_default(t) : bucket;
+	return ask_owners(port, t, -1);
 }
 
 unsigned owner_of_packet(const struct snapshot_port *port, struct rte_mbuf *m)
@@ -50,10 +60,7 @@ unsigned owner_of_fragment(struct rte_mbuf *m)
 static unsigned owner_of_emitted(const struct snapshot *snapshot, const struct path *path, int walk,
                                  const struct tuple *t)
 {
-	struct snapshot_port from = snapshot->ports[path->ends[walk]];
-
-	from.owner_walk = (uint8_t)walk;
-	return owner_bucket(&from, t);
+	return ask_owners(&snapshot->ports[path->ends[walk]], t, walk);
 }
 
 unsigned owner_of_session(const struct snapshot *snapshot, const struct path *path, int walk,

@@ -154,6 +154,14 @@ struct nf_claim {
 };
 typedef void nf_claim_fn(void *context, const struct nf_claim *claim);
 
+/* How sure a function is of a packet's owner: by its opinion's upper bits. */
+enum nf_owner {
+	NF_NO_OWNER = 0,
+	NF_OWNER_SIDE = 1 << 8,     /* by the side that it comes from */
+	NF_OWNER_ENDPOINT = 2 << 8, /* one end is known to the function */
+	NF_OWNER_CLAIM = 3 << 8,    /* it is for an address that the function claims */
+};
+
 struct nf_class {
 	const char *name; /* the kind: "firewall" */
 	const char *help; /* one sentence */
@@ -174,9 +182,11 @@ struct nf_class {
 	 * nothing. After each publication, changed or not. */
 	void (*published)(struct nf *nf, const void *snapshot, bool here);
 
-	/* Owner bucket (0..255) of packets with this tuple that come to the function with this walk, before any lookup; NF_NO_OWNER: no
-	 * opinion. Pure. */
+	/* Owner bucket (0..255) of packets with this tuple that come to the function with this walk, before any lookup, with how sure it is (enum
+	 * nf_owner; of several functions on a path the surest is heard), or NF_NO_OWNER. Pure. */
 	unsigned (*owner)(const struct nf *nf, const void *snapshot, const struct tuple *tuple, int walk);
+	/* Whether two snapshots name other owners for the same packets: sessions then move between workers. NULL: never. */
+	bool (*owners_differ)(const void *a, const void *b);
 	void (*open)(const struct nf *nf, const void *snapshot, struct openings *openings);
 	/* Judges a live session anew after a policy change. tuple: as direction 0 arrives here; the function replays its rewrite on it.
 	 * PASS: go on; TAKE: the session ends here; DROP: it is closed. */
@@ -203,7 +213,6 @@ struct nf_class {
 	void (*metrics)(const struct nf *nf, const void *snapshot, struct metrics *metrics);
 };
 
-#define NF_NO_OWNER  256u
 #define NF_NAME_MAX  64
 #define NF_SLOT_NONE UINT32_MAX
 

@@ -381,7 +381,7 @@ static void add_path(struct build *b, const struct conf *item, size_t order)
 	fill_path(b, path, item);
 }
 
-/* --- owners, links of hops --- */
+/* --- links of hops --- */
 
 /* Whether the segment that begins at `position` with this walk keeps sessions: it does at the ends of a path, and where functions are. */
 static bool keeps_sessions(const struct path *path, int position, int walk)
@@ -394,52 +394,20 @@ static bool keeps_sessions(const struct path *path, int position, int walk)
 	return true;
 }
 
-/* The first function that names owners from `position` on, in this process or behind a hop: where it runs makes no difference; NULL: none. */
-static const struct nf *owner_from(const struct path *path, int position, int walk)
+static const struct conf *path_item(const struct build *b, const struct path *path)
 {
-	for (int i = position; i >= 0 && i < path->count; i += walk ? -1 : 1) {
-		const struct position *p = &path->positions[i];
-		const struct nf *nf = p->nf ? p->nf : p->shadow;
-
-		if (nf && nf->klass->owner)
-			return nf;
-	}
-	return NULL;
+	return conf_item(conf_get(b->document, "paths"), "name", path->name);
 }
 
-static void set_owner(struct build *b, struct snapshot_port *port, const struct nf *nf, int walk)
+static void name_owners(struct build *b, struct snapshot_port *port, const struct path *path, int walk)
 {
-	port->owner = nf;
-	port->owner_snapshot = b->snapshot->nf_snapshots[nf->id];
-	port->owner_walk = (uint8_t)walk;
-}
+	const struct nf *other = owners_of_entry(port, b->snapshot, path, walk);
 
-static void name_owner(struct build *b, struct snapshot_port *port, const struct path *path, int walk,
-                       const struct conf *item)
-{
-	const struct nf *nf = owner_from(path, walk ? path->count - 1 : 0, walk);
-
-	if (nf && port->owner && port->owner != nf)
-		conf_error(b->errors, item, "owners-disagree",
+	if (other)
+		conf_error(b->errors, path_item(b, path), "owners-disagree",
 		           "functions \"%s\" and \"%s\" would both spread the packets of one port "
 		           "over the workers",
-		           nf->name, port->owner->name);
-	else if (nf)
-		set_owner(b, port, nf, walk);
-}
-
-/* What comes by a link has a function in front of it, or behind: that one would see the answer. */
-static void name_link_owner(struct build *b, struct snapshot_port *port)
-{
-	int walk = port->walk;
-	const struct nf *ahead = owner_from(port->path, port->position, walk);
-	const struct nf *behind = owner_from(port->path, port->position + (walk ? 1 : -1), !walk);
-
-	if (ahead)
-		set_owner(b, port, ahead, walk);
-	else if (behind)
-		set_owner(b, port, behind, !walk);
-	port->owner_of_answer = !ahead && behind;
+		           other->name, port->owners[0].nf->name);
 }
 
 static void link_side(struct build *b, const struct path *path, unsigned position, int walk)
@@ -454,7 +422,10 @@ static void link_side(struct build *b, const struct path *path, unsigned positio
 	port->zone = (uint8_t)(number + 1);
 	port->vlans = b->snapshot->separate_vlans;
 	port->look_up = keeps_sessions(path, port->position, walk);
-	name_link_owner(b, port);
+	if (!owners_of_link(port, b->snapshot))
+		conf_error(b->errors, path_item(b, path), "too-many-owners",
+		           "more than %d functions of this path would spread its packets over the workers",
+		           PORT_OWNERS_MAX);
 	if (number >= b->snapshot->port_count)
 		b->snapshot->port_count = (uint16_t)(number + 1);
 }
@@ -490,8 +461,7 @@ static void add_candidates(struct build *b, uint16_t number)
 				return;
 			}
 			s->candidates[s->candidate_count++] = (struct candidate){ path, (uint8_t)walk };
-			name_owner(b, port, path, walk,
-			           conf_item(conf_get(b->document, "paths"), "name", path->name));
+			name_owners(b, port, path, walk);
 		}
 	}
 	port->candidates = (uint16_t)(s->candidate_count - port->first_candidate);

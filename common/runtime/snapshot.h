@@ -17,6 +17,7 @@ enum {
 	ENGINE_PATHS_MAX = 256,
 	PATH_POSITIONS_MAX = SHARED_POSITIONS_MAX,
 	ENGINE_CANDIDATES_MAX = 512,
+	PORT_OWNERS_MAX = 4,
 	NO_PORT = EDGE_NO_PORT,
 };
 static_assert((int)ENGINE_PORTS_MAX < (int)EMITTED_ZONE && (int)ENGINE_NFS_MAX <= (int)EMITTED_ZONE,
@@ -77,6 +78,13 @@ enum port_role {
 	PORT_LINK,    /* to a hop */
 };
 
+/* A function that names owner buckets, and how it is asked. */
+struct owner {
+	const struct nf *nf;
+	const void *snapshot;
+	uint8_t walk, of_answer; /* of_answer: of the reversed tuple */
+};
+
 struct snapshot_port {
 	uint8_t role;
 	uint8_t walk;            /* of a link: packets that come by it go on this way ... */
@@ -89,9 +97,8 @@ struct snapshot_port {
 	uint8_t check_mac; /* routed outside port: other destinations are not for us */
 	uint16_t first_candidate,
 	        candidates;     /* of an outside port: range in snapshot.candidates, in priority order */
-	const struct nf *owner; /* function that names the owner bucket; NULL: the address pair */
-	const void *owner_snapshot;
-	uint8_t owner_walk, owner_of_answer; /* it is asked of the reversed tuple */
+	uint8_t owner_count;
+	struct owner owners[PORT_OWNERS_MAX]; /* who is asked for the owner bucket; none: the address pair */
 };
 
 struct snapshot {

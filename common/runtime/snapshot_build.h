@@ -20,6 +20,13 @@ void snapshot_free(struct snapshot *snapshot);
 /* Marks what `next` shares with `previous`, so that snapshot_free(previous) leaves it alone. */
 void snapshot_carry(struct snapshot *previous, const struct snapshot *next);
 
+/* owners.c: functions that are asked for the owners of packets that come in by a link, or by an outside port on a path; may be called for several paths of a port.
+ * owners_of_link answers false where there are more than PORT_OWNERS_MAX; owners_of_entry the function that there is one too many of, or that has nothing in
+ * common with those of the port's other paths: both would spread its packets. NULL: all is well. */
+bool owners_of_link(struct snapshot_port *port, const struct snapshot *snapshot);
+const struct nf *owners_of_entry(struct snapshot_port *port, const struct snapshot *snapshot,
+                                 const struct path *path, int walk);
+
 /* Gives the owner buckets to so many workers. */
 void snapshot_share_out(struct snapshot *snapshot, unsigned workers);
 

@@ -123,19 +123,24 @@ class Balancer(unittest.TestCase):
             run("ip", "-n", self.lab.client, "addr", "add", address + "/64", "dev", "eth0", "nodad")
         server = self.lab.process([sys.executable, "-c", BACKEND, "8080,8081", *BACKENDS, *BACKENDS6], netns=self.lab.client)
         until("the backends listen", lambda: "ready" in server.text())
-        self.client = subprocess.Popen(["ip", "netns", "exec", self.lab.server, sys.executable, "-c", CLIENT], stdin=subprocess.PIPE,
-                                       stdout=subprocess.PIPE, text=True)
-        self.addCleanup(self.end_client)
+        self.say = self.talker(self.lab.server)
 
-    def end_client(self):
-        self.client.stdin.close()
-        self.client.wait(30)
-        self.client.stdout.close()
+    def talker(self, space):
+        """A client in a namespace: a function that has it do something and answers what comes of it."""
+        client = subprocess.Popen(["ip", "netns", "exec", space, sys.executable, "-c", CLIENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def say(self, *command):
-        self.client.stdin.write(json.dumps(command) + "\n")
-        self.client.stdin.flush()
-        return json.loads(self.client.stdout.readline())
+        def end():
+            client.stdin.close()
+            client.wait(30)
+            client.stdout.close()
+
+        def say(*command):
+            client.stdin.write(json.dumps(command) + "\n")
+            client.stdin.flush()
+            return json.loads(client.stdout.readline())
+
+        self.addCleanup(end)
+        return say
 
     def document(self, services, workers=1, **config):
         return self.lab.document([{"name": "lb", "kind": "lb", "config": {"services": services, **config}}], workers=workers, workersMax=2)
@@ -245,6 +250,25 @@ class Balancer(unittest.TestCase):
         self.change(web(**{f"b{i}": {"state": "disabled"} for i in (1, 2, 3)}))
         self.assertEqual(self.say("ask", VIP, 80, 1), [["ConnectionRefusedError"]])
         self.assertGreater(self.counters()["not-a-beginning"], 0)
+        self.engine.balance()
+
+    def test_beside_a_nat_on_two_workers(self):
+        """Each packet's owner follows from what the function says that knows its addresses, in whichever order they stand."""
+        outside = self.lab.process([sys.executable, "-c", BACKEND, "8080", self.lab.SERVER4], netns=self.lab.server)
+        until("the server listens", lambda: "ready" in outside.text())
+        inside = self.talker(self.lab.client)
+        nat = {"name": "nat", "kind": "nat", "config": {"pools": [{"name": "p", "addresses": ["198.51.100.10"]}]}}
+        lb = {"name": "lb", "kind": "lb", "config": {"services": self.services(), "sources": [{"name": "four", "addresses": SOURCES},
+                                                                                              {"name": "six", "addresses": SOURCES6}]}}
+        self.engine = self.lab.engine("chain", self.lab.document([nat, lb], workers=2)).ready()
+        for functions in ([nat, lb], [lb, nat]):
+            self.assertLess(self.engine.rest("PUT", "/v1/config", self.lab.document(functions, workers=2)).status, 300)
+            self.check_all()
+            for address in BACKENDS + [self.lab.CLIENT4]:
+                inside("bind", address)
+                self.assertEqual(inside("ask", self.lab.SERVER4, 8080, 5), [[self.lab.SERVER4, "198.51.100.10"]] * 5)
+                self.assertEqual(self.say("ask", address, 8080, 1) if address in BACKENDS else [], [[address, self.lab.SERVER4]] * (address in BACKENDS))
+        self.assertEqual({s["worker"] for s in self.engine.get("/v1/state/sessions?limit=1000")}, {0, 1})
         self.engine.balance()
 
     def test_persistence_over_two_workers(self):

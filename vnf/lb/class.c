@@ -39,6 +39,7 @@ const struct nf_class lb_class = {
 	.stop = lb_stop,
 	.published = lb_published,
 	.owner = lb_owner,
+	.owners_differ = lb_owners_differ,
 	.open = lb_open,
 	.review = lb_review,
 	.process = lb_process,

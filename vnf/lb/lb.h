@@ -211,6 +211,7 @@ void lb_release(void *snapshot);
 void lb_published(struct nf *nf, const void *snapshot, bool here);
 
 unsigned lb_owner(const struct nf *nf, const void *snapshot, const struct tuple *t, int walk);
+bool lb_owners_differ(const void *before, const void *after);
 void lb_open(const struct nf *nf, const void *snapshot, struct openings *openings);
 enum verdict lb_review(const struct nf *nf, const void *snapshot, struct session *s, struct tuple *tuple,
                        uint16_t in_port, uint16_t out_port);

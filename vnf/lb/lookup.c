@@ -187,6 +187,9 @@ static unsigned bucket_of_client(const struct lb_config *config, uint8_t family,
 {
 	union ipaddr masked = persist_mask(client, config->owner_length[family == FAMILY_V6]);
 
+	/* A NAT on the path spreads its inside hosts so; a client that is one belongs to the same worker whoever is asked. */
+	if (family == FAMILY_V4)
+		return rte_hash_crc_4byte(masked.v4, 0) & 0xff;
 	return rte_hash_crc_8byte(masked.halves[0], rte_hash_crc_8byte(masked.halves[1], 0)) & 0xff;
 }
 
@@ -202,16 +205,43 @@ unsigned lb_owner(const struct nf *nf, const void *snapshot, const struct tuple 
 	(void)nf;
 	(void)walk;
 	if (lb_service_of(config, t->family, &t->dst, t->proto, t->dport))
-		return bucket_of_client(config, t->family, &t->src);
+		return NF_OWNER_CLAIM | bucket_of_client(config, t->family, &t->src);
 	source = config->sources ? source_of(config, t->family, &t->dst) : NULL;
 	if (source) {
 		bucket = ports_owner(source->ports, t->family == FAMILY_V4 ? t->dst.v4 : t->dst.words[3],
 		                     t->dport);
-		return bucket < 0 ? NF_NO_OWNER : (unsigned)bucket;
+		return bucket < 0 ? NF_NO_OWNER : NF_OWNER_CLAIM | (unsigned)bucket;
 	}
 	from = is_endpoint(config, t, &t->src, t->sport);
 	to = is_endpoint(config, t, &t->dst, t->dport);
 	if (from == to)
 		return NF_NO_OWNER;
-	return bucket_of_client(config, t->family, from ? &t->dst : &t->src);
+	return NF_OWNER_ENDPOINT | bucket_of_client(config, t->family, from ? &t->dst : &t->src);
+}
+
+static bool same_service_place(const struct lb_service *a, const struct lb_service *b)
+{
+	return lb_service_order(a, b) == 0 && a->last == b->last;
+}
+
+static bool same_endpoint(const struct lb_endpoint *a, const struct lb_endpoint *b)
+{
+	return lb_endpoint_order(a, b) == 0 && a->last == b->last;
+}
+
+bool lb_owners_differ(const void *before, const void *after)
+{
+	const struct lb_config *a = before, *b = after;
+
+	if (a->service_count != b->service_count || a->endpoint_count != b->endpoint_count ||
+	    a->sources != b->sources ||
+	    memcmp(a->owner_length, b->owner_length, sizeof(a->owner_length)) != 0)
+		return true;
+	for (unsigned i = 0; i < a->service_count; i++)
+		if (!same_service_place(&a->services[i], &b->services[i]))
+			return true;
+	for (unsigned i = 0; i < a->endpoint_count; i++)
+		if (!same_endpoint(&a->endpoints[i], &b->endpoints[i]))
+			return true;
+	return false;
 }

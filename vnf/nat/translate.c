@@ -173,18 +173,18 @@ unsigned nat_owner(const struct nf *nf, const void *snapshot, const struct tuple
 	if (t->family != FAMILY_V4)
 		return NF_NO_OWNER;
 	if (walk == 0)
-		return bucket_of(t->src.v4);
+		return NF_OWNER_SIDE | bucket_of(t->src.v4);
 	forward = nat_forward_of(config, t->dst.v4, t->proto, t->dport);
 	fixed = forward ? NULL : nat_static_outside(config, t->dst.v4);
 	if (forward || fixed)
-		return bucket_of(forward ? forward->inside : fixed->inside);
+		return NF_OWNER_CLAIM | bucket_of(forward ? forward->inside : fixed->inside);
 	for (unsigned p = 0; p < NAT_POOLS_MAX; p++) {
 		int owner = config->pools >> p & 1
 		                    ? ports_owner(config->live->pools[p]->ports, t->dst.v4, t->dport)
 		                    : -1;
 
 		if (owner >= 0)
-			return (unsigned)owner;
+			return NF_OWNER_CLAIM | (unsigned)owner;
 	}
-	return bucket_of(t->dst.v4);
+	return NF_OWNER_SIDE | bucket_of(t->dst.v4);
 }

@@ -28,11 +28,25 @@ struct turn {
 	struct moving_list *list;
 };
 
+static bool same_owner(const struct owner *a, const struct owner *b)
+{
+	const struct nf_class *klass = a->nf->klass;
+
+	return a->nf == b->nf && a->walk == b->walk && a->of_answer == b->of_answer &&
+	       (a->snapshot == b->snapshot || !klass->owners_differ ||
+	        !klass->owners_differ(a->snapshot, b->snapshot));
+}
+
 static bool other_owner(const struct snapshot_port *a, const struct snapshot_port *b)
 {
-	return a->role != PORT_UNUSED && b->role != PORT_UNUSED &&
-	       (a->owner != b->owner || a->owner_walk != b->owner_walk ||
-	        a->owner_of_answer != b->owner_of_answer);
+	if (a->role == PORT_UNUSED || b->role == PORT_UNUSED)
+		return false;
+	if (a->owner_count != b->owner_count)
+		return true;
+	for (unsigned i = 0; i < a->owner_count; i++)
+		if (!same_owner(&a->owners[i], &b->owners[i]))
+			return true;
+	return false;
 }
 
 bool rebalance_needed(const struct engine *engine, const struct snapshot *now, const struct snapshot *next)
