@@ -86,25 +86,16 @@ static __rte_noinline enum pkt_malformed parse_general(struct rte_mbuf *m, unsig
 	}
 }
 
-/* Neither multicast, broadcast and reserved, loopback nor "this network", by the first byte of an address. */
-static __rte_always_inline bool plain_unicast(uint8_t first)
-{
-	return (uint8_t)(first - 1) < 223 && first != 127;
-}
+/* First bytes of addresses that are multicast, broadcast and reserved, loopback or "this network". */
+static const uint8_t special[256] = { [0] = 1, [127] = 1, [224 ... 255] = 1 };
 
-/* A header whose fields are right sums up to 0xffff, its checksum included. */
+/* A header whose fields are right sums up to 0xffff, its checksum included: in one's complement, to nothing. */
 static __rte_always_inline bool header_sum_ok(const uint8_t *header)
 {
 	uint32_t words[5];
-	uint64_t sum;
 
 	memcpy(words, header, sizeof(words));
-	sum = (uint64_t)words[0] + words[1] + words[2] + words[3] + words[4];
-	sum = (sum >> 32) + (uint32_t)sum;
-	sum = (sum >> 16) + (sum & 0xffff);
-	sum = (sum >> 16) + (sum & 0xffff);
-	sum = (sum >> 16) + (sum & 0xffff);
-	return sum == 0xffff;
+	return ((uint64_t)words[0] + words[1] + words[2] + words[3] + words[4]) % 0xffff == 0;
 }
 
 /* Conditions that nearly always hold are gathered in one word, so that all of them cost one branch. */
@@ -129,19 +120,47 @@ static __rte_always_inline bool quick_udp(const uint8_t *udp, uint16_t room)
 	return !wrong;
 }
 
-/* An IPv4 header without options, whole, between plain addresses, and its packet in the first segment. */
-static __rte_always_inline bool quick_ip4(const uint8_t *frame, uint16_t have, uint16_t end)
-{
-	const uint8_t *ip = frame + QUICK_L3;
-	unsigned wrong = be16_at(frame + 2 * RTE_ETHER_ADDR_LEN) != RTE_ETHER_TYPE_IPV4;
+/* Eight bytes of a frame as one number, whose lowest byte is the first; and such a number of three bytes. */
+#define FIRST3(first, second, third) ((uint64_t)(first) | (uint64_t)(second) << 8 | (uint64_t)(third) << 16)
 
-	wrong |= ip[0] != RTE_IPV4_VHL_DEF;
-	wrong |= be16_at(ip + 6) & (RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK);
-	wrong |= end < QUICK_L4;
-	wrong |= end > have;
-	wrong |= !plain_unicast(ip[12]);
-	wrong |= !plain_unicast(ip[16]);
+static __rte_always_inline uint64_t bytes8_at(const uint8_t *at)
+{
+	uint64_t value;
+
+	memcpy(&value, at, sizeof(value));
+	return value;
+}
+
+/* An IPv4 header without options, whole, between plain addresses, and its packet in the first segment, of which at least QUICK_HAVE bytes are
+ * there. `room` is what follows the header: less than nothing is more than there can be. */
+static __rte_always_inline bool quick_ip4(const uint8_t *frame, uint16_t have, uint16_t room)
+{
+	/* From the type and the first byte of the header on; from its fragment offset on. */
+	uint64_t head = bytes8_at(frame + 2 * RTE_ETHER_ADDR_LEN), fragment = bytes8_at(frame + QUICK_L3 + 6);
+	uint64_t wrong = (head & FIRST3(0xff, 0xff, 0xff)) ^ FIRST3(0x08, 0x00, RTE_IPV4_VHL_DEF);
+
+	wrong |= fragment & FIRST3(0x3f, 0xff, 0); /* MF and the offset */
+	wrong |= room > (uint16_t)(have - QUICK_L4);
+	wrong |= special[frame[QUICK_L3 + 12]];
+	wrong |= special[frame[QUICK_L3 + 16]];
 	return !wrong;
+}
+
+/* What the parser says of a plain packet, in a few words. */
+static __rte_always_inline void fill_in(struct pkt *p, uint16_t end, const uint8_t *l4, uint8_t proto,
+                                        uint8_t tcp_flags)
+{
+	uint64_t places = PKT_V4 | (uint64_t)QUICK_L3 << 16 | (uint64_t)QUICK_L4 << 32 | (uint64_t)end << 48;
+
+	static_assert(offsetof(struct pkt, l3) == 2 && offsetof(struct pkt, l4) == 4 &&
+	                      offsetof(struct pkt, end) == 6 && offsetof(struct pkt, dport) == 10,
+	              "words");
+	memcpy((void *)p, &places, sizeof(places));
+	memcpy((uint8_t *)p + offsetof(struct pkt, sport), l4, sizeof(p->sport) + sizeof(p->dport));
+	p->proto = proto;
+	p->tcp_flags = tcp_flags;
+	p->icmp_type = p->icmp_code = 0;
+	p->vlan[0] = p->vlan[1] = 0;
 }
 
 /* Everything right about a plain packet in one look; false sends it to parse_general(), which finds out. */
@@ -149,70 +168,59 @@ static __rte_always_inline bool parse_quick(struct rte_mbuf *m, bool verify)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
 	const uint8_t *ip = frame + QUICK_L3, *l4 = frame + QUICK_L4;
-	struct pkt *p = pkt_of(m);
 	uint16_t end, room;
 
 	if (unlikely(m->data_len < QUICK_HAVE))
 		return false;
 	end = QUICK_L3 + be16_at(ip + 2);
 	room = end - QUICK_L4;
-	if (unlikely(!quick_ip4(frame, m->data_len, end)))
+	if (unlikely(!quick_ip4(frame, m->data_len, room)))
 		return false;
 	if (unlikely(verify && !header_sum_ok(ip)))
 		return false;
-	if (ip[9] == IPPROTO_TCP) {
-		if (unlikely(!quick_tcp(l4, room)))
-			return false;
-		p->tcp_flags = l4[13];
-	} else {
-		if (unlikely(ip[9] != IPPROTO_UDP || !quick_udp(l4, room)))
-			return false;
-		p->tcp_flags = 0;
-	}
-	p->flags = PKT_V4;
-	p->l3 = QUICK_L3;
-	p->l4 = QUICK_L4;
-	p->end = end;
-	p->sport = raw16_at(l4);
-	p->dport = raw16_at(l4 + 2);
-	p->proto = ip[9];
-	p->icmp_type = p->icmp_code = 0;
-	p->vlan[0] = p->vlan[1] = 0;
+	if (ip[9] == IPPROTO_TCP && likely(quick_tcp(l4, room)))
+		fill_in(pkt_of(m), end, l4, IPPROTO_TCP, l4[13]);
+	else if (likely(ip[9] == IPPROTO_UDP && quick_udp(l4, room)))
+		fill_in(pkt_of(m), end, l4, IPPROTO_UDP, 0);
+	else
+		return false;
 	return true;
 }
 
-static __rte_always_inline enum pkt_malformed parse_one(struct rte_mbuf *m, bool verify)
+static __rte_always_inline void prefetch(struct rte_mbuf *m)
 {
-	if (likely(parse_quick(m, verify)))
-		return PKT_OK;
-	return parse_general(m, verify ? PARSE_VERIFY_IP_CHECKSUM : 0);
+	rte_prefetch0(rte_pktmbuf_mtod(m, void *));
+	rte_prefetch0_write(pkt_of(m));
 }
 
-static __rte_always_inline void parse_vector(struct rte_mbuf **m, enum pkt_malformed *kinds, unsigned n,
-                                             bool verify)
+static __rte_always_inline uint64_t parse_vector(struct rte_mbuf **m, enum pkt_malformed *kinds, unsigned n,
+                                                 bool verify)
 {
-	for (unsigned i = 0; i < n && i < AHEAD; i++) {
-		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
-		rte_prefetch0_write(pkt_of(m[i]));
-	}
+	uint64_t plain = 0;
+
+	memset(kinds, PKT_OK, n * sizeof(*kinds));
+	for (unsigned i = 0; i < n && i < AHEAD; i++)
+		prefetch(m[i]);
 	for (unsigned i = 0; i < n; i++) {
-		if (i + AHEAD < n) {
-			rte_prefetch0(rte_pktmbuf_mtod(m[i + AHEAD], void *));
-			rte_prefetch0_write(pkt_of(m[i + AHEAD]));
-		}
-		kinds[i] = parse_one(m[i], verify);
+		if (i + AHEAD < n)
+			prefetch(m[i + AHEAD]);
+		if (likely(parse_quick(m[i], verify)))
+			plain |= UINT64_C(1) << i;
+		else
+			kinds[i] = parse_general(m[i], verify ? PARSE_VERIFY_IP_CHECKSUM : 0);
 	}
+	return plain;
 }
 
 enum pkt_malformed pkt_parse(struct rte_mbuf *m, unsigned verify)
 {
-	return parse_one(m, verify & PARSE_VERIFY_IP_CHECKSUM);
+	return parse_quick(m, verify & PARSE_VERIFY_IP_CHECKSUM) ? PKT_OK : parse_general(m, verify);
 }
 
-__rte_hot void pkt_parse_burst(struct rte_mbuf **m, enum pkt_malformed *kinds, unsigned n, unsigned verify)
+__rte_hot uint64_t pkt_parse_burst(struct rte_mbuf **m, enum pkt_malformed *kinds, unsigned n,
+                                   unsigned verify)
 {
 	if (verify & PARSE_VERIFY_IP_CHECKSUM)
-		parse_vector(m, kinds, n, true);
-	else
-		parse_vector(m, kinds, n, false);
+		return parse_vector(m, kinds, n, true);
+	return parse_vector(m, kinds, n, false);
 }

@@ -151,8 +151,9 @@ enum { PARSE_VERIFY_IP_CHECKSUM = 1 };
  * frag.h). */
 enum pkt_malformed pkt_parse(struct rte_mbuf *m, unsigned verify);
 
-/* The same for a vector; kinds[i] is set for each. Prefetches. n <= 64. */
-void pkt_parse_burst(struct rte_mbuf **m, enum pkt_malformed *kinds, unsigned n, unsigned verify);
+/* The same for a vector; kinds[i] is set for each. Prefetches. n <= 64. Bit i of the result: a plain packet, which is PKT_OK, IPv4 without options
+ * or tags (l3 is RTE_ETHER_HDR_LEN), whole, of TCP or UDP, between unicast addresses. */
+uint64_t pkt_parse_burst(struct rte_mbuf **m, enum pkt_malformed *kinds, unsigned n, unsigned verify);
 
 /* The tuple by which the packet's session is found. For an ICMP error it is the inner header's tuple
  * reversed, that is the tuple of a packet that would travel in the direction of the error. */

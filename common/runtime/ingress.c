@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* From a port to a session: parse, fragments, owner, lookup; hits run along their paths, misses are classified. Worker thread. */
+#include <rte_ether.h>
+
 #include "flow/touch.h"
 #include "runtime/change/transfer_link.h"
 #include "runtime/look/watch.h"
@@ -289,22 +291,52 @@ static void ingress_control(struct worker *w, struct rte_mbuf *m)
 		handoff(w, 0, m, STAGE_CONTROL);
 }
 
-static bool mac_is(struct rte_mbuf *m, const uint8_t mac[6])
-{
-	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
-	uint32_t a, b;
-	uint16_t c, d;
+/* What a plain packet must show to go on. */
+struct admission {
+	uint64_t mac,
+	        mac_mask; /* of the first eight bytes of its frame; nothing is asked where the mask is 0 */
+	uint8_t least_ttl;
+};
 
-	memcpy(&a, frame, 4);
-	memcpy(&b, mac, 4);
-	memcpy(&c, frame + 4, 2);
-	memcpy(&d, mac + 4, 2);
-	return a == b && c == d;
+static struct admission admission_of(const struct snapshot_port *port)
+{
+	struct admission a = { 0 };
+
+	if (!port->check_mac)
+		return a;
+	memcpy(&a.mac, port->mac, sizeof(port->mac));
+	memset(&a.mac_mask, 0xff, sizeof(port->mac));
+	a.least_ttl = 2;
+	return a;
+}
+
+static bool mac_is(struct rte_mbuf *m, const struct admission *a)
+{
+	uint64_t mac;
+
+	memcpy(&mac, rte_pktmbuf_mtod(m, const void *), sizeof(mac));
+	return !((mac ^ a->mac) & a->mac_mask);
+}
+
+static bool admitted(struct rte_mbuf *plain, const struct admission *a)
+{
+	const struct rte_ipv4_hdr *ip = pkt_at(plain, RTE_ETHER_HDR_LEN);
+
+	return mac_is(plain, a) && ip->time_to_live >= a->least_ttl;
+}
+
+/* The same of IPv6, of packets with options or tags, of other protocols. */
+static bool ordinary(struct rte_mbuf *m, enum pkt_malformed kind, const struct admission *a)
+{
+	const struct pkt *p = pkt_of(m);
+
+	return kind == PKT_OK && !(p->flags & (PKT_FRAGMENT | PKT_MULTICAST)) && p->proto != IPPROTO_ICMPV6 &&
+	       mac_is(m, a) && pkt_ttl(m) >= a->least_ttl;
 }
 
 /* What is not a plain packet for a session: refused, control, of another's MAC, or at the end of its TTL. True: it was dealt with. */
-static bool ingress_special(struct worker *w, const struct snapshot_port *port, struct rte_mbuf *m,
-                            enum pkt_malformed kind)
+static bool ingress_special(struct worker *w, const struct snapshot_port *port,
+                            const struct admission *admission, struct rte_mbuf *m, enum pkt_malformed kind)
 {
 	struct edge_decision decision;
 	struct pkt *p = pkt_of(m);
@@ -326,7 +358,7 @@ static bool ingress_special(struct worker *w, const struct snapshot_port *port, 
 		worker_drop(w, m, C_MALFORMED + PKT_NOT_IP);
 		return true;
 	}
-	if (port->check_mac && !(p->flags & PKT_MULTICAST) && !mac_is(m, port->mac)) {
+	if (!(p->flags & PKT_MULTICAST) && !mac_is(m, admission)) {
 		worker_drop(w, m, C_NOT_FOR_ME);
 		return true;
 	}
@@ -356,26 +388,24 @@ static void prepare(struct pkt *p, uint16_t in_port, const struct snapshot_port 
 void ingress_burst(struct worker *w, uint16_t number, struct rte_mbuf **m, unsigned n)
 {
 	const struct snapshot_port *port = &w->snapshot->ports[number];
+	const struct admission admission = admission_of(port);
 	enum pkt_malformed kinds[BATCH_MAX];
-	struct rte_mbuf *plain[BATCH_MAX];
+	struct rte_mbuf *go[BATCH_MAX];
 	unsigned kept = 0;
+	uint64_t plain;
 
-	pkt_parse_burst(m, kinds, n, port->role == PORT_OUTSIDE ? PARSE_VERIFY_IP_CHECKSUM : 0);
+	plain = pkt_parse_burst(m, kinds, n, port->role == PORT_OUTSIDE ? PARSE_VERIFY_IP_CHECKSUM : 0);
 	if (unlikely(w->watch))
 		watch_received(w, number, m, kinds, n);
 	for (unsigned i = 0; i < n; i++) {
-		struct pkt *p = pkt_of(m[i]);
-
-		prepare(p, number, port);
-		if (likely(kinds[i] == PKT_OK && !(p->flags & (PKT_FRAGMENT | PKT_MULTICAST)) &&
-		           p->proto != IPPROTO_ICMPV6 &&
-		           (!port->check_mac || (mac_is(m[i], port->mac) && pkt_ttl(m[i]) > 1))))
-			plain[kept++] = m[i];
-		else if (!ingress_special(w, port, m[i], kinds[i]))
-			plain[kept++] = m[i];
+		prepare(pkt_of(m[i]), number, port);
+		if (likely(plain >> i & 1 && admitted(m[i], &admission)) ||
+		    ordinary(m[i], kinds[i], &admission) ||
+		    !ingress_special(w, port, &admission, m[i], kinds[i]))
+			go[kept++] = m[i];
 	}
 	if (kept)
-		ingress_owned(w, port, plain, kept);
+		ingress_owned(w, port, go, kept);
 }
 
 /* An emitted packet is a new one: its headers are read again, its owner may be another worker. */
