@@ -8,14 +8,16 @@
 
 #include "packet/pkt.h"
 
-/* What the passes hand on, on the stack; i counts the packets that are looked up. */
+/* What the passes hand on, on the stack: of the packets that are looked up together, in their order. */
 struct vector {
+	unsigned count;
+	uint64_t which; /* their numbers among the caller's */
+	struct pkt *pkt[FLOW_BURST];
 	struct session_key key[FLOW_BURST];
 	const uint8_t *addresses[FLOW_BURST]; /* IPv6: source and destination, 32 bytes */
-	struct session *session[FLOW_BURST];  /* candidate */
-	uint32_t reference[FLOW_BURST];       /* of the candidate, or SESSION_NONE */
-	uint8_t packet[FLOW_BURST];
-	uint64_t more; /* bit i: the chain holds further candidates */
+	const struct flow_bucket *bucket[FLOW_BURST];
+	struct session *session[FLOW_BURST]; /* candidate */
+	uint32_t reference[FLOW_BURST];      /* of the candidate */
 };
 
 uint32_t flow_hash(const struct flow_table *table, const struct tuple *t)
@@ -39,17 +41,23 @@ struct session *flow_find(struct flow_table *table, const struct tuple *t, int *
 	return flow_session(table, reference >> 1);
 }
 
-/* The second half of a key as one number. Built in a register: bytes that are stored one by one and loaded as
- * a word at once cost more than all the rest of a lookup. */
+/* The second half of a key as one number: that part of struct pkt, which the parser filled in long enough ago for its bytes to be loaded as a word,
+ * and the family. */
 static inline uint64_t rest_of_key(const struct pkt *p, uint8_t family)
 {
-	return (uint64_t)p->sport | (uint64_t)p->dport << 16 | (uint64_t)p->zone << 32 |
-	       (uint64_t)p->proto << 40 | (uint64_t)p->key_vlan << 48 | (uint64_t)family << 60;
+	uint64_t rest;
+
+	memcpy(&rest, &p->sport, sizeof(rest));
+	return rest | (uint64_t)family << 60;
 }
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && offsetof(struct session_key, dport) == 10 &&
-                      offsetof(struct session_key, zone) == 12 && offsetof(struct session_key, proto) == 13 &&
+#define SAME_PLACE(member)                           \
+	(offsetof(struct session_key, member) - 8 == \
+	 offsetof(struct pkt, member) - offsetof(struct pkt, sport))
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && SAME_PLACE(sport) && SAME_PLACE(dport) &&
+                      SAME_PLACE(zone) && SAME_PLACE(proto) &&
+                      offsetof(struct pkt, key_vlan) - offsetof(struct pkt, sport) == 6 &&
                       sizeof(struct session_key) == 16,
-              "rest_of_key() follows struct session_key");
+              "rest_of_key() follows struct session_key and struct pkt");
 
 /* Fills the key of a packet and returns its hash. */
 static inline uint32_t key_of_packet(const struct flow_table *t, struct rte_mbuf *m, struct session_key *key,
@@ -85,40 +93,44 @@ static bool find_by_inner(struct flow_table *t, struct rte_mbuf *m)
 	return p->session != NULL;
 }
 
-/* Returns how many packets go into the next passes; *hits already has the ICMP errors found. */
-static inline unsigned make_keys(struct flow_table *t, struct rte_mbuf **m, uint64_t which, struct vector *v,
-                                 uint64_t *hits)
+/* Sorts out the packets that go into the next passes; bit i of the result: packet i is an ICMP error, and found. */
+static inline uint64_t make_keys(struct flow_table *t, struct rte_mbuf **m, uint64_t which, struct vector *v)
 {
+	uint64_t found = 0;
 	unsigned n = 0;
 
+	v->which = which;
 	for (; which; which &= which - 1) {
 		unsigned at = (unsigned)__builtin_ctzll(which);
 		struct pkt *p = pkt_of(m[at]);
+		uint32_t hash;
 
 		if (unlikely(p->flags & PKT_ICMP_ERROR)) {
-			*hits |= (uint64_t)find_by_inner(t, m[at]) << at;
+			v->which &= ~(1ULL << at);
+			found |= (uint64_t)find_by_inner(t, m[at]) << at;
 			continue;
 		}
-		p->hash = key_of_packet(t, m[at], &v->key[n], &v->addresses[n]);
+		hash = key_of_packet(t, m[at], &v->key[n], &v->addresses[n]);
+		p->hash = hash;
 		p->flags |= PKT_HASHED;
-		v->packet[n++] = (uint8_t)at;
-		__builtin_prefetch(&t->buckets[bucket_of(t, p->hash)]);
+		v->pkt[n] = p;
+		v->bucket[n] = &t->buckets[bucket_of(t, hash)];
+		__builtin_prefetch(v->bucket[n++]);
 	}
-	return n;
+	v->count = n;
+	return found;
 }
 
-static inline void find_candidates(struct flow_table *t, struct rte_mbuf **m, unsigned n, struct vector *v)
+/* The first session of each bucket that may be the one. */
+static inline void find_candidates(const struct flow_table *t, struct vector *v)
 {
-	v->more = 0;
-	for (unsigned i = 0; i < n; i++) {
-		uint32_t hash = pkt_of(m[v->packet[i]])->hash;
-		const struct flow_bucket *b = &t->buckets[bucket_of(t, hash)];
-		unsigned match = bucket_match(b, signature_of(hash));
+	for (unsigned i = 0; i < v->count; i++) {
+		const struct flow_bucket *b = v->bucket[i];
+		unsigned match = bucket_match(b, signature_of(v->pkt[i]->hash));
 		struct session *s;
 
-		v->more |= (uint64_t)((match & (match - 1)) != 0 || b->overflow) << i;
 		v->session[i] = NULL;
-		if (!match)
+		if (unlikely(!match))
 			continue;
 		v->reference[i] = b->reference[__builtin_ctz(match)];
 		s = v->session[i] = flow_session(t, v->reference[i] >> 1);
@@ -128,39 +140,42 @@ static inline void find_candidates(struct flow_table *t, struct rte_mbuf **m, un
 	}
 }
 
-/* The first candidate, or whatever else the chain holds. */
-static inline bool settle(struct flow_table *t, struct pkt *p, const struct vector *v, unsigned i)
+/* Not the first candidate: whatever else the chain holds. */
+static struct session *search_on(struct flow_table *t, const struct vector *v, unsigned i,
+                                 uint32_t *reference)
+{
+	*reference = index_find_hashed(t, &v->key[i], v->pkt[i]->hash, v->addresses[i]);
+	return *reference == SESSION_NONE ? NULL : flow_session(t, *reference >> 1);
+}
+
+static inline bool settle(struct flow_table *t, const struct vector *v, unsigned i)
 {
 	struct session *s = v->session[i];
 	uint32_t reference = v->reference[i];
+	struct pkt *p = v->pkt[i];
 
-	if (unlikely(!s || !session_matches(s, reference & 1, &v->key[i], v->addresses[i]))) {
-		reference = SESSION_NONE;
-		if (v->more >> i & 1)
-			reference = index_find_hashed(t, &v->key[i], p->hash, v->addresses[i]);
-		s = reference == SESSION_NONE ? NULL : flow_session(t, reference >> 1);
-	}
+	if (unlikely(!s || !session_matches(s, reference & 1, &v->key[i], v->addresses[i])))
+		s = search_on(t, v, i, &reference);
 	p->session = s;
 	p->dir = s ? reference & 1 : 0;
-	/* Line 1 is for flow_touch(). Asked for here and not with line 0, it does not hold up the lines that
+	/* Line 1 is for flow_touch(), the next for the functions. Asked for here and not with line 0, they do not hold up the lines that
 	 * lookup waits for. */
-	if (likely(s != NULL))
+	if (likely(s != NULL)) {
 		__builtin_prefetch((uint8_t *)s + 64, 1);
+		__builtin_prefetch(s + 1, 1);
+	}
 	return s != NULL;
 }
 
 uint64_t flow_lookup(struct flow_table *table, struct rte_mbuf **m, unsigned n, uint64_t which)
 {
 	struct vector v;
-	uint64_t hits = 0;
+	uint64_t errors_found, found = 0;
 
 	which &= n < FLOW_BURST ? (1ULL << n) - 1 : UINT64_MAX;
-	n = make_keys(table, m, which, &v, &hits);
-	find_candidates(table, m, n, &v);
-	for (unsigned i = 0; i < n; i++) {
-		unsigned at = v.packet[i];
-
-		hits |= (uint64_t)settle(table, pkt_of(m[at]), &v, i) << at;
-	}
-	return hits;
+	errors_found = make_keys(table, m, which, &v);
+	find_candidates(table, &v);
+	for (unsigned i = 0; i < v.count; i++)
+		found |= (uint64_t)settle(table, &v, i) << i;
+	return errors_found | _pdep_u64(found, v.which);
 }

@@ -157,9 +157,12 @@ static inline unsigned bucket_match(const struct flow_bucket *b, uint16_t signat
 
 static inline struct session *flow_session(const struct flow_table *t, uint32_t index)
 {
-	const struct flow_pool *pool = &t->pool[index >= t->pool[1].first];
+	const struct flow_pool *v4 = &t->pool[0], *v6 = &t->pool[1];
 
-	return (struct session *)(pool->base + (uint64_t)(index - pool->first) * pool->stride);
+	/* The first of IPv4 is number 0. */
+	if (likely(index < v6->first))
+		return (struct session *)(v4->base + (uint64_t)index * v4->stride);
+	return (struct session *)(v6->base + (uint64_t)(index - v6->first) * v6->stride);
 }
 
 static inline unsigned session_family(const struct session *s)

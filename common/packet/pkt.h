@@ -46,16 +46,18 @@ struct pkt {
 	uint16_t l4;           /* offset of the transport header; of a later fragment: of its payload */
 	uint16_t end;          /* offset just past the IP packet (Ethernet padding lies beyond) */
 	uint16_t sport, dport; /* network order; see struct tuple */
-	uint8_t proto; /* transport protocol, behind any extension headers; of an ICMP error: of the inner
-	                  packet */
+	uint8_t zone;          /* zone of the key */
+	uint8_t proto;     /* transport protocol, behind any extension headers; of an ICMP error: of the inner
+	                      packet */
+	uint16_t key_vlan; /* VLAN of the key: see struct tuple; below 4096 */
 	uint8_t tcp_flags;
+	uint8_t sctp_chunk;           /* SCTP alone: type of the first chunk */
 	uint8_t icmp_type, icmp_code; /* of the packet itself, also for an ICMP error */
 	/* ICMP error: offsets of the inner headers; inner_l4 is 0 where the quoted packet has no transport
 	 * header. */
 	uint16_t inner_l3, inner_l4;
-	uint8_t zone; /* zone of the key */
-	uint8_t spare;
 	uint16_t in_port; /* engine's number of the port it came by */
+	uint16_t trace;   /* number of a marked packet; means something only with PKT_TRACE */
 	uint32_t hash;    /* of the tuple, see flow/table.h */
 	uint8_t bucket;   /* owner bucket */
 	uint8_t dir;      /* 0: the way the session's originator sends, 1: back */
@@ -63,14 +65,12 @@ struct pkt {
 	uint8_t turns;    /* how often it turned round (at most two) */
 	uint16_t path;    /* path and position where it is to go on, for emitted and handed-off packets */
 	uint16_t position;
-	uint16_t key_vlan;       /* VLAN of the key: see struct tuple */
 	struct session *session; /* NULL: not looked up or not found */
 	uint32_t adjacency;      /* next hop, when PKT_ROUTED */
-	uint16_t vlan[2];   /* tags as on the wire, outer first; 0: none; network order swapped to host */
-	uint32_t mark;      /* free for functions of one path, cleared at entry */
-	uint8_t stage;      /* the engine's own: where a handed-off or emitted packet goes on */
-	uint8_t sctp_chunk; /* SCTP alone: type of the first chunk */
-	uint16_t trace;     /* number of a marked packet; means something only with PKT_TRACE */
+	uint16_t vlan[2]; /* tags as on the wire, outer first; 0: none; network order swapped to host */
+	uint32_t mark;    /* free for functions of one path, cleared at entry */
+	uint8_t stage;    /* the engine's own: where a handed-off or emitted packet goes on */
+	uint8_t spare[3];
 };
 static_assert(sizeof(struct pkt) <= 64, "struct pkt must stay within one cache line");
 
