@@ -9,7 +9,8 @@
 
 enum { GROUPS_MAX = 8 };
 
-/* Hits of one burst, sorted by where they go on; packets of one flow always fall into the same group, in order. */
+/* Hits, or misses, of one burst, sorted by where they go on; packets of one flow always fall into the same group, in order. What comes in by one entry goes on
+ * at one position of a path and walk. */
 struct group {
 	const struct path *path;
 	int16_t position;
@@ -20,39 +21,61 @@ struct group {
 
 struct groups {
 	unsigned count;
+	bool misses;
+	struct group *last; /* to which was added last; NULL: none yet */
 	struct group list[GROUPS_MAX];
 };
+
+static void groups_init(struct groups *groups, bool misses)
+{
+	groups->count = 0;
+	groups->misses = misses;
+	groups->last = NULL;
+}
 
 static void groups_run(struct worker *w, struct groups *groups)
 {
 	for (unsigned i = 0; i < groups->count; i++) {
 		struct group *g = &groups->list[i];
+		struct entry at = { g->path, g->position, g->walk };
 
-		path_run(w, g->path, g->walk, g->position, g->m, g->count);
+		if (groups->misses)
+			open_misses(w, &at, g->m, g->count);
+		else
+			path_run(w, g->path, g->walk, g->position, g->m, g->count);
 	}
-	groups->count = 0;
+	groups_init(groups, groups->misses);
 }
 
-static void groups_add(struct worker *w, struct groups *groups, const struct path *path, int walk,
-                       int position, struct rte_mbuf *m)
+/* The group of a path and walk, a new one if need be. */
+static struct group *groups_find(struct worker *w, struct groups *groups, const struct entry *entry,
+                                 const struct path *path, int walk)
 {
 	struct group *g;
 
 	for (unsigned i = 0; i < groups->count; i++) {
 		g = &groups->list[i];
-		if (likely(g->path == path && g->walk == walk && g->position == position)) {
-			g->m[g->count++] = m;
-			return;
-		}
+		if (g->path == path && g->walk == walk)
+			return g;
 	}
 	if (groups->count == GROUPS_MAX)
 		groups_run(w, groups);
 	g = &groups->list[groups->count++];
 	g->path = path;
 	g->walk = (uint8_t)walk;
-	g->position = (int16_t)position;
-	g->count = 1;
-	g->m[0] = m;
+	g->position = entry->path ? entry->position : (int16_t)(walk ? path->count - 1 : 0);
+	g->count = 0;
+	return g;
+}
+
+static inline void groups_add(struct worker *w, struct groups *groups, const struct entry *entry,
+                              const struct path *path, int walk, struct rte_mbuf *m)
+{
+	struct group *g = groups->last;
+
+	if (unlikely(!g || g->path != path || g->walk != walk))
+		g = groups->last = groups_find(w, groups, entry, path, walk);
+	g->m[g->count++] = m;
 }
 
 /* The path of a hit, its session brought up to date; NULL: it is no hit any more, for the session was closed or went to another segment. */
@@ -67,7 +90,8 @@ static const struct path *hit_path(struct worker *w, struct session *s)
 
 /* A hit, as far as its group. False: the session was closed, by a changed configuration or by a new SYN that asks for it to
  * be opened again; its packets are misses now. */
-static bool run_hit(struct worker *w, const struct entry *entry, struct groups *groups, struct rte_mbuf *m)
+static inline bool run_hit(struct worker *w, const struct entry *entry, struct groups *groups,
+                           struct rte_mbuf *m)
 {
 	struct pkt *p = pkt_of(m);
 	const struct path *path = hit_path(w, p->session);
@@ -89,10 +113,8 @@ static bool run_hit(struct worker *w, const struct entry *entry, struct groups *
 		return true;
 	}
 	walk = (p->session->flags & SESSION_WALK ? 1 : 0) ^ p->dir;
-	if (!entry->path)
-		groups_add(w, groups, path, walk, walk ? path->count - 1 : 0, m);
-	else if (likely(entry->path == path && entry->walk == walk))
-		groups_add(w, groups, path, walk, entry->position, m);
+	if (likely(!entry->path || (entry->path == path && entry->walk == walk)))
+		groups_add(w, groups, entry, path, walk, m);
 	else
 		worker_drop(w, m, C_STRAY);
 	return true;
@@ -125,7 +147,8 @@ static const struct candidate *find_candidate(struct worker *w, struct rte_mbuf 
 }
 
 /* A miss from an outside port: the edge says whether it is for us; if not, which path takes it. */
-static void classify_miss(struct worker *w, struct groups *groups, struct rte_mbuf *m)
+static void classify_miss(struct worker *w, const struct entry *entry, struct groups *groups,
+                          struct rte_mbuf *m)
 {
 	struct edge_decision decision = { EDGE_NO_PORT, 0xffff };
 	const struct candidate *c;
@@ -136,7 +159,7 @@ static void classify_miss(struct worker *w, struct groups *groups, struct rte_mb
 	if (unlikely(w->trace != NULL) && c)
 		trace_step(w, m, STEP_PATH, c->path->name, NULL, NULL);
 	if (c)
-		groups_add(w, groups, c->path, c->walk, c->walk ? c->path->count - 1 : 0, m);
+		groups_add(w, groups, entry, c->path, c->walk, m);
 	else if (w->snapshot->pass_unmatched && w->snapshot->edge_mode != EDGE_LINK)
 		edge_output(w->edge, w->snapshot->edge, &m, 1, EDGE_NO_PORT, w->now);
 	else
@@ -150,15 +173,10 @@ static void run_misses(struct worker *w, const struct entry *entry, struct group
 		open_misses(w, entry, m, n);
 		return;
 	}
+	groups_init(groups, true);
 	for (unsigned i = 0; i < n; i++)
-		classify_miss(w, groups, m[i]);
-	for (unsigned i = 0; i < groups->count; i++) {
-		struct group *g = &groups->list[i];
-		struct entry at = { g->path, g->position, g->walk };
-
-		open_misses(w, &at, g->m, g->count);
-	}
-	groups->count = 0;
+		classify_miss(w, entry, groups, m[i]);
+	groups_run(w, groups);
 }
 
 /* Sessions were closed, or got other keys: packets from m[from] on are looked up again. */
@@ -177,7 +195,7 @@ void ingress_lookup(struct worker *w, const struct entry *entry, struct rte_mbuf
 	unsigned misses = 0;
 	struct groups groups;
 
-	groups.count = 0;
+	groups_init(&groups, false);
 	if (unlikely(w->watch & WATCH_TRACE))
 		trace_lookup(w, m, n, hits);
 	for (unsigned i = 0; i < n; i++) {

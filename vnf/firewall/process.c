@@ -5,19 +5,44 @@
  */
 #include "firewall/firewall.h"
 
+/* Packets of one rule that follow each other. */
+struct count {
+	struct firewall_slot of; /* what their sessions keep of the rule */
+	struct hits *hits;       /* NULL: there is no such rule any more */
+	uint64_t packets, bytes;
+};
+
+static void count_end(const struct count *c, uint64_t now)
+{
+	if (!c->hits)
+		return;
+	c->hits->packets += c->packets;
+	c->hits->bytes += c->bytes;
+	c->hits->last = now;
+}
+
+static struct count count_begin(const struct policy *policy, unsigned worker,
+                                const struct firewall_slot *slot)
+{
+	unsigned rule = policy_rule(policy, slot);
+
+	return (struct count){ .of = *slot,
+		               .hits = rule == NO_RULE ? NULL : policy_hits(policy, worker, rule) };
+}
+
 void firewall_process(const struct nf *nf, const void *snapshot, struct batch *b)
 {
-	const struct policy *policy = snapshot;
+	struct count c = { .of.rule = NO_RULE };
 
 	for (unsigned i = 0; i < b->count; i++) {
-		unsigned rule = policy_rule(policy, nf_slot(nf, batch_pkt(b, i)->session));
-		struct hits *hits;
+		const struct firewall_slot *slot = nf_slot(nf, batch_pkt(b, i)->session);
 
-		if (unlikely(rule == NO_RULE))
-			continue;
-		hits = policy_hits(policy, b->worker_id, rule);
-		hits->packets++;
-		hits->bytes += rte_pktmbuf_pkt_len(b->m[i]);
-		hits->last = b->now;
+		if (slot->rule != c.of.rule || slot->id != c.of.id) {
+			count_end(&c, b->now);
+			c = count_begin(snapshot, b->worker_id, slot);
+		}
+		c.packets++;
+		c.bytes += rte_pktmbuf_pkt_len(b->m[i]);
 	}
+	count_end(&c, b->now);
 }
