@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "util/errors.h"
+#include "util/pages.h"
 
 enum { NEARBY = 8, MAX_ADDRESSES = 1 << 20 };
 
@@ -198,12 +199,10 @@ static struct ports *allocate_pool(const struct ports_options *o, uint32_t block
 	pool->range = calloc(o->count, sizeof(*pool->range));
 	pool->owner = calloc(blocks, 1);
 	pool->granted = calloc(blocks, 1);
-	pool->block = aligned_alloc(64, blocks * sizeof(*pool->block));
+	pool->block = pages_new(blocks * sizeof(*pool->block));
 	pool->withheld = calloc(blocks, sizeof(*pool->withheld));
-	if (pool->range && pool->owner && pool->granted && pool->block && pool->withheld) {
-		memset(pool->block, 0, blocks * sizeof(*pool->block));
+	if (pool->range && pool->owner && pool->granted && pool->block && pool->withheld)
 		return pool;
-	}
 	ports_free(pool);
 	return NULL;
 }
@@ -263,6 +262,14 @@ int ports_owner(const struct ports *pool, uint32_t address, uint16_t port)
 	uint32_t number = ports_block(pool, address, port);
 
 	return number == NO_BLOCK ? -1 : __atomic_load_n(&pool->owner[number], __ATOMIC_RELAXED);
+}
+
+void ports_prefetch(const struct ports *pool, uint32_t address, uint16_t port)
+{
+	uint32_t number = ports_block(pool, address, port);
+
+	if (number != NO_BLOCK)
+		__builtin_prefetch(&pool->block[number], 1);
 }
 
 static void take(struct ports *pool, unsigned bucket, unsigned space, uint32_t number, unsigned bit)

@@ -82,6 +82,8 @@ struct ports_request {
 bool ports_allocate(struct ports *pool, unsigned bucket, const struct ports_request *request,
                     uint32_t *address, uint16_t *port);
 
+/* Asks for the memory that the release of a port will need. */
+void ports_prefetch(const struct ports *pool, uint32_t address, uint16_t port);
 /* Gives a port back; false (and nothing done) where it was not taken by this bucket. The owning worker. */
 bool ports_release(struct ports *pool, unsigned bucket, enum ports_space space, uint32_t address,
                    uint16_t port);

@@ -7,11 +7,14 @@
 
 #include <rte_common.h>
 #include <rte_hash_crc.h>
+#include <rte_prefetch.h>
 
+#include "util/pages.h"
+
+/* Of a mapping's other remotes than the one that it names itself. */
 struct permit {
 	uint32_t mapping, remote, sessions;
-	uint32_t next;           /* chain of the hash table; of a free one: next free */
-	uint32_t later, earlier; /* others of the same mapping */
+	uint32_t next; /* chain of the hash table; of a free one: next free */
 };
 
 struct nat_mappings {
@@ -52,11 +55,11 @@ struct nat_mappings *mappings_new(uint32_t room)
 		return NULL;
 	m->room = room;
 	m->mask = rte_align32pow2(room) - 1;
-	m->list = calloc(room, sizeof(*m->list));
-	m->permits = calloc(room, sizeof(*m->permits));
-	m->inside = malloc((m->mask + 1) * sizeof(*m->inside));
-	m->outside = malloc((m->mask + 1) * sizeof(*m->outside));
-	m->permit_heads = malloc((m->mask + 1) * sizeof(*m->permit_heads));
+	m->list = pages_new(room * sizeof(*m->list));
+	m->permits = pages_new(room * sizeof(*m->permits));
+	m->inside = pages_new((m->mask + 1) * sizeof(*m->inside));
+	m->outside = pages_new((m->mask + 1) * sizeof(*m->outside));
+	m->permit_heads = pages_new((m->mask + 1) * sizeof(*m->permit_heads));
 	if (m->list && m->permits && m->inside && m->outside && m->permit_heads) {
 		chain_free(m);
 		return m;
@@ -132,7 +135,7 @@ uint32_t mapping_add(struct nat_mappings *m, const struct mapping *mapping)
 	m->list[i] = *mapping;
 	m->list[i].used = 1;
 	m->list[i].sessions = 0;
-	m->list[i].permits = MAPPING_NONE;
+	m->list[i].remotes = 0;
 	inside = &m->inside[place(m, mapping->inside, mapping->inside_port, mapping->space)];
 	outside = &m->outside[place(m, mapping->outside, mapping->outside_port, mapping->space)];
 	m->list[i].next_inside = *inside;
@@ -142,40 +145,11 @@ uint32_t mapping_add(struct nat_mappings *m, const struct mapping *mapping)
 	return i;
 }
 
-static uint32_t *permit_at(const struct nat_mappings *m, uint32_t mapping, uint32_t remote)
-{
-	uint32_t *at = &m->permit_heads[hash(mapping, remote) & m->mask];
-
-	while (*at != MAPPING_NONE &&
-	       (m->permits[*at].mapping != mapping || m->permits[*at].remote != remote))
-		at = &m->permits[*at].next;
-	return at;
-}
-
-/* Frees the one that a link of its chain leads to. */
-static void permit_free(struct nat_mappings *m, uint32_t *at)
-{
-	uint32_t i = *at;
-	struct permit *p = &m->permits[i];
-
-	if (p->earlier != MAPPING_NONE)
-		m->permits[p->earlier].later = p->later;
-	else
-		m->list[p->mapping].permits = p->later;
-	if (p->later != MAPPING_NONE)
-		m->permits[p->later].earlier = p->earlier;
-	*at = p->next;
-	p->next = m->free_permit;
-	m->free_permit = i;
-}
-
 void mapping_remove(struct nat_mappings *m, uint32_t i)
 {
 	struct mapping *mapping = &m->list[i];
 	uint32_t *at = &m->inside[place(m, mapping->inside, mapping->inside_port, mapping->space)];
 
-	while (mapping->permits != MAPPING_NONE)
-		permit_free(m, permit_at(m, i, m->permits[mapping->permits].remote));
 	while (*at != i)
 		at = &m->list[*at].next_inside;
 	*at = mapping->next_inside;
@@ -189,7 +163,28 @@ void mapping_remove(struct nat_mappings *m, uint32_t i)
 	__atomic_store_n(&m->used, m->used - 1, __ATOMIC_RELAXED);
 }
 
-bool permit_take(struct nat_mappings *m, uint32_t mapping, uint32_t remote)
+void mapping_prefetch_inside(const struct nat_mappings *m, struct mapping_end end)
+{
+	rte_prefetch0_write(&m->inside[place(m, end.address, end.port, end.space)]);
+}
+
+void mapping_prefetch_outside(const struct nat_mappings *m, struct mapping_end end)
+{
+	rte_prefetch0_write(&m->outside[place(m, end.address, end.port, end.space)]);
+}
+
+static uint32_t *permit_at(const struct nat_mappings *m, uint32_t mapping, uint32_t remote)
+{
+	uint32_t *at = &m->permit_heads[hash(mapping, remote) & m->mask];
+
+	while (*at != MAPPING_NONE &&
+	       (m->permits[*at].mapping != mapping || m->permits[*at].remote != remote))
+		at = &m->permits[*at].next;
+	return at;
+}
+
+/* One more that is not named by its mapping. */
+static bool permit_add(struct nat_mappings *m, uint32_t mapping, uint32_t remote)
 {
 	uint32_t *at = permit_at(m, mapping, remote), i = *at;
 
@@ -201,28 +196,47 @@ bool permit_take(struct nat_mappings *m, uint32_t mapping, uint32_t remote)
 	if (i == MAPPING_NONE)
 		return false;
 	m->free_permit = m->permits[i].next;
-	m->permits[i] = (struct permit){ .mapping = mapping,
-		                         .remote = remote,
-		                         .sessions = 1,
-		                         .next = MAPPING_NONE,
-		                         .later = m->list[mapping].permits,
-		                         .earlier = MAPPING_NONE };
-	if (m->list[mapping].permits != MAPPING_NONE)
-		m->permits[m->list[mapping].permits].earlier = i;
-	m->list[mapping].permits = i;
+	m->permits[i] =
+	        (struct permit){ .mapping = mapping, .remote = remote, .sessions = 1, .next = MAPPING_NONE };
 	*at = i;
+	return true;
+}
+
+static bool names(const struct mapping *k, uint32_t remote)
+{
+	return k->remotes && k->remote == remote;
+}
+
+/* A remote may stand in both places: what is counted is the sum. */
+bool permit_take(struct nat_mappings *m, uint32_t mapping, uint32_t remote)
+{
+	struct mapping *k = &m->list[mapping];
+
+	if ((k->remotes && k->remote != remote) || k->remotes == UINT16_MAX)
+		return permit_add(m, mapping, remote);
+	k->remote = remote;
+	k->remotes++;
 	return true;
 }
 
 void permit_give(struct nat_mappings *m, uint32_t mapping, uint32_t remote)
 {
-	uint32_t *at = permit_at(m, mapping, remote), i = *at;
+	uint32_t *at, i;
 
-	if (i != MAPPING_NONE && --m->permits[i].sessions == 0)
-		permit_free(m, at);
+	if (names(&m->list[mapping], remote)) {
+		m->list[mapping].remotes--;
+		return;
+	}
+	at = permit_at(m, mapping, remote);
+	i = *at;
+	if (i == MAPPING_NONE || --m->permits[i].sessions > 0)
+		return;
+	*at = m->permits[i].next;
+	m->permits[i].next = m->free_permit;
+	m->free_permit = i;
 }
 
 bool permit_known(const struct nat_mappings *m, uint32_t mapping, uint32_t remote)
 {
-	return *permit_at(m, mapping, remote) != MAPPING_NONE;
+	return names(&m->list[mapping], remote) || *permit_at(m, mapping, remote) != MAPPING_NONE;
 }

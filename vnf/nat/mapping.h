@@ -6,6 +6,7 @@
 #ifndef SLUICE_VNF_NAT_MAPPING_H
 #define SLUICE_VNF_NAT_MAPPING_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -15,11 +16,14 @@
 struct mapping {
 	uint32_t inside, outside;
 	uint16_t inside_port, outside_port;
-	uint8_t space, pool, bucket, used;
+	uint8_t space : 2, pool : 5, used : 1;
+	uint8_t bucket;
+	uint16_t remotes; /* sessions with `remote`; most mappings have sent to one host only */
+	uint32_t remote;
 	uint32_t sessions;
-	uint32_t permits;                   /* first of whom it has sent to */
 	uint32_t next_inside, next_outside; /* chains; a free one: next free in next_inside */
 };
+static_assert(sizeof(struct mapping) == 32, "two a cache line");
 
 struct nat_mappings;
 
@@ -43,8 +47,12 @@ uint32_t mapping_find_inside(const struct nat_mappings *m, struct mapping_end en
 uint32_t mapping_find_outside(const struct nat_mappings *m, struct mapping_end end);
 /* Adds one without sessions; MAPPING_NONE: full. */
 uint32_t mapping_add(struct nat_mappings *m, const struct mapping *mapping);
-/* Removes one, and whom it has sent to. */
+/* Removes one, which has no sessions, nor permits. */
 void mapping_remove(struct nat_mappings *m, uint32_t i);
+
+/* Asks for the memory that finding, adding or removing by this end will need. */
+void mapping_prefetch_inside(const struct nat_mappings *m, struct mapping_end end);
+void mapping_prefetch_outside(const struct nat_mappings *m, struct mapping_end end);
 
 /* Remotes that a mapping's inside host has sent to, counted. False: no room. */
 bool permit_take(struct nat_mappings *m, uint32_t mapping, uint32_t remote);

@@ -255,10 +255,32 @@ static void open_inward(const struct nf *nf, const struct nat_config *config, st
 	os->counters[NAT_TRANSLATED]++;
 }
 
+/* The mapping of each may be found far away. */
+static void prefetch_mappings(const struct nat_config *config, const struct openings *os)
+{
+	const struct nat_mappings *mappings = config->live->workers[os->worker_id];
+
+	for (unsigned i = 0; i < os->count; i++) {
+		const struct opening *o = os->list[i];
+		const struct tuple *t = &o->tuple;
+		uint8_t space = (uint8_t)nat_space(t->proto);
+
+		if (t->family != FAMILY_V4)
+			continue;
+		if (o->walk == 0)
+			mapping_prefetch_inside(mappings,
+			                        (struct mapping_end){ t->src.v4, t->sport, space, 0 });
+		else
+			mapping_prefetch_outside(mappings,
+			                         (struct mapping_end){ t->dst.v4, t->dport, space, 0 });
+	}
+}
+
 void nat_open(const struct nf *nf, const void *snapshot, struct openings *os)
 {
 	const struct nat_config *config = snapshot;
 
+	prefetch_mappings(config, os);
 	for (unsigned i = 0; i < os->count; i++) {
 		struct opening *o = os->list[i];
 		struct nat_slot *slot = nf_slot(nf, o->session);

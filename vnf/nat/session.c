@@ -20,6 +20,20 @@ uint32_t nat_remote(const struct session *s)
 	return s->flags & SESSION_WALK ? s->key[0].src : s->key[0].dst;
 }
 
+/* What a session holds lies in as many places. */
+static void prefetch_held(const struct nat_live *live, const struct nat_mappings *mappings,
+                          const struct nat_slot *slot)
+{
+	if (slot->flags & SLOT_POOL)
+		ports_prefetch(live->pools[slot->pool]->ports, slot->out.address, slot->out.port);
+	if (slot->mapping == MAPPING_NONE)
+		return;
+	mapping_prefetch_inside(mappings,
+	                        (struct mapping_end){ slot->in.address, slot->in.port, slot->space, 0 });
+	mapping_prefetch_outside(mappings,
+	                         (struct mapping_end){ slot->out.address, slot->out.port, slot->space, 0 });
+}
+
 void nat_close(const struct nf *nf, const void *snapshot, struct session *s, unsigned worker_id)
 {
 	struct nat_live *live = nf->live;
@@ -30,6 +44,7 @@ void nat_close(const struct nf *nf, const void *snapshot, struct session *s, uns
 	(void)snapshot;
 	if (!(slot->flags & SLOT_ACTIVE))
 		return;
+	prefetch_held(live, mappings, slot);
 	if (slot->flags & SLOT_OWN_PORT)
 		ports_release(live->pools[slot->pool]->ports, s->bucket, slot->space, slot->out.address,
 		              slot->out.port);
