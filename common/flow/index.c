@@ -26,6 +26,25 @@ uint32_t index_find_hashed(const struct flow_table *t, const struct session_key 
 	}
 }
 
+static void prefetch_bucket(const struct flow_table *t, const struct session_key *key)
+{
+	__builtin_prefetch(&t->buckets[bucket_of(t, flow_key_hash(t, key))], 1);
+}
+
+void flow_prefetch(const struct flow_table *table, const struct tuple *t)
+{
+	struct session_key key;
+
+	flow_key(table, t, &key);
+	prefetch_bucket(table, &key);
+}
+
+void flow_prefetch_keys(const struct flow_table *table, const struct session *s)
+{
+	prefetch_bucket(table, &s->key[0]);
+	prefetch_bucket(table, &s->key[1]);
+}
+
 uint32_t index_find(const struct flow_table *t, const struct session_key *key, const uint8_t *addresses)
 {
 	return index_find_hashed(t, key, flow_key_hash(t, key), addresses);

@@ -80,6 +80,10 @@ enum flow_result flow_reserve_aside(struct flow_table *table, const struct tuple
 enum flow_result flow_commit(struct flow_table *table, struct session *s, const struct tuple *reverse);
 void flow_abandon(struct flow_table *table, struct session *s);
 
+/* Asks for the memory that flow_commit() will need for a tuple, flow_remove() for a session: to be called some time before. */
+void flow_prefetch(const struct flow_table *table, const struct tuple *t);
+void flow_prefetch_keys(const struct flow_table *table, const struct session *s);
+
 /* Unlinks and frees a session. The caller has told the functions before. */
 void flow_remove(struct flow_table *table, struct session *s);
 

@@ -16,6 +16,7 @@ enum { ATTEMPTS_MAX = 4 };
 struct round {
 	struct opening openings[BATCH_MAX];
 	struct opening *alive[BATCH_MAX];
+	uint64_t seen[4]; /* bit by the low bits of a hash: one like it is among the openings */
 	unsigned count;
 	const struct entry *entry;
 	const struct segment *segment;
@@ -251,15 +252,23 @@ static enum flow_result give_up(struct worker *w, struct round *round, struct op
 	return FLOW_HALF_OPEN;
 }
 
+/* Tuple by which the answers of a session come in. */
+static struct tuple answer_of(const struct opening *o)
+{
+	struct tuple answer = tuple_reverse(&o->tuple);
+
+	answer.zone = o->answer_zone;
+	return answer;
+}
+
 static enum flow_result commit_one(struct worker *w, struct round *round, struct opening *o)
 {
-	struct tuple answer = tuple_reverse(&o->tuple), first;
+	struct tuple answer = answer_of(o), first;
 	enum flow_result result;
 
 	pkt_tuple(o->m, &first);
 	if (!tuple_equal(&first, &o->tuple))
 		o->session->flags |= SESSION_REWRITTEN;
-	answer.zone = o->answer_zone;
 	result = flow_commit(w->table, o->session, o->session->flags & SESSION_ONEWAY ? NULL : &answer);
 	if (result == FLOW_OK) {
 		w->counters[C_OPENED]++;
@@ -316,23 +325,44 @@ static void touch_first(struct worker *w, struct rte_mbuf **run, unsigned *n, st
 }
 
 /* Whether another packet of this vector already opens what looks like the same flow. */
-static bool being_opened(const struct round *round, struct rte_mbuf *m)
+static bool being_opened(struct round *round, struct rte_mbuf *m)
 {
-	for (unsigned i = 0; i < round->count; i++)
-		if (pkt_of(round->openings[i].m)->hash == pkt_of(m)->hash)
+	uint32_t hash = pkt_of(m)->hash;
+	uint64_t *seen = &round->seen[hash >> 6 & 3], bit = UINT64_C(1) << (hash & 63);
+
+	for (unsigned i = 0; *seen & bit && i < round->count; i++)
+		if (pkt_of(round->openings[i].m)->hash == hash)
 			return true;
+	*seen |= bit;
 	return false;
+}
+
+/* What the functions left of the openings becomes sessions; answers the number of packets that may run. */
+static unsigned commit_all(struct worker *w, struct round *round, struct rte_mbuf **run)
+{
+	unsigned ready = 0;
+
+	for (unsigned i = 0; i < round->count; i++) {
+		struct tuple answer = answer_of(&round->openings[i]);
+
+		flow_prefetch(w->table, &answer);
+	}
+	for (unsigned i = 0; i < round->count; i++)
+		if (round->openings[i].session && commit(w, round, &round->openings[i]))
+			touch_first(w, run, &ready, round->openings[i].m);
+	return ready;
 }
 
 /* One round over the packets; those that must wait for another of their flow are left in `m`, their number is the answer. */
 static unsigned open_round(struct worker *w, const struct entry *entry, struct rte_mbuf **m, unsigned n)
 {
 	struct rte_mbuf *run[BATCH_MAX];
-	unsigned wait = 0, ready = 0;
+	unsigned wait = 0, ready;
 	struct tcp_shift proof;
 	struct round round;
 
 	round.count = round.stateless_count = 0;
+	memset(round.seen, 0, sizeof(round.seen));
 	round.entry = entry;
 	round.segment = segment_at(entry->path, entry->walk, entry->position);
 	for (unsigned i = 0; i < n; i++) {
@@ -344,9 +374,7 @@ static unsigned open_round(struct worker *w, const struct entry *entry, struct r
 			begin(w, &round, m[i], 0, syn_proxy_proof(w, m[i], &proof) ? &proof : NULL);
 	}
 	ask(w, &round, 0);
-	for (unsigned i = 0; i < round.count; i++)
-		if (round.openings[i].session && commit(w, &round, &round.openings[i]))
-			touch_first(w, run, &ready, round.openings[i].m);
+	ready = commit_all(w, &round, run);
 	if (ready)
 		path_run(w, entry->path, entry->walk, entry->position, run, ready);
 	if (round.stateless_count)
@@ -395,6 +423,7 @@ bool session_closing(void *worker, struct session *s)
 	struct worker *w = worker;
 	uint64_t set = w->engine->layouts[s->layout];
 
+	flow_prefetch_keys(w->table, s);
 	while (set) {
 		unsigned id = (unsigned)__builtin_ctzll(set);
 		const struct nf *nf = w->snapshot->nfs[id];
