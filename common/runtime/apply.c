@@ -235,21 +235,37 @@ static void reserve_ports(struct change *c)
 
 /* --- room for functions --- */
 
+/* Whether units of the slot area lie in one cache line. */
+static bool in_one_line(uint32_t units, unsigned at)
+{
+	unsigned last = at + (unsigned)__builtin_popcount(units) - 1;
+
+	return at * SLOT_UNIT / RTE_CACHE_LINE_SIZE == last * SLOT_UNIT / RTE_CACHE_LINE_SIZE;
+}
+
+/* The first room for a slot; of one line where there still is any, so that one line is all that the function needs of it. -1: none. */
+static int find_slot(const struct engine *engine, uint32_t units, bool any)
+{
+	for (unsigned at = 0; units << at < 1u << ENGINE_FUNCTION_BYTES / SLOT_UNIT; at++)
+		if (!(engine->slot_units & units << at) && (any || in_one_line(units, at)))
+			return (int)at;
+	return any ? -1 : find_slot(engine, units, true);
+}
+
 static bool take_slot(struct engine *engine, struct nf *nf)
 {
 	uint32_t units = slot_units(nf->klass->slot.size, 0);
+	int at;
 
 	nf->slot_offset = names_slot(engine, nf->id);
 	if (!units || nf->slot_offset != NF_SLOT_NONE)
 		return true;
-	for (unsigned at = 0; units << at < 1u << ENGINE_FUNCTION_BYTES / SLOT_UNIT; at++) {
-		if (engine->slot_units & units << at)
-			continue;
-		engine->slot_units |= units << at;
-		nf->slot_offset = at * SLOT_UNIT;
-		return true;
-	}
-	return false;
+	at = find_slot(engine, units, false);
+	if (at < 0)
+		return false;
+	engine->slot_units |= units << at;
+	nf->slot_offset = (uint32_t)at * SLOT_UNIT;
+	return true;
 }
 
 static void give_slot_back(struct engine *engine, const struct nf *nf)

@@ -234,6 +234,15 @@ static inline void *nf_slot(const struct nf *nf, struct session *s)
 	return session_slot(s, nf->slot_offset);
 }
 
+/* Lookup has asked for the line in which the slots of a session begin; this asks for the slots of a function that lie behind it. */
+static inline void nf_prefetch_slots(const struct nf *nf, struct batch *b)
+{
+	if (nf->slot_offset < RTE_CACHE_LINE_SIZE)
+		return;
+	for (unsigned i = 0; i < b->count; i++)
+		__builtin_prefetch(nf_slot(nf, batch_pkt(b, i)->session));
+}
+
 /* What functions may ask of the engine; worker thread. */
 
 /* Queues a packet for a later batch of this worker: it goes on at `position` (inclusive; one past either end: out by the edge),

@@ -26,6 +26,7 @@ for frame in frames:
 CATCH = """
 import json, socket, sys, time
 sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+sock.setsockopt(socket.SOL_SOCKET, 33, 1 << 24)  # SO_RCVBUFFORCE: this process may have to wait for its turn
 sock.bind((sys.argv[1], 0))
 sock.settimeout(0.2)
 print("ready", flush=True)

@@ -34,6 +34,7 @@ void firewall_process(const struct nf *nf, const void *snapshot, struct batch *b
 {
 	struct count c = { .of.rule = NO_RULE };
 
+	nf_prefetch_slots(nf, b);
 	for (unsigned i = 0; i < b->count; i++) {
 		const struct firewall_slot *slot = nf_slot(nf, batch_pkt(b, i)->session);
 

@@ -47,8 +47,7 @@ static void turn_round(const struct nf *nf, struct batch *b, unsigned i)
 void nat_process(const struct nf *nf, const void *snapshot, struct batch *b)
 {
 	(void)snapshot;
-	for (unsigned i = 0; i < b->count; i++)
-		rte_prefetch0(nf_slot(nf, batch_pkt(b, i)->session));
+	nf_prefetch_slots(nf, b);
 	for (unsigned i = 0; i < b->count; i++) {
 		const struct nat_slot *slot = nf_slot(nf, batch_pkt(b, i)->session);
 
