@@ -23,6 +23,17 @@ enum verdict {
 	VERDICT_TAKE, /* the function owns the mbuf now: it queued, answered or freed it */
 };
 
+/* Bytes of a burst. A few packets at a time, for there is next to nothing to do for each. */
+static inline uint64_t burst_bytes(struct rte_mbuf *const *m, unsigned n)
+{
+	uint64_t bytes = 0;
+
+#pragma GCC unroll 4
+	for (unsigned i = 0; i < n; i++)
+		bytes += rte_pktmbuf_pkt_len(m[i]);
+	return bytes;
+}
+
 struct batch {
 	struct rte_mbuf *m[BATCH_MAX];
 	uint64_t now;   /* nanoseconds, monotonic; the engine's clock, read once a turn */

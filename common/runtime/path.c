@@ -2,15 +2,6 @@
 /* Along a path: function after function, until a hop or the edge takes what is left. Worker thread. */
 #include "runtime/look/watch.h"
 
-static uint64_t batch_bytes(const struct batch *b)
-{
-	uint64_t bytes = 0;
-
-	for (unsigned i = 0; i < b->count; i++)
-		bytes += rte_pktmbuf_pkt_len(b->m[i]);
-	return bytes;
-}
-
 /* Frees what was dropped, forgets what was taken, keeps the rest in order. Returns the number of drops. */
 static unsigned settle(struct batch *b)
 {
@@ -44,7 +35,7 @@ static void run_function(struct worker *w, const struct position *p, struct batc
 		p->nf->klass->process(p->nf, p->snapshot, b);
 	if (unlikely(b->acted)) {
 		traffic->drops += settle(b);
-		*bytes = batch_bytes(b);
+		*bytes = burst_bytes(b->m, b->count);
 	}
 }
 
@@ -82,7 +73,7 @@ void path_run(struct worker *w, const struct path *path, int walk, int position,
 	b.count = (uint16_t)n;
 	b.walk = (uint8_t)walk;
 	memcpy(b.m, m, n * sizeof(*m));
-	bytes = batch_bytes(&b);
+	bytes = burst_bytes(m, n);
 	for (; position >= 0 && position < path->count && b.count; position += walk ? -1 : 1) {
 		const struct position *p = &path->positions[position];
 

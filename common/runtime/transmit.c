@@ -7,13 +7,11 @@ static void flush_port(struct worker *w, unsigned number)
 	struct tx_buffer *tx = &w->tx[number];
 	struct port *port = w->engine->ports[number].port;
 	struct port_traffic *traffic = &w->port_traffic[number];
-	uint64_t bytes = 0;
+	uint64_t bytes = burst_bytes(tx->m, tx->count);
 	unsigned sent;
 
 	if (unlikely(w->watch))
 		watch_sent(w, (uint16_t)number, tx->m, tx->count);
-	for (unsigned i = 0; i < tx->count; i++)
-		bytes += rte_pktmbuf_pkt_len(tx->m[i]);
 	sent = port->ops->tx(port, w->id, tx->m, tx->count);
 	for (unsigned i = sent; i < tx->count; i++) {
 		bytes -= rte_pktmbuf_pkt_len(tx->m[i]);

@@ -71,12 +71,11 @@ static unsigned receive(struct worker *w)
 			continue;
 		for (unsigned queue = w->id; queue < port->rx_queues; queue += w->workers) {
 			unsigned n = port->ops->rx(port, queue, m, BATCH_MAX);
-			uint64_t bytes = 0;
+			uint64_t bytes;
 
 			if (!n)
 				continue;
-			for (unsigned i = 0; i < n; i++)
-				bytes += rte_pktmbuf_pkt_len(m[i]);
+			bytes = burst_bytes(m, n);
 			traffic->rx_packets += n;
 			traffic->rx_bytes += bytes;
 			traffic->rx_bursts++;
