@@ -135,7 +135,7 @@ static inline void find_candidates(const struct flow_table *t, struct vector *v)
 		v->reference[i] = b->reference[__builtin_ctz(match)];
 		s = v->session[i] = flow_session(t, v->reference[i] >> 1);
 		__builtin_prefetch(s, 1);
-		if (v->key[i].family == FAMILY_V6)
+		if (v->pkt[i]->flags & PKT_V6)
 			__builtin_prefetch(session_v6(s));
 	}
 }

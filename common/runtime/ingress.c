@@ -390,11 +390,23 @@ static bool ingress_special(struct worker *w, const struct snapshot_port *port,
 	return false;
 }
 
-static void prepare(struct pkt *p, uint16_t in_port, const struct snapshot_port *port)
+/* What all packets of a port begin with. */
+struct stamp {
+	uint16_t in_port;
+	uint16_t vlan_mask; /* what of a tag is in the key */
+	uint8_t zone;
+};
+
+static struct stamp stamp_of(const struct snapshot_port *port, uint16_t number)
 {
-	p->in_port = in_port;
-	p->zone = port->zone;
-	p->key_vlan = port->vlans ? p->vlan[0] & 0xfff : 0;
+	return (struct stamp){ number, port->vlans ? 0xfff : 0, port->zone };
+}
+
+static inline void prepare(struct pkt *p, struct stamp stamp)
+{
+	p->in_port = stamp.in_port;
+	p->zone = stamp.zone;
+	p->key_vlan = p->vlan[0] & stamp.vlan_mask;
 	p->session = NULL;
 	p->turns = 0;
 	p->mark = 0;
@@ -407,6 +419,7 @@ void ingress_burst(struct worker *w, uint16_t number, struct rte_mbuf **m, unsig
 {
 	const struct snapshot_port *port = &w->snapshot->ports[number];
 	const struct admission admission = admission_of(port);
+	const struct stamp stamp = stamp_of(port, number);
 	enum pkt_malformed kinds[BATCH_MAX];
 	struct rte_mbuf *go[BATCH_MAX];
 	unsigned kept = 0;
@@ -416,7 +429,7 @@ void ingress_burst(struct worker *w, uint16_t number, struct rte_mbuf **m, unsig
 	if (unlikely(w->watch))
 		watch_received(w, number, m, kinds, n);
 	for (unsigned i = 0; i < n; i++) {
-		prepare(pkt_of(m[i]), number, port);
+		prepare(pkt_of(m[i]), stamp);
 		if (likely(plain >> i & 1 && admitted(m[i], &admission)) ||
 		    ordinary(m[i], kinds[i], &admission) ||
 		    !ingress_special(w, port, &admission, m[i], kinds[i]))
