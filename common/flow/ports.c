@@ -353,12 +353,34 @@ static uint32_t choose(struct ports *pool, struct bucket *k, const struct ports_
 	return best;
 }
 
+/* A block of the bucket's static share by the seed, on the wanted address if one is nearby: the same for the same request, whatever else was allocated
+ * and in what order, and one line of memory. */
+static uint32_t draw(const struct ports *pool, unsigned bucket, const struct ports_request *r)
+{
+	uint32_t share = (pool->dealt + PORTS_BUCKETS - 1 - bucket) / PORTS_BUCKETS, wanted, first;
+
+	if (!share)
+		return NO_BLOCK;
+	first = r->seed / PORTS_BLOCK % share;
+	wanted = address_number(pool, r->address);
+	/* The blocks of a bucket are all on one address where the number of addresses divides that of buckets. */
+	for (uint32_t i = 0; r->flags & PORTS_ADDRESS && PORTS_BUCKETS % pool->addresses && i < NEARBY; i++) {
+		uint32_t number = bucket + (first + i) % share * PORTS_BUCKETS;
+
+		if (number % pool->addresses == wanted)
+			return number;
+	}
+	return bucket + first * PORTS_BUCKETS;
+}
+
 static void choose_port(struct ports *pool, unsigned bucket, const struct ports_request *r, uint32_t *number,
                         unsigned *bit)
 {
 	uint64_t free;
 
-	*number = choose(pool, &pool->bucket[bucket], r);
+	*number = draw(pool, bucket, r);
+	if (*number == NO_BLOCK || !offer(pool, r, *number))
+		*number = choose(pool, &pool->bucket[bucket], r);
 	free = offer(pool, r, *number);
 	if (!free)
 		free = ports_free_bits(pool, *number, r->space);
