@@ -158,12 +158,9 @@ static inline bool settle(struct flow_table *t, const struct vector *v, unsigned
 		s = search_on(t, v, i, &reference);
 	p->session = s;
 	p->dir = s ? reference & 1 : 0;
-	/* Line 1 is for flow_touch(), the next for the functions. Asked for here and not with line 0, they do not hold up the lines that
-	 * lookup waits for. */
-	if (likely(s != NULL)) {
+	/* Line 1 is for flow_touch(). Asked for here and not with line 0, it does not hold up the lines that lookup waits for. */
+	if (likely(s != NULL))
 		__builtin_prefetch((uint8_t *)s + 64, 1);
-		__builtin_prefetch(s + 1, 1);
-	}
 	return s != NULL;
 }
 

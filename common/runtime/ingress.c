@@ -112,6 +112,7 @@ static inline bool run_hit(struct worker *w, const struct entry *entry, struct g
 		worker_drop(w, m, invalid_counter[invalid]);
 		return true;
 	}
+	__builtin_prefetch(session_slot(p->session, 0), 1); /* for the functions, as far as one line goes */
 	walk = (p->session->flags & SESSION_WALK ? 1 : 0) ^ p->dir;
 	if (likely(!entry->path || (entry->path == path && entry->walk == walk)))
 		groups_add(w, groups, entry, path, walk, m);
