@@ -151,8 +151,7 @@ void lb_process(const struct nf *nf, const void *snapshot, struct batch *b)
 	const struct pool *pool = config->live->pool;
 	struct pool_use *uses = pool->worker[b->worker_id]->backends;
 
-	for (unsigned i = 0; i < b->count; i++)
-		rte_prefetch0(nf_slot(nf, batch_pkt(b, i)->session));
+	nf_prefetch_slots(nf, b);
 	for (unsigned i = 0; i < b->count; i++) {
 		struct pkt *p = batch_pkt(b, i);
 		const struct lb_slot *slot = nf_slot(nf, p->session);
