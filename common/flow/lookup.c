@@ -41,24 +41,6 @@ struct session *flow_find(struct flow_table *table, const struct tuple *t, int *
 	return flow_session(table, reference >> 1);
 }
 
-/* The second half of a key as one number: that part of struct pkt, which the parser filled in long enough ago for its bytes to be loaded as a word,
- * and the family. */
-static inline uint64_t rest_of_key(const struct pkt *p, uint8_t family)
-{
-	uint64_t rest;
-
-	memcpy(&rest, &p->sport, sizeof(rest));
-	return rest | (uint64_t)family << 60;
-}
-#define SAME_PLACE(member)                           \
-	(offsetof(struct session_key, member) - 8 == \
-	 offsetof(struct pkt, member) - offsetof(struct pkt, sport))
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && SAME_PLACE(sport) && SAME_PLACE(dport) &&
-                      SAME_PLACE(zone) && SAME_PLACE(proto) &&
-                      offsetof(struct pkt, key_vlan) - offsetof(struct pkt, sport) == 6 &&
-                      sizeof(struct session_key) == 16,
-              "rest_of_key() follows struct session_key and struct pkt");
-
 /* Fills the key of a packet and returns its hash. */
 static inline uint32_t key_of_packet(const struct flow_table *t, struct rte_mbuf *m, struct session_key *key,
                                      const uint8_t **addresses)
@@ -66,13 +48,12 @@ static inline uint32_t key_of_packet(const struct flow_table *t, struct rte_mbuf
 	const struct pkt *p = pkt_of(m);
 	uint64_t words[2];
 
+	words[1] = pkt_tuple_rest(p);
 	if (likely(p->flags & PKT_V4)) {
 		memcpy(words, (const uint8_t *)pkt_ip4(m) + offsetof(struct rte_ipv4_hdr, src_addr), 8);
-		words[1] = rest_of_key(p, FAMILY_V4);
 	} else {
 		*addresses = pkt_ip6(m)->src_addr;
 		words[0] = flow_digest6(t, *addresses) | (uint64_t)flow_digest6(t, *addresses + 16) << 32;
-		words[1] = rest_of_key(p, FAMILY_V6);
 	}
 	memcpy(key, words, sizeof(words));
 	return flow_words_hash(t, words[0], words[1]);

@@ -210,18 +210,14 @@ const struct tcp_quality *flow_quality(const struct flow_table *table, const str
 
 void flow_key(const struct flow_table *t, const struct tuple *tuple, struct session_key *key)
 {
-	bool v6 = tuple->family == FAMILY_V6;
+	uint64_t words[2] = { 0, tuple_rest(tuple) };
 
-	*key = (struct session_key){
-		.src = v6 ? flow_digest6(t, tuple->src.bytes) : tuple->src.v4,
-		.dst = v6 ? flow_digest6(t, tuple->dst.bytes) : tuple->dst.v4,
-		.sport = tuple->sport,
-		.dport = tuple->dport,
-		.zone = tuple->zone,
-		.vlan = tuple->vlan,
-		.proto = tuple->proto,
-		.family = tuple->family,
-	};
+	if (tuple->family == FAMILY_V6)
+		words[0] = flow_digest6(t, tuple->src.bytes) | (uint64_t)flow_digest6(t, tuple->dst.bytes)
+		                                                       << 32;
+	else
+		words[0] = tuple->src.v4 | (uint64_t)tuple->dst.v4 << 32;
+	memcpy(key, words, sizeof(*key));
 }
 
 void session_tuple(const struct session *s, int direction, struct tuple *t)

@@ -202,6 +202,12 @@ static inline bool class_half_open(unsigned klass)
 	return klass == CLASS_TCP_OPENING || klass == CLASS_UDP_OPENING || klass == CLASS_SCTP_OPENING;
 }
 
+#define KEY_TUPLE_PLACE(member) \
+	(offsetof(struct session_key, member) - 8 == offsetof(struct tuple, member) - TUPLE_REST)
+static_assert(KEY_TUPLE_PLACE(sport) && KEY_TUPLE_PLACE(dport) && KEY_TUPLE_PLACE(zone) &&
+                      KEY_TUPLE_PLACE(proto) && sizeof(struct session_key) == 16,
+              "the second half of a key is tuple_rest()");
+
 /* Fills a key from a tuple. */
 void flow_key(const struct flow_table *t, const struct tuple *tuple, struct session_key *key);
 

@@ -74,6 +74,22 @@ struct pkt {
 };
 static_assert(sizeof(struct pkt) <= 64, "struct pkt must stay within one cache line");
 
+#define PKT_TUPLE_PLACE(member)                         \
+	(offsetof(struct tuple, member) - TUPLE_REST == \
+	 offsetof(struct pkt, member) - offsetof(struct pkt, sport))
+static_assert(PKT_TUPLE_PLACE(dport) && PKT_TUPLE_PLACE(zone) && PKT_TUPLE_PLACE(proto) &&
+                      offsetof(struct pkt, key_vlan) - offsetof(struct pkt, sport) == 6,
+              "pkt_tuple_rest() follows struct pkt and struct tuple");
+
+/* tuple_rest() of the packet's tuple. The parser has filled that part of struct pkt in long enough ago for it to be read as a word. */
+static inline uint64_t pkt_tuple_rest(const struct pkt *p)
+{
+	uint64_t rest;
+
+	memcpy(&rest, (const uint8_t *)p + offsetof(struct pkt, sport), sizeof(rest));
+	return rest | (uint64_t)(p->flags & PKT_V4 ? FAMILY_V4 : FAMILY_V6) << 60;
+}
+
 /* Size of the private area that every mbuf pool of Sluice has. */
 #define PKT_PRIVATE_SIZE 64
 

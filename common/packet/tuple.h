@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -32,6 +33,24 @@ struct tuple {
 	uint16_t vlan : 12, family : 4;
 };
 static_assert(sizeof(struct tuple) == 40, "no padding: tuples are compared as bytes");
+
+/* Where the part behind the addresses begins: one word, in struct pkt and in a session's key as well. It is copied as such, for a word whose parts
+ * have just been written one by one is waited for when it is read. */
+#define TUPLE_REST 32
+static_assert(offsetof(struct tuple, sport) == TUPLE_REST &&
+                      offsetof(struct tuple, dport) == TUPLE_REST + 2 &&
+                      offsetof(struct tuple, zone) == TUPLE_REST + 4 &&
+                      offsetof(struct tuple, proto) == TUPLE_REST + 5 &&
+                      __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+              "the rest is one word, the family its highest bits");
+
+static inline uint64_t tuple_rest(const struct tuple *t)
+{
+	uint64_t rest;
+
+	memcpy(&rest, (const uint8_t *)t + TUPLE_REST, sizeof(rest));
+	return rest;
+}
 
 static inline struct tuple tuple_reverse(const struct tuple *t)
 {
