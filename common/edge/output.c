@@ -293,54 +293,60 @@ void edge_output_via(struct edge_worker *ew, const struct edge_table *table, str
 	output_hop(ew, table, m, &key, counts_hops, now);
 }
 
-/* Ready packets of one next hop that follow each other. */
+/* Ready packets for one port that follow each other, and the next hop of the last. */
 struct run {
 	const struct adjacency *a; /* NULL: not one that is usable */
 	uint32_t id;
 	unsigned count;
+	uint16_t port;
 	struct rte_mbuf **m;
 };
 
-static void run_end(struct edge_worker *ew, const struct run *run)
+/* The next one begins at `m`. */
+static void run_end(struct edge_worker *ew, struct run *run, struct rte_mbuf **m)
 {
-	if (!run->count)
-		return;
-	mark_used(ew, run->a);
-	ew->ops->transmit_burst(ew->context, run->a->port, run->m, run->count);
+	if (run->count)
+		ew->ops->transmit_burst(ew->context, run->port, run->m, run->count);
+	run->count = 0;
+	run->m = m;
 }
 
-static struct run run_begin(struct edge_worker *ew, uint32_t id, struct rte_mbuf **m)
+/* Another next hop, from `m` on. */
+static inline void run_turn(struct edge_worker *ew, struct run *run, uint32_t id, struct rte_mbuf **m)
 {
 	const struct adjacency *a = adjacency_of(ew->edge, id);
 
-	return (struct run){ adjacency_usable(a, id) ? a : NULL, id, 0, m };
+	run->id = id;
+	run->a = adjacency_usable(a, id) ? a : NULL;
+	if (!run->a)
+		return;
+	mark_used(ew, a);
+	if (a->port != run->port)
+		run_end(ew, run, m);
+	run->port = a->port;
 }
 
 static void output_burst(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf **m,
                          unsigned n, uint16_t end_port, uint64_t now)
 {
+	struct run run = { .m = m, .port = EDGE_NO_PORT };
 	uint32_t ids[BURST];
-	struct run run;
 
 	for (unsigned i = 0; i < n; i++) {
 		ids[i] = remembered(table, pkt_of(m[i]));
 		rte_prefetch0(adjacency_of(ew->edge, ids[i]));
 	}
-	run = run_begin(ew, ids[0], m);
 	for (unsigned i = 0; i < n; i++) {
-		if (ids[i] != run.id) {
-			run_end(ew, &run);
-			run = run_begin(ew, ids[i], m + i);
-		}
+		if (ids[i] != run.id)
+			run_turn(ew, &run, ids[i], m + i);
 		if (likely(run.a && output_quick(table, m[i], run.a))) {
 			run.count++;
 			continue;
 		}
-		run_end(ew, &run); /* they were first */
+		run_end(ew, &run, m + i + 1); /* they were first */
 		output_route(ew, table, m[i], end_port, false, now);
-		run = run_begin(ew, ids[i], m + i + 1);
 	}
-	run_end(ew, &run);
+	run_end(ew, &run, NULL);
 }
 
 /* Inner links know no addresses: what leaves the path leaves by its end. */
