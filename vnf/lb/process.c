@@ -20,17 +20,25 @@ static void set_ports(struct rte_mbuf *m, uint16_t sport, uint16_t dport, uint16
 	edit4_checksum(p, (uint8_t *)l4, delta);
 }
 
-static void quick4(struct rte_mbuf *m, const struct lb_slot4 *slot, bool toward)
+/* Both addresses of an IPv4 header, whose sum changes by `delta`. */
+static void set_addresses(struct rte_mbuf *m, uint32_t source, uint32_t destination, uint16_t delta)
 {
 	struct rte_ipv4_hdr *ip = pkt_ip4(m);
-	uint16_t l3 = toward ? slot->l3_delta : (uint16_t)~slot->l3_delta;
-	uint16_t l4 = toward ? slot->l4_delta : (uint16_t)~slot->l4_delta;
 
-	ip->src_addr = toward ? slot->source : slot->vip;
-	ip->dst_addr = toward ? slot->backend : slot->client;
-	ip->hdr_checksum = checksum_update(ip->hdr_checksum, l3);
-	set_ports(m, toward ? slot->source_port : slot->vip_port,
-	          toward ? slot->backend_port : slot->client_port, l4);
+	ip->src_addr = source;
+	ip->dst_addr = destination;
+	ip->hdr_checksum = checksum_update(ip->hdr_checksum, delta);
+}
+
+static void quick4(struct rte_mbuf *m, const struct lb_slot4 *slot, bool toward)
+{
+	if (toward) {
+		set_addresses(m, slot->source, slot->backend, slot->l3_delta);
+		set_ports(m, slot->source_port, slot->backend_port, slot->l4_delta);
+	} else {
+		set_addresses(m, slot->vip, slot->client, (uint16_t)~slot->l3_delta);
+		set_ports(m, slot->vip_port, slot->client_port, (uint16_t)~slot->l4_delta);
+	}
 }
 
 static void quick6(struct rte_mbuf *m, const struct lb_ends *e, uint16_t delta, bool toward)
