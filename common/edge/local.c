@@ -75,7 +75,7 @@ static void answer_echo(struct edge_worker *ew, const struct edge_table *table, 
 	else
 		turn_ip6(m);
 	p->icmp_type = p->flags & PKT_V4 ? RTE_IP_ICMP_ECHO_REPLY : ECHO_REPLY6;
-	p->flags = (uint16_t)((p->flags | PKT_ORIGINATED) & ~(PKT_HASHED | PKT_ROUTED));
+	p->flags = (uint16_t)((p->flags | PKT_ORIGINATED) & ~PKT_ROUTED);
 	p->session = NULL;
 	edge_count(ew, EDGE_C_ORIGINATED);
 	output_route(ew, table, m, EDGE_NO_PORT, true, now);

@@ -68,7 +68,6 @@ static bool find_by_inner(struct flow_table *t, struct rte_mbuf *m)
 
 	pkt_tuple(m, &tuple);
 	p->hash = flow_hash(t, &tuple);
-	p->flags |= PKT_HASHED;
 	p->session = flow_find(t, &tuple, &direction);
 	p->dir = (uint8_t)direction;
 	return p->session != NULL;
@@ -93,7 +92,6 @@ static inline uint64_t make_keys(struct flow_table *t, struct rte_mbuf **m, uint
 		}
 		hash = key_of_packet(t, m[at], &v->key[n], &v->addresses[n]);
 		p->hash = hash;
-		p->flags |= PKT_HASHED;
 		v->pkt[n] = p;
 		v->bucket[n] = &t->buckets[bucket_of(t, hash)];
 		__builtin_prefetch(v->bucket[n++]);

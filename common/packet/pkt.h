@@ -37,7 +37,6 @@ enum pkt_flag {
 	PKT_TRACE = 1 << 9,       /* marked by a trace filter */
 	PKT_ORIGINATED = 1 << 10, /* made by this process */
 	PKT_ROUTED = 1 << 11,     /* pkt->adjacency is set and beats routing */
-	PKT_HASHED = 1 << 12,     /* pkt->hash is of the present tuple */
 };
 
 struct pkt {
@@ -176,9 +175,8 @@ uint64_t pkt_parse_burst(struct rte_mbuf **m, enum pkt_malformed *kinds, unsigne
 void pkt_tuple(struct rte_mbuf *m, struct tuple *t);
 
 /* Rewrites. Each keeps struct pkt and all checksums true by incremental update (RFC 1624; a UDP checksum of
- * 0, none, stays 0), leaves transport bytes of later fragments alone (but sets sport/dport in struct pkt),
- * and drops PKT_HASHED. For an ICMP query, the port is the identifier (both ports of struct pkt change). For
- * an ICMP error these act on the OUTER address only; the inner header has helpers of its own below. Addresses
+ * 0, none, stays 0), leaves transport bytes of later fragments alone (but sets sport/dport in struct pkt).
+ * For an ICMP query, the port is the identifier (both ports of struct pkt change). For an ICMP error these act on the OUTER address only; the inner header has helpers of its own below. Addresses
  * and ports in network order. */
 void pkt_set_src4(struct rte_mbuf *m, uint32_t address);
 void pkt_set_dst4(struct rte_mbuf *m, uint32_t address);

@@ -66,7 +66,6 @@ static void set4(struct rte_mbuf *m, rte_be32_t *field, uint32_t address)
 	ip->hdr_checksum = checksum_update(ip->hdr_checksum, delta);
 	if (covers_addresses(p))
 		update_transport(m, delta);
-	p->flags &= ~PKT_HASHED;
 }
 
 void pkt_set_src4(struct rte_mbuf *m, uint32_t address)
@@ -90,7 +89,6 @@ static void set6(struct rte_mbuf *m, uint8_t *field, const uint8_t address[16])
 	memcpy(field, address, 16);
 	if (covers_addresses(p))
 		update_transport(m, delta);
-	p->flags &= ~PKT_HASHED;
 }
 
 void pkt_set_src6(struct rte_mbuf *m, const uint8_t address[16])
@@ -141,7 +139,6 @@ void pkt_set_sport(struct rte_mbuf *m, uint16_t port)
 		set_port(m, 0, port);
 		p->sport = port;
 	}
-	p->flags &= ~PKT_HASHED;
 }
 
 void pkt_set_dport(struct rte_mbuf *m, uint16_t port)
@@ -154,5 +151,4 @@ void pkt_set_dport(struct rte_mbuf *m, uint16_t port)
 		set_port(m, sizeof(port), port);
 		p->dport = port;
 	}
-	p->flags &= ~PKT_HASHED;
 }

@@ -70,7 +70,6 @@ static inline void pkt_apply_src4(struct rte_mbuf *m, const struct edit4 *e)
 	memcpy(l4, &e->port, sizeof(e->port));
 	edit4_checksum(p, l4, e->l4_delta);
 	p->sport = e->port;
-	p->flags &= ~PKT_HASHED;
 }
 
 static inline void pkt_apply_dst4(struct rte_mbuf *m, const struct edit4 *e)
@@ -89,7 +88,6 @@ static inline void pkt_apply_dst4(struct rte_mbuf *m, const struct edit4 *e)
 	memcpy(l4 + sizeof(e->port), &e->port, sizeof(e->port));
 	edit4_checksum(p, l4, e->l4_delta);
 	p->dport = e->port;
-	p->flags &= ~PKT_HASHED;
 }
 
 #endif

@@ -131,7 +131,6 @@ static void inner_end(struct inner *e)
 	struct rte_icmp_hdr *icmp = pkt_at(e->m, e->p->l4);
 
 	icmp->icmp_cksum = checksum_update(icmp->icmp_cksum, e->outer);
-	e->p->flags &= ~PKT_HASHED;
 }
 
 static void inner4(struct rte_mbuf *m, bool destination, uint32_t address, uint16_t port)

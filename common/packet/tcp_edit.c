@@ -218,7 +218,7 @@ void tcp_turn(struct rte_mbuf *m)
 		turn_ip6(pkt_ip6(m));
 	exchange(&tcp->src_port, &tcp->dst_port, sizeof(tcp->src_port));
 	exchange(&p->sport, &p->dport, sizeof(p->sport));
-	p->flags = (uint16_t)((p->flags | PKT_ORIGINATED) & ~PKT_HASHED);
+	p->flags |= PKT_ORIGINATED;
 	p->session = NULL;
 }
 

@@ -16,7 +16,6 @@ static void set_ports(struct rte_mbuf *m, uint16_t sport, uint16_t dport, uint16
 
 	l4[0] = p->sport = sport;
 	l4[1] = p->dport = dport;
-	p->flags &= (uint16_t)~PKT_HASHED;
 	edit4_checksum(p, (uint8_t *)l4, delta);
 }
 

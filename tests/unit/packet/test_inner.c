@@ -64,7 +64,6 @@ static void rewrite(struct rte_mbuf *m, const char *text, bool destination, uint
 
 	address_of(text, bytes);
 	memcpy(&v4, bytes, sizeof(v4));
-	pkt_of(m)->flags |= PKT_HASHED;
 	if (pkt_of(m)->flags & PKT_V4 && destination)
 		pkt_inner_set_dst4(m, v4, htons(port));
 	else if (pkt_of(m)->flags & PKT_V4)

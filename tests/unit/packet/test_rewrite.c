@@ -68,7 +68,6 @@ static void assert_true_to_itself(struct rte_mbuf *m)
 	struct rte_mbuf *anew = packet_clone(m);
 	uint8_t before[PKT_PRIVATE_SIZE];
 
-	assert_int_equal(pkt_of(m)->flags & PKT_HASHED, 0);
 	assert_true(packet_checksums_right(m));
 	memcpy(before, pkt_of(m), sizeof(before));
 	assert_int_equal(pkt_parse(m, PARSE_VERIFY_IP_CHECKSUM), PKT_OK);
@@ -89,7 +88,6 @@ static void general4(void **state)
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		struct rte_mbuf *m = random_packet(&seed, false);
 
-		pkt_of(m)->flags |= PKT_HASHED;
 		pkt_set_src4(m, unicast4(&seed));
 		pkt_set_sport(m, port(&seed));
 		assert_true_to_itself(m);
@@ -112,7 +110,6 @@ static void general6(void **state)
 		struct rte_mbuf *m = random_packet(&seed, true);
 
 		unicast6(&seed, address);
-		pkt_of(m)->flags |= PKT_HASHED;
 		pkt_set_src6(m, address);
 		pkt_set_sport(m, port(&seed));
 		assert_true_to_itself(m);
