@@ -45,7 +45,8 @@ print(json.dumps(frames))
 
 
 def packets():
-    """Mixed, seeded traffic as IP packets in hex: TCP handshake beginnings, UDP, ICMP, fragments, both families."""
+    """Mixed, seeded traffic as IP packets in hex: TCP handshake beginnings, UDP, ICMP, fragments, both families. Fragments may overtake whole packets of a burst, and the
+    first packet from an inside port chooses the outside one: they have source ports of their own."""
     script = """
 import json, random
 from scapy.all import *
@@ -60,7 +61,7 @@ for i in range(40):
     out.append(bytes(IP(src="192.0.2.10", dst="%s", id=i + 1) / ICMP(id=sport, seq=i) / payload))
     out.append(bytes(IPv6(src="2001:db8:1::10", dst="%s") / ICMPv6EchoRequest(id=sport, seq=i, data=payload)))
     if i %% 8 == 0:
-        out += [bytes(f) for f in fragment(IP(src="192.0.2.10", dst="%s", id=1000 + i) / UDP(sport=sport, dport=9) / (payload * 3 + bytes(1600)), fragsize=800)]
+        out += [bytes(f) for f in fragment(IP(src="192.0.2.10", dst="%s", id=1000 + i) / UDP(sport=61000 + i, dport=9) / (payload * 3 + bytes(1600)), fragsize=800)]
 print(json.dumps([o.hex() for o in out]))
 """ % (FAR4, FAR6, FAR4, FAR6, FAR4)
     return json.loads(run(SCAPY, "-c", script).stdout)
