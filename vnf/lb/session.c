@@ -112,6 +112,33 @@ static bool sound(const struct lb_slot *slot, uint8_t family, const struct lb_en
 	                           : memcmp(&again.v6, &slot->v6, sizeof(again.v6)) == 0;
 }
 
+/* Of IPv6, where the answer's key is not (yet) that of packets behind us, as when the function moves between processes: the one backend for which the
+ * slot would say what it says. Its sum may be that of two, then it is none. */
+static const struct lb_backend *backend_by_slot(const struct lb_config *config,
+                                                const struct lb_service *service, const struct lb_slot *slot,
+                                                struct lb_ends *ends)
+{
+	const struct lb_backend *found = NULL;
+
+	ends->source = ends->client;
+	if (service->mode == LB_FULL_NAT && service->source >= 0) {
+		ends->source = config->live->sources[service->source]->prefix;
+		ends->source.words[3] = slot->v6.source;
+	}
+	for (unsigned i = 0; i < service->backend_count; i++) {
+		const struct lb_backend *b = &service->backends[i];
+
+		ends->backend = b->address;
+		ends->backend_port = b->port ? b->port : ends->vip_port;
+		if (!sound(slot, FAMILY_V6, ends))
+			continue;
+		if (found)
+			return NULL;
+		found = b;
+	}
+	return found;
+}
+
 static bool claim_source(const struct lb_config *config, const struct lb_service *service,
                          const struct session *s, struct lb_slot *slot)
 {
@@ -154,6 +181,8 @@ bool lb_adopt(const struct nf *nf, const void *snapshot, struct session *s, unsi
 	found_ends(slot, s, &ends);
 	service = lb_service_of(config, family, &ends.vip, s->key[0].proto, ends.vip_port);
 	backend = service && sound(slot, family, &ends) ? backend_at(service, &ends) : NULL;
+	if (service && !backend && family == FAMILY_V6)
+		backend = backend_by_slot(config, service, slot, &ends);
 	if (!backend || (service->mode == LB_FULL_NAT) != !!(slot->flags & SLOT_SOURCE))
 		return false;
 	if (slot->flags & SLOT_SOURCE && !claim_source(config, service, s, slot))
