@@ -11,6 +11,18 @@
 
 enum { FRAME_OVERHEAD = RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN + RTE_ETHER_CRC_LEN };
 
+/* Toeplitz with a period of 16 bits: source and destination may change places. As long as the longest that devices have. */
+static const uint8_t symmetric_key[] = {
+	0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a,
+	0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a,
+	0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a,
+	0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a,
+};
+
+#define ADDRESSES                                                                                       \
+	(RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_FRAG_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_OTHER | RTE_ETH_RSS_IPV6 | \
+	 RTE_ETH_RSS_FRAG_IPV6 | RTE_ETH_RSS_NONFRAG_IPV6_OTHER)
+
 /* A frame of several segments is one that no single mbuf could hold. */
 static uint16_t drop_oversize(struct port *port, struct rte_mbuf **m, uint16_t n)
 {
@@ -101,6 +113,20 @@ static uint32_t mtu_for(const struct port *port, const struct rte_eth_dev_info *
 	return wanted > RTE_ETHER_MTU ? RTE_MIN((uint32_t)wanted, RTE_MIN(room, (uint32_t)info->max_mtu)) : 0;
 }
 
+/* Several queues: by a hash of the addresses alone, whose key is the same word again and again, so that both directions of a flow, its fragments and
+ * its ICMP errors between the same hosts come by one queue. What a device cannot hash comes by its first queue. */
+static void spread(struct rte_eth_conf *configuration, const struct rte_eth_dev_info *info)
+{
+	configuration->rx_adv_conf.rss_conf.rss_hf = ADDRESSES & info->flow_type_rss_offloads;
+	if (!configuration->rx_adv_conf.rss_conf.rss_hf)
+		return;
+	configuration->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+	if (info->hash_key_size && info->hash_key_size <= sizeof(symmetric_key)) {
+		configuration->rx_adv_conf.rss_conf.rss_key = (uint8_t *)(uintptr_t)symmetric_key;
+		configuration->rx_adv_conf.rss_conf.rss_key_len = info->hash_key_size;
+	}
+}
+
 static int configure(struct port *port, uint16_t queues, uint16_t mtu)
 {
 	struct rte_eth_conf configuration = { 0 };
@@ -115,6 +141,8 @@ static int configure(struct port *port, uint16_t queues, uint16_t mtu)
 	/* Devices with a peer that may come and go tell so by interrupt only if asked to. */
 	configuration.intr_conf.lsc = (*info.dev_flags & RTE_ETH_DEV_INTR_LSC) != 0;
 	configuration.rxmode.mtu = mtu_for(port, &info, mtu);
+	if (port->rx_queues > 1)
+		spread(&configuration, &info);
 	failed = rte_eth_dev_configure(port->device, port->rx_queues, port->tx_queues, &configuration);
 	if (failed)
 		return failed;

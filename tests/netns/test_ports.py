@@ -2,6 +2,7 @@
 """Ports with real peers: a veth whose sender believes in offloads, and links whose ends are killed."""
 import os
 import socket
+import struct
 import unittest
 
 from lab import Lab, run, until
@@ -223,6 +224,35 @@ def survival(lab, a, b, middle, hugepages):
         assert all(side["broken"] == 0 for side in wire.finish().values())
 
 
+OFFLOADS = sum(1 << bit for bit in (0, 1, 7, 8, 9, 10, 11, 12, 13, 14))  # of checksums and segmentation (virtio 1.1, 5.1.3)
+
+
+def greedy(lab):
+    """A guest that would leave checksums and segments to us: nothing of the kind is offered, and who takes it all the same is not served."""
+    path = os.path.join(lab.folder, "greedy.sock")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(path)
+        listener.listen()
+        listener.settimeout(30)
+        wire = Wire(lab, "null:?receive=0", "-", f"vhost:{path}", "-")
+        guest = listener.accept()[0]
+    guest.settimeout(30)
+    guest.sendall(struct.pack("<III", 1, 1, 0))  # GET_FEATURES
+    request, _, size, features = struct.unpack("<IIIQ", guest.recv(20, socket.MSG_WAITALL))
+    assert (request, size) == (1, 8) and features & 1 << 32 and not features & OFFLOADS, hex(features)
+    guest.sendall(struct.pack("<IIIQ", 2, 1, 8, features | OFFLOADS))  # SET_FEATURES
+    try:
+        assert guest.recv(20) == b"", "it goes on with what it did not offer"
+    except ConnectionResetError:
+        pass
+    guest.close()
+    os.unlink(path)
+    decent = Wire(lab, "null:?receive=0", "-", f"virtio:{path}", "-")
+    wire.says("b up", timeout=30)
+    wire.finish()
+    decent.finish()
+
+
 def taken(lab):
     """A socket that somebody listens on is refused, and its owner is not disturbed; one that a dead process left is not."""
     path = os.path.join(lab.folder, "taken.sock")
@@ -277,6 +307,9 @@ class Ports(unittest.TestCase):
 
     def test_refusals(self):
         refusals(self.lab, self.spaces[2])
+
+    def test_greedy_guest(self):
+        greedy(self.lab)
 
     def test_taken_socket_is_refused(self):
         taken(self.lab)

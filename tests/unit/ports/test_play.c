@@ -245,6 +245,22 @@ static void addresses_stay(void **state)
 	assert_memory_not_equal(a.mac, b.mac, 6);
 }
 
+static void spreads_over_queues(void **state)
+{
+	struct errors errors = ERRORS_NONE;
+	struct port_options options = {
+		.name = "p", .url = "null:?receive=0", .number = 40, .queues = 3, .pool = pool
+	};
+	struct port *port = port_open(&options, &errors);
+
+	(void)state;
+	if (!port)
+		fail_msg("%s", errors.list[0].detail);
+	assert_int_equal(port->rx_queues, 3);
+	assert_int_equal(port->tx_queues, 3);
+	port_close(port);
+}
+
 static int start(void **state)
 {
 	struct eal_options eal = { .name = "test-ports", .memory_mb = 32 };
@@ -269,11 +285,9 @@ static int stop(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(replays_byte_for_byte),
-		cmocka_unit_test(refuses_what_is_no_capture),
-		cmocka_unit_test(flows_differ_and_are_learnt),
-		cmocka_unit_test(frees_what_was_changed),
-		cmocka_unit_test(addresses_stay),
+		cmocka_unit_test(spreads_over_queues),         cmocka_unit_test(replays_byte_for_byte),
+		cmocka_unit_test(refuses_what_is_no_capture),  cmocka_unit_test(flows_differ_and_are_learnt),
+		cmocka_unit_test(frees_what_was_changed),      cmocka_unit_test(addresses_stay),
 		cmocka_unit_test(leaves_out_what_is_too_long),
 	};
 

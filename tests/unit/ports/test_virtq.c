@@ -275,6 +275,60 @@ static void refuses_wrong_back_ends(void **state)
 	                    "it answers otherwise than the protocol has it");
 }
 
+/* A back end that offers everything, and remembers what it was asked for. */
+struct generous {
+	int fd;
+	uint64_t asked;
+};
+
+static void *offer_everything(void *generous)
+{
+	struct generous *g = generous;
+	uint32_t header[3];
+	uint8_t body[512];
+
+	while (recv(g->fd, header, sizeof(header), MSG_WAITALL) == (ssize_t)sizeof(header)) {
+		uint64_t answer = header[0] == 1 ? UINT64_MAX : 0;
+
+		assert_true(header[2] <= sizeof(body));
+		if (header[2])
+			assert_int_equal(recv(g->fd, body, header[2], MSG_WAITALL), header[2]);
+		if (header[0] == 2)
+			memcpy(&g->asked, body, sizeof(g->asked));
+		if (header[0] == 1 || header[0] == 15) {
+			uint32_t reply[5] = { header[0], 5, 8 };
+
+			memcpy(reply + 3, &answer, sizeof(answer));
+			assert_int_equal(write(g->fd, reply, sizeof(reply)), sizeof(reply));
+		}
+	}
+	return NULL;
+}
+
+static void asks_for_no_offloads(void **state)
+{
+	const uint64_t protocol = UINT64_C(1) << 30;
+	struct vhost_front front;
+	struct generous g = { 0 };
+	struct virtq rx, tx;
+	pthread_t thread;
+	int ends[2];
+
+	(void)state;
+	assert_true(virtq_make(&rx, SIZE) && virtq_make(&tx, SIZE));
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	g.fd = ends[1];
+	assert_int_equal(pthread_create(&thread, NULL, offer_everything, &g), 0);
+	assert_int_equal(vhost_front_start(&front, ends[0], &rx, &tx, 1), 1);
+	shutdown(ends[0], SHUT_WR);
+	pthread_join(thread, NULL);
+	assert_true(g.asked == (protocol | UINT64_C(1) << VIRTIO_F_VERSION_1));
+	close(ends[0]);
+	close(ends[1]);
+	virtq_free(&rx);
+	virtq_free(&tx);
+}
+
 static int start(void **state)
 {
 	struct eal_options eal = { .name = "test-virtq", .memory_mb = 32 };
@@ -303,6 +357,7 @@ int main(void)
 		cmocka_unit_test(leaves_what_has_no_room_for_a_header),
 		cmocka_unit_test(survives_a_hostile_device),
 		cmocka_unit_test(refuses_wrong_back_ends),
+		cmocka_unit_test(asks_for_no_offloads),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
