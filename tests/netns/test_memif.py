@@ -44,7 +44,7 @@ def with_dpdk(lab, a, b, middle, kills=4):
     until("iperf3 listens", lambda: "5201" in run("ip", "netns", "exec", b, "ss", "-ltn").stdout)
     for client_options in (("-c", "10.9.0.2"), ("-R", "-c", "10.9.0.2")):
         received, _ = carries(a, *client_options)
-        assert received > 5e6, received
+        assert received > 1e6, received
     listener.stop()
     for number in range(kills):
         testpmd.kill()

@@ -126,7 +126,7 @@ static void turn(struct side *a, struct side *b)
 	}
 }
 
-static int complain(const struct errors *errors)
+static int complain(struct errors *errors)
 {
 	char line[512];
 
@@ -134,6 +134,7 @@ static int complain(const struct errors *errors)
 		error_format(&errors->list[i], line, sizeof(line));
 		fprintf(stderr, "%s\n", line);
 	}
+	errors_free(errors);
 	return 1;
 }
 
@@ -197,8 +198,12 @@ int main(int argc, char **argv)
 	        (uint16_t)(RTE_MBUF_DEFAULT_BUF_SIZE + (mtu > MTU_DEFAULT ? mtu - MTU_DEFAULT : 0)),
 	        SOCKET_ID_ANY);
 	signal(SIGTERM, stop);
-	if (!pool || !open_side(&a, 0, argv + 2, pool, &errors) || !open_side(&b, 1, argv + 4, pool, &errors))
+	if (!pool || !open_side(&a, 0, argv + 2, pool, &errors) ||
+	    !open_side(&b, 1, argv + 4, pool, &errors)) {
+		if (a.port)
+			port_close(a.port);
 		return complain(&errors);
+	}
 	turn(&a, &b);
 	close_side(&a);
 	close_side(&b);
