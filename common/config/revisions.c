@@ -269,6 +269,20 @@ uint64_t revisions_current(const struct revisions *r)
 	return 0;
 }
 
+uint64_t revisions_former(const struct revisions *r)
+{
+	bool newest = true;
+
+	for (size_t i = r->count; i-- > 0;) {
+		if (r->entries[i].damaged)
+			continue;
+		if (!newest)
+			return r->entries[i].number;
+		newest = false;
+	}
+	return 0;
+}
+
 uint64_t revisions_saved(const struct revisions *r)
 {
 	return r->saved;

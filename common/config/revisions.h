@@ -72,6 +72,9 @@ void revision_list_free(struct revision_list *list);
 uint64_t revisions_current(const struct revisions *revisions);
 uint64_t revisions_saved(const struct revisions *revisions);
 
+/* The one before the newest that can be read; 0: none. */
+uint64_t revisions_former(const struct revisions *revisions);
+
 /* Marks a revision for boot (`config save`); false with an error. 0 takes the mark away. */
 bool revisions_save(struct revisions *revisions, uint64_t number, struct errors *errors);
 

@@ -42,20 +42,21 @@ class Waiting(ServiceCase):
         return command
 
     def test_time_is_over(self):
-        done = self.expect(5, "apply", "-f", self.good, "--timeout", "1")
+        self.expect(0, "apply", "-f", self.good, "--no-wait")
+        done = self.expect(5, "op", "wait", "1", "--timeout", "1")
         self.assertIn("operation 1 goes on: sluice op wait 1", done.stderr)
         self.assertEqual(self.operation()["state"], "PROCESSING")
-        self.expect(5, "op", "wait", "1", "--timeout", "1")
         done = self.expect(4, "heal", "edge")
         self.assertIn("operation 1", done.stderr, "busy, and with what")
 
     def test_sluiced_hangs(self):
         """Who says how long it may take is not kept waiting for longer, whatever stands still."""
-        command = self.begin("apply", "-f", self.good, "--timeout", "3")
+        command = self.begin("apply", "-f", self.good, "--timeout", "10")
         self.daemon.kill(signal.SIGSTOP)
         self.addCleanup(self.daemon.kill, signal.SIGCONT)
         self.assertEqual(command.wait(30), 5)
-        self.assertIn("operation 1 goes on", command.stderr.read())
+        # Its answer may have been on its way: then it is not known what became of the change.
+        self.assertRegex(command.stderr.read(), "operation 1 goes on|sluice op list")
         began = time.monotonic()
         self.assertIn("sluice op list", self.expect(5, "apply", "-f", self.good, "--timeout", "2").stderr)
         self.expect(5, "get", "service", "edge", "--wait=ready", "--timeout", "1")

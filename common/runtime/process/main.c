@@ -38,7 +38,7 @@ enum {
 struct command {
 	const char *program;
 	const struct nf_class *const *classes;
-	const char *directory, *config, *cores, *control_cpus, *log_file, *schema;
+	const char *directory, *config, *cores, *control_cpus, *log_file, *schema, *revisions;
 	enum eal_hugepages hugepages;
 	unsigned memory_mb;
 	bool check, json;
@@ -55,6 +55,8 @@ static void on_stop(int number)
 static const struct option_row option_rows[] = {
 	{ "dir", 'd', "DIR", "where control.sock, heartbeat and session memory are kept" },
 	{ "config", 'c', "FILE", "document to begin with (libconfig, or JSON if it ends in .json)" },
+	{ "revisions", 'r', "DIR",
+	  "keep the documents that were run there, and begin with the one that was saved" },
 	{ "check", 'k', NULL, "compile the document, print all errors, exit 0 or 7" },
 	{ "json", 'j', NULL, "with --check: print the errors as JSON" },
 	{ "schema", 's', "KIND|all",
@@ -135,6 +137,9 @@ static bool take_option(struct command *c, int option)
 		return true;
 	case 'c':
 		c->config = optarg;
+		return true;
+	case 'r':
+		c->revisions = optarg;
 		return true;
 	case 'k':
 		c->check = true;
@@ -319,9 +324,9 @@ static bool serve(struct process *p, const char *directory, const struct conf *d
 	}
 	where.path = path;
 	return rest_add(p->rest, session_routes, errors) && rest_add(p->rest, config_routes, errors) &&
-	       rest_add(p->rest, state_routes, errors) && rest_add(p->rest, look_routes, errors) &&
-	       rest_add(p->rest, event_routes, errors) && rest_add(p->rest, audit_routes, errors) &&
-	       rest_listen_unix(p->rest, &where, errors);
+	       rest_add(p->rest, history_routes, errors) && rest_add(p->rest, state_routes, errors) &&
+	       rest_add(p->rest, look_routes, errors) && rest_add(p->rest, event_routes, errors) &&
+	       rest_add(p->rest, audit_routes, errors) && rest_listen_unix(p->rest, &where, errors);
 }
 
 static void pass_on_logs(struct process *p)
@@ -359,6 +364,7 @@ static void watch(struct process *p)
 		if (turn % (1000 / WATCH_MS) == 0) {
 			measure_shares(p);
 			management_poll(p);
+			history_poll(p);
 		}
 		poll(NULL, 0, WATCH_MS);
 		engine_poll_links(p->engine);
@@ -385,6 +391,7 @@ static bool boot(struct process *p, struct conf *document, struct errors *errors
 		running_forget(p->engine);
 		return false;
 	}
+	history_note(p, p->program, "the first of this life");
 	atomic_store(&p->ready, true);
 	events_add(p->events, "ready", p->engine->sizes.name, NULL, "%s %s is ready", p->program,
 	           SLUICE_VERSION);
@@ -433,6 +440,16 @@ static struct events *open_events(const struct command *c)
 	return events;
 }
 
+/* The saved revision, for as long as the startup file is what it was; else that. */
+static struct conf *first_document(const struct command *c, struct process *p, struct errors *errors)
+{
+	struct conf *saved;
+
+	if (!history_open(&p->history, c->revisions, c->config, &saved, errors))
+		return NULL;
+	return saved ? saved : read_document(c->config, errors);
+}
+
 static int serve_until_stopped(const struct command *c)
 {
 	struct log_settings log = { .file = c->log_file, .level = LOG_LEVEL_INFO };
@@ -452,12 +469,13 @@ static int serve_until_stopped(const struct command *c)
 	catch_signals();
 	leave_errors(c, &errors);
 	p.events = open_events(c);
-	document = read_document(c->config, &errors);
+	document = first_document(c, &p, &errors);
 	ran = document && run(c, &p, document, &errors);
 	print_errors(c, &errors);
 	leave_errors(c, &errors);
 	rest_stop(p.rest);
 	management_close(&p);
+	history_close(&p.history);
 	events_free(p.events);
 	engine_free(p.engine);
 	errors_free(&errors);

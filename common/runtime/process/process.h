@@ -7,6 +7,7 @@
 
 #include "manage/rest.h"
 #include "runtime/engine.h"
+#include "runtime/process/history.h"
 #include "runtime/worker.h"
 
 struct process {
@@ -20,6 +21,7 @@ struct process {
 	bool listening;           /* there; else it is tried again */
 	_Atomic bool ready;       /* the boot document is applied */
 	pthread_mutex_t changes;  /* one change of configuration at a time, with its precondition */
+	struct history history;   /* guarded by it */
 };
 
 /* management.c: REST beside the control socket, and the audit log. Main thread. */
@@ -35,9 +37,13 @@ void management_close(struct process *p);
 
 /* Route tables; `user` of the server is the struct process. */
 extern const struct rest_route config_routes[];
+extern const struct rest_route history_routes[];
 extern const struct rest_route state_routes[];
 extern const struct rest_route session_routes[];
 extern const struct rest_route look_routes[];
+
+/* What differs between two documents, `to` NULL: what runs: an array of {path, kind, before, after}. New reference. */
+json_t *config_changes(struct process *p, const struct conf *from, const struct conf *to);
 
 /* The /metrics document. */
 void metrics_handler(const struct rest_request *request, struct rest_reply *reply);

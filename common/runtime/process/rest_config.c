@@ -40,14 +40,11 @@ static json_t *merge(const json_t *target, const json_t *patch)
 	return result;
 }
 
-static json_t *diff_json(struct process *p, const struct conf *next)
+/* Frees the difference. */
+static json_t *changes_json(struct conf_diff diff)
 {
-	struct conf_diff diff;
 	json_t *list = json_array();
 
-	pthread_mutex_lock(&p->engine->lock);
-	diff = schema_diff(engine_schema, p->engine->document, next);
-	pthread_mutex_unlock(&p->engine->lock);
 	for (size_t i = 0; i < diff.count; i++) {
 		const struct conf_change *c = &diff.list[i];
 		const char kind[] = { c->kind, '\0' };
@@ -57,6 +54,24 @@ static json_t *diff_json(struct process *p, const struct conf *next)
 	}
 	conf_diff_free(&diff);
 	return list;
+}
+
+static json_t *diff_json(struct process *p, const struct conf *next)
+{
+	pthread_mutex_lock(&p->engine->lock);
+	struct conf_diff diff = schema_diff(engine_schema, p->engine->document, next);
+	pthread_mutex_unlock(&p->engine->lock);
+	return changes_json(diff);
+}
+
+json_t *config_changes(struct process *p, const struct conf *from, const struct conf *to)
+{
+	if (to)
+		return changes_json(schema_diff(engine_schema, from, to));
+	pthread_mutex_lock(&p->engine->lock);
+	struct conf_diff diff = schema_diff(engine_schema, from, p->engine->document);
+	pthread_mutex_unlock(&p->engine->lock);
+	return changes_json(diff);
 }
 
 static void refuse(struct rest_reply *reply, struct errors *errors)
@@ -79,19 +94,60 @@ static void dry_run(struct process *p, struct rest_reply *reply, struct conf *do
 	conf_free(document);
 }
 
+/* How long the change is to await its confirmation (0: it need not); false: the reply says why it may not be made. */
+static bool confirmation(const struct rest_request *request, struct rest_reply *reply, int64_t *seconds)
+{
+	const struct process *p = process_of(request);
+
+	if (!rest_query_number(request, reply, "confirm", 1, 86400, 0, seconds))
+		return false;
+	if (p->history.former && !rest_query_flag(request, "dryRun")) {
+		rest_problem(reply, 409,
+		             "a change awaits its confirmation: POST /v1/config:confirm, or :rollback");
+		return false;
+	}
+	return true;
+}
+
+/* A change was made: it is written down, and may have to be confirmed. Takes `former` over. */
+static void applied(const struct rest_request *request, struct conf *former, int64_t seconds)
+{
+	struct process *p = process_of(request);
+	const char *comment = rest_query(request, "comment");
+
+	history_note(p, request->caller.subject, comment ? comment : "");
+	if (seconds)
+		history_await(p, former, (unsigned)seconds);
+	else
+		conf_free(former);
+}
+
 /* Applies a document given as JSON (taken over). The caller holds `changes`. */
 static void apply(const struct rest_request *request, struct rest_reply *reply, json_t *json)
 {
 	struct process *p = process_of(request);
 	struct errors errors = ERRORS_NONE;
-	struct conf *document = conf_from_json(json, &errors);
+	struct conf *document = conf_from_json(json, &errors), *former = NULL;
+	int64_t seconds;
 
 	json_decref(json);
+	if (!confirmation(request, reply, &seconds)) {
+		conf_free(document);
+		errors_free(&errors);
+		return;
+	}
+	if (seconds) {
+		pthread_mutex_lock(&p->engine->lock);
+		former = conf_clone(p->engine->document);
+		pthread_mutex_unlock(&p->engine->lock);
+	}
 	if (!document) {
 		refuse(reply, &errors);
 	} else if (rest_query_flag(request, "dryRun")) {
 		dry_run(p, reply, document, &errors);
 	} else if (engine_apply(p->engine, document, false, &errors)) {
+		applied(request, former, seconds);
+		former = NULL;
 		events_add(p->events, "config-applied", p->engine->sizes.name, NULL,
 		           "configuration revision %llu", (unsigned long long)p->engine->revision);
 		rest_reply_etag(reply, "%llu", (unsigned long long)p->engine->revision);
@@ -100,6 +156,7 @@ static void apply(const struct rest_request *request, struct rest_reply *reply, 
 		refuse(reply, &errors);
 		conf_free(document);
 	}
+	conf_free(former);
 	errors_free(&errors);
 }
 
@@ -219,13 +276,13 @@ const struct rest_route config_routes[] = {
 	  .put = { .handle = put_config,
 	           .summary = "Replace it; ?dryRun=1 changes nothing",
 	           .body = "Document",
-	           .query = "dryRun",
+	           .query = "dryRun confirm comment",
 	           .statuses = "200 409 412 422" },
 	  .patch = { .handle = patch_config,
 	             .summary = "Merge into it (RFC 7396)",
 	             .body = "Document",
 	             .accepts = REST_JSON | REST_MERGE_PATCH,
-	             .query = "dryRun",
+	             .query = "dryRun confirm comment",
 	             .statuses = "200 409 412 422" },
 	  .flags = REST_SLOW },
 	{ .pattern = "/v1/vnfs/{vnf}/config",
@@ -233,12 +290,12 @@ const struct rest_route config_routes[] = {
 	  .get = { .handle = get_function, .summary = "Read it", .statuses = "200 304 404" },
 	  .put = { .handle = put_function,
 	           .summary = "Replace it; ?dryRun=1 changes nothing",
-	           .query = "dryRun",
+	           .query = "dryRun confirm comment",
 	           .statuses = "200 404 409 412 422" },
 	  .patch = { .handle = patch_function,
 	             .summary = "Merge into it (RFC 7396)",
 	             .accepts = REST_JSON | REST_MERGE_PATCH,
-	             .query = "dryRun",
+	             .query = "dryRun confirm comment",
 	             .statuses = "200 404 409 412 422" },
 	  .flags = REST_SLOW },
 	{ .pattern = NULL },
