@@ -28,7 +28,7 @@ const struct nf_class nat_class = {
 	.name = "nat",
 	.help = "NAPT44 with pools, 1:1, port forwarding, hairpinning (RFC 4787, 5382, 5508)",
 	.flags = NF_NEEDS_ROUTED | NF_REWRITES,
-	.slot = { .size = sizeof(struct nat_slot), .version = 1 },
+	.slot = { .size = sizeof(struct nat_slot), .version = 2 },
 	.counters = counters,
 	.schema = nat_schema,
 	.compile = nat_compile,

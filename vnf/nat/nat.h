@@ -102,10 +102,16 @@ enum nat_slot_flag {
 /* What a session keeps: both rewrites, and what it must give back. */
 struct nat_slot {
 	struct edit4 out, in; /* source of outward packets; destination of inward ones */
-	uint32_t mapping;     /* index in the worker's mappings, or MAPPING_NONE */
+	uint32_t remote;      /* of a mapping's session: whom it talks to, as seen here; network order */
 	uint8_t flags, pool, space, spare;
 };
 static_assert(sizeof(struct nat_slot) <= 32, "a slot");
+
+/* Whether a session counts for a mapping, which its inside end leads to. */
+static inline bool nat_is_mapped(const struct nat_slot *slot)
+{
+	return (slot->flags & (SLOT_POOL | SLOT_OWN_PORT)) == SLOT_POOL;
+}
 
 extern const struct schema nat_schema[];
 
@@ -147,8 +153,6 @@ const struct nat_rule *nat_rule_for(const struct nat_config *config, const struc
 uint16_t nat_forward_inside(const struct nat_forward *forward, uint16_t port);
 /* A session counts for a mapping, and its remote may answer from other ports. Worker. */
 void nat_join(struct nat_mappings *mappings, struct nat_slot *slot, uint32_t index, uint32_t remote);
-/* The other end of a session as its mapping knows it. */
-uint32_t nat_remote(const struct session *s);
 /* Whether the configuration would still give this session's translation. */
 bool nat_still_right(const struct nat_config *config, const struct nat_slot *slot, uint8_t protocol);
 

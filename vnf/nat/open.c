@@ -283,9 +283,7 @@ void nat_open(const struct nf *nf, const void *snapshot, struct openings *os)
 	prefetch_mappings(config, os);
 	for (unsigned i = 0; i < os->count; i++) {
 		struct opening *o = os->list[i];
-		struct nat_slot *slot = nf_slot(nf, o->session);
 
-		slot->mapping = MAPPING_NONE;
 		if (o->tuple.family != FAMILY_V4 || o->flags & OPEN_ADDED)
 			continue;
 		if (o->flags & OPEN_MIDSTREAM && !(o->flags & OPEN_PICKUP))

@@ -9,15 +9,9 @@
 void nat_join(struct nat_mappings *mappings, struct nat_slot *slot, uint32_t index, uint32_t remote)
 {
 	mapping_by_index(mappings, index)->sessions++;
-	slot->mapping = index;
+	slot->remote = remote;
 	if (permit_take(mappings, index, remote))
 		slot->flags |= SLOT_PERMIT;
-}
-
-/* The other end of a session as its mapping knows it. */
-uint32_t nat_remote(const struct session *s)
-{
-	return s->flags & SESSION_WALK ? s->key[0].src : s->key[0].dst;
 }
 
 /* What a session holds lies in as many places. */
@@ -26,7 +20,7 @@ static void prefetch_held(const struct nat_live *live, const struct nat_mappings
 {
 	if (slot->flags & SLOT_POOL)
 		ports_prefetch(live->pools[slot->pool]->ports, slot->out.address, slot->out.port);
-	if (slot->mapping == MAPPING_NONE)
+	if (!nat_is_mapped(slot))
 		return;
 	mapping_prefetch_inside(mappings,
 	                        (struct mapping_end){ slot->in.address, slot->in.port, slot->space, 0 });
@@ -34,12 +28,30 @@ static void prefetch_held(const struct nat_live *live, const struct nat_mappings
 	                         (struct mapping_end){ slot->out.address, slot->out.port, slot->space, 0 });
 }
 
+/* A session less for its mapping, which goes with the last, and its port with it. */
+static void leave(const struct nat_live *live, struct nat_mappings *mappings, const struct nat_slot *slot)
+{
+	uint32_t index = mapping_find_inside(
+	        mappings, (struct mapping_end){ slot->in.address, slot->in.port, slot->space, slot->pool });
+	struct mapping *mapping;
+
+	if (index == MAPPING_NONE)
+		return;
+	mapping = mapping_by_index(mappings, index);
+	if (slot->flags & SLOT_PERMIT)
+		permit_give(mappings, index, slot->remote);
+	if (--mapping->sessions > 0)
+		return;
+	ports_release(live->pools[mapping->pool]->ports, mapping->bucket, mapping->space, mapping->outside,
+	              mapping->outside_port);
+	mapping_remove(mappings, index);
+}
+
 void nat_close(const struct nf *nf, const void *snapshot, struct session *s, unsigned worker_id)
 {
 	struct nat_live *live = nf->live;
 	struct nat_slot *slot = nf_slot(nf, s);
 	struct nat_mappings *mappings = live->workers[worker_id];
-	struct mapping *mapping;
 
 	(void)snapshot;
 	if (!(slot->flags & SLOT_ACTIVE))
@@ -48,16 +60,8 @@ void nat_close(const struct nf *nf, const void *snapshot, struct session *s, uns
 	if (slot->flags & SLOT_OWN_PORT)
 		ports_release(live->pools[slot->pool]->ports, s->bucket, slot->space, slot->out.address,
 		              slot->out.port);
-	if (slot->mapping != MAPPING_NONE) {
-		mapping = mapping_by_index(mappings, slot->mapping);
-		if (slot->flags & SLOT_PERMIT)
-			permit_give(mappings, slot->mapping, nat_remote(s));
-		if (--mapping->sessions == 0) {
-			ports_release(live->pools[mapping->pool]->ports, mapping->bucket, mapping->space,
-			              mapping->outside, mapping->outside_port);
-			mapping_remove(mappings, slot->mapping);
-		}
-	}
+	if (nat_is_mapped(slot))
+		leave(live, mappings, slot);
 	slot->flags = 0;
 }
 
@@ -179,9 +183,8 @@ bool nat_adopt(const struct nf *nf, const void *snapshot, struct session *s, uns
 		return true;
 	if (!slot_sound(slot, protocol))
 		return false;
-	/* Numbers of pools and mappings were the predecessor's own. */
+	/* Numbers of pools were the predecessor's own. */
 	pool = slot->flags & SLOT_POOL ? nat_pool_of(config, slot->out.address, slot->out.port) : 0;
-	slot->mapping = MAPPING_NONE;
 	slot->pool = (uint8_t)pool;
 	if (pool < 0 || !nat_still_right(config, slot, protocol))
 		return false;
@@ -193,6 +196,6 @@ bool nat_adopt(const struct nf *nf, const void *snapshot, struct session *s, uns
 	if (index == MAPPING_NONE)
 		return false;
 	slot->flags &= (uint8_t)~SLOT_PERMIT;
-	nat_join(mappings, slot, index, nat_remote(s));
+	nat_join(mappings, slot, index, slot->remote);
 	return true;
 }

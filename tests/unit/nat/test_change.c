@@ -381,7 +381,7 @@ static void spoil(struct bench *b, struct session *s, uint32_t random)
 
 	slot->flags = (uint8_t)(random >> 8 | SLOT_ACTIVE);
 	slot->pool = (uint8_t)(random >> 16);
-	slot->mapping = random & 1 ? random : slot->mapping;
+	slot->remote = random & 1 ? random : slot->remote;
 	s->bucket ^= random & 6 ? 0 : 1;
 	if (random & 24)
 		return;
