@@ -15,6 +15,7 @@ extern const char *const shared_idle[];
 extern const char *const shared_failure[];
 extern const char *const shared_unmatched[];
 extern const char *const shared_pass_or_drop[];
+extern const char *const shared_link_states[];
 /* Of match_schema, in the order in which its readers know them. */
 extern const char *const shared_protocols[];
 extern const char *const shared_families[];
@@ -144,7 +145,13 @@ extern const struct schema match_schema[];
 	  .type = SCHEMA_ENUM, \
 	  .values = shared_pass_or_drop, \
 	  .otherwise = "drop", \
-	  .help = "Mode transparent: any other frame that is not IP." }
+	  .help = "Mode transparent: any other frame that is not IP." }, \
+	{ .name = "linkState", \
+	  .type = SCHEMA_ENUM, \
+	  .values = shared_link_states, \
+	  .otherwise = "keep", \
+	  .help = "Mode transparent: pass: a port that loses its link takes the other port of its pair " \
+	          "down, until it has one again." }
 
 /* What becomes of the rest. */
 #define SHARED_UNMATCHED_ROW \

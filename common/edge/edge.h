@@ -129,6 +129,8 @@ struct edge_table *edge_compile(struct edge *edge, const struct conf *config,
                                 const struct edge_claim *claims, unsigned claim_count,
                                 const struct edge_table *previous, struct errors *errors);
 void edge_table_free(struct edge_table *table);
+/* Whether a port that loses its link takes its pair's down. */
+bool edge_passes_link_state(const struct edge_table *table);
 /* The port that a port of a transparent edge is joined to; EDGE_NO_PORT: none. */
 uint16_t edge_pair(const struct edge_table *table, uint16_t port);
 /* Told to every worker when a new table is current (worker thread): drops cached state that the change made stale. */

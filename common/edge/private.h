@@ -46,6 +46,7 @@ enum pass_choice {
 	PASS_NEIGHBOURS = 1 << 0, /* ARP; ICMPv6 neighbour, router and group messages */
 	PASS_LINK_LOCAL = 1 << 1, /* frames that bridges keep to themselves */
 	PASS_OTHERS = 1 << 2,     /* whatever else is not IP */
+	PASS_LINK_STATE = 1 << 3, /* from one port of a pair to the other */
 };
 
 /* One route as it was compiled, for the FIB and for people. */

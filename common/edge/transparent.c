@@ -56,6 +56,8 @@ static uint8_t choices_of(const struct conf *config)
 		choices |= PASS_LINK_LOCAL;
 	if (strcmp(conf_string(config, "nonIp", "drop"), "pass") == 0)
 		choices |= PASS_OTHERS;
+	if (strcmp(conf_string(config, "linkState", "keep"), "pass") == 0)
+		choices |= PASS_LINK_STATE;
 	return choices;
 }
 
@@ -111,6 +113,11 @@ void table_join_ports(struct edge_table *table, const struct conf *config)
 		table->pair[table_port_number(table, name)] =
 		        (uint16_t)table_port_number(table, edge_pair_of(config, name));
 	}
+}
+
+bool edge_passes_link_state(const struct edge_table *table)
+{
+	return table->mode == EDGE_TRANSPARENT && table->choices & PASS_LINK_STATE;
 }
 
 uint16_t edge_pair(const struct edge_table *table, uint16_t port)

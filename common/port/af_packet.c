@@ -364,8 +364,21 @@ static bool af_packet_tend(struct port *port)
 	return true;
 }
 
-static const struct port_ops af_packet_ops = { af_packet_rx,    af_packet_tx,     af_packet_up,
-	                                       af_packet_close, af_packet_missed, af_packet_tend };
+/* An interface without IFF_UP has no carrier for its peer; the socket stays bound, and hears again when it is up. */
+static bool af_packet_show_link(struct port *port, bool up)
+{
+	struct af_packet *a = port->private;
+	struct ifreq request = { .ifr_ifindex = a->interface };
+
+	if (ioctl(a->fd, SIOCGIFNAME, &request) < 0 || ioctl(a->fd, SIOCGIFFLAGS, &request) < 0)
+		return false;
+	request.ifr_flags = (short)(up ? request.ifr_flags | IFF_UP : request.ifr_flags & ~IFF_UP);
+	return ioctl(a->fd, SIOCSIFFLAGS, &request) == 0;
+}
+
+static const struct port_ops af_packet_ops = { af_packet_rx,       af_packet_tx,     af_packet_up,
+	                                       af_packet_close,    af_packet_missed, af_packet_tend,
+	                                       af_packet_show_link };
 
 bool port_af_packet(struct port *port, const struct port_options *options, const char *interface,
                     struct errors *errors)

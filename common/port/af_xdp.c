@@ -314,8 +314,8 @@ static void af_xdp_close(struct port *port)
 	free(x);
 }
 
-static const struct port_ops af_xdp_ops = { af_xdp_rx,    af_xdp_tx,     af_xdp_up,
-	                                    af_xdp_close, af_xdp_missed, af_xdp_tend };
+static const struct port_ops af_xdp_ops = { af_xdp_rx,     af_xdp_tx,   af_xdp_up, af_xdp_close,
+	                                    af_xdp_missed, af_xdp_tend, NULL };
 
 static void explain(const struct port_options *options, const char *asked, struct errors *errors)
 {

@@ -84,9 +84,13 @@ static uint64_t ethdev_missed(struct port *port)
 	return rte_eth_stats_get(port->device, &stats) == 0 ? stats.imissed + stats.rx_nombuf : 0;
 }
 
-static const struct port_ops ethdev_ops = {
-	ethdev_rx, ethdev_tx, ethdev_up, ethdev_close, ethdev_missed, NULL
-};
+static bool ethdev_show_link(struct port *port, bool up)
+{
+	return (up ? rte_eth_dev_set_link_up(port->device) : rte_eth_dev_set_link_down(port->device)) == 0;
+}
+
+static const struct port_ops ethdev_ops = { ethdev_rx,     ethdev_tx, ethdev_up,       ethdev_close,
+	                                    ethdev_missed, NULL,      ethdev_show_link };
 
 static uint16_t at_most(uint16_t wanted, uint16_t limit)
 {

@@ -249,7 +249,7 @@ static void memif_close(struct port *port)
 	free_memif(f);
 }
 
-static const struct port_ops memif_ops = { memif_rx, memif_tx, memif_up, memif_close, NULL, NULL };
+static const struct port_ops memif_ops = { memif_rx, memif_tx, memif_up, memif_close, NULL, NULL, NULL };
 
 static bool listen_at(struct memif *f, const struct port_options *options, struct errors *errors)
 {

@@ -200,7 +200,7 @@ static void play_close(struct port *port)
 	free(play);
 }
 
-static const struct port_ops play_ops = { play_rx, play_tx, play_up, play_close, NULL, NULL };
+static const struct port_ops play_ops = { play_rx, play_tx, play_up, play_close, NULL, NULL, NULL };
 
 static uint64_t rearm_word(void)
 {

@@ -30,6 +30,8 @@ struct port_ops {
 	uint64_t (*missed)(struct port *port);
 	/* Looks after what may go away under the port; true: it came back. NULL: nothing does. The main thread, a few times a second. */
 	bool (*tend)(struct port *port);
+	/* Takes its link down, so that the neighbour sees none, or gives it back; false: it cannot now. NULL: never can. The main thread. */
+	bool (*show_link)(struct port *port, bool up);
 };
 
 struct port {

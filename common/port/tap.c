@@ -110,6 +110,14 @@ static bool tap_up(struct port *port)
 	return ioctl(tap->queues[0].fd, TUNGETIFF, &request) == 0;
 }
 
+static bool tap_show_link(struct port *port, bool up)
+{
+	struct tap *tap = port->private;
+	int carrier = up;
+
+	return ioctl(tap->queues[0].fd, TUNSETCARRIER, &carrier) == 0;
+}
+
 static void tap_close(struct port *port)
 {
 	struct tap *tap = port->private;
@@ -121,7 +129,7 @@ static void tap_close(struct port *port)
 	free(tap);
 }
 
-static const struct port_ops tap_ops = { tap_rx, tap_tx, tap_up, tap_close, NULL, NULL };
+static const struct port_ops tap_ops = { tap_rx, tap_tx, tap_up, tap_close, NULL, NULL, tap_show_link };
 
 /* A persistent interface has one queue or many, as it was made, and must be asked for likewise. */
 static int attach_queue(const char *name, uint16_t queues)

@@ -373,7 +373,7 @@ static void vhost_close(struct port *port)
 	free_vhost(v);
 }
 
-static const struct port_ops vhost_ops = { vhost_rx, vhost_tx, vhost_up, vhost_close, NULL, NULL };
+static const struct port_ops vhost_ops = { vhost_rx, vhost_tx, vhost_up, vhost_close, NULL, NULL, NULL };
 
 static struct vhost *new_vhost(const char *name, const char *path)
 {

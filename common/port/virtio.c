@@ -259,7 +259,7 @@ static void virtio_close(struct port *port)
 	free_virtio(v);
 }
 
-static const struct port_ops virtio_ops = { virtio_rx, virtio_tx, virtio_up, virtio_close, NULL, NULL };
+static const struct port_ops virtio_ops = { virtio_rx, virtio_tx, virtio_up, virtio_close, NULL, NULL, NULL };
 
 static struct virtio *new_virtio(struct port *port, const char *path, unsigned queues)
 {

@@ -12,6 +12,7 @@
 #include "manage/log.h"
 #include "manage/rest.h"
 #include "runtime/engine_private.h"
+#include "runtime/linkstate.h"
 #include "runtime/change/handover.h"
 #include "runtime/change/names.h"
 #include "runtime/change/pickup.h"
@@ -425,8 +426,10 @@ static void clear_port(struct engine *engine, unsigned number)
 
 	capture_forget_port(engine, number);
 	trace_forget_port(engine, number);
-	if (slot->port)
+	if (slot->port) {
+		linkstate_forget(engine, number);
 		port_close(slot->port);
+	}
 	memset(slot, 0, sizeof(*slot));
 }
 
@@ -588,7 +591,8 @@ static struct snapshot *prepare(struct change *c)
 	next = snapshot_build(engine, c->document, previous, engine->document, c->errors);
 	if (!next)
 		return NULL;
-	if ((c->dry || open_ports(c)) && compile_edge(c, next, previous))
+	if ((c->dry || (open_ports(c) && linkstate_check(engine, c->document, c->errors))) &&
+	    compile_edge(c, next, previous))
 		return next;
 	snapshot_free(next);
 	return NULL;

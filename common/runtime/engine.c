@@ -13,6 +13,7 @@
 
 #include "config/shared.h"
 #include "runtime/engine_private.h"
+#include "runtime/linkstate.h"
 #include "runtime/change/names.h"
 #include "runtime/change/pickup.h"
 #include "runtime/change/resettle.h"
@@ -376,6 +377,7 @@ void engine_poll_links(struct engine *engine)
 	for (unsigned i = 0; i < snapshot->port_count; i++)
 		if (snapshot->ports[i].role != PORT_UNUSED && port_tend(engine->ports[i].port))
 			renewed |= UINT64_C(1) << i;
+	linkstate_poll(engine, snapshot);
 	engine_see_links(engine, snapshot);
 	pthread_mutex_unlock(&engine->link_lock);
 	if (renewed)

@@ -113,9 +113,12 @@ struct engine {
 	        rewriters; /* bit i: function i may rewrite; written before its first snapshot is published */
 	struct names *names; /* a predecessor's numbers, until the first publication; NULL: none (names.h) */
 	char *names_text;    /* as last written */
-	uint64_t held_since; /* when `holding` began, ns */
-	bool names_known;    /* the sessions found mean what they meant */
-	const char *pickup_why; /* what of a predecessor cannot be used; NULL: nothing */
+	uint64_t
+	        link_taken; /* bit i: port i's link was taken down (linkstate.h); with the next under link_lock */
+	uint64_t link_settles[ENGINE_PORTS_MAX]; /* ns until which the link of a port does not count */
+	uint64_t held_since;                     /* when `holding` began, ns */
+	bool names_known;                        /* the sessions found mean what they meant */
+	const char *pickup_why;                  /* what of a predecessor cannot be used; NULL: nothing */
 	/* Revision with which a number went out of use; 0: in use, or never was (retire.h). */
 	uint64_t nf_left[ENGINE_NFS_MAX], path_left[ENGINE_PATHS_MAX], port_left[ENGINE_PORTS_MAX],
 	        layout_left[ENGINE_LAYOUTS_MAX];

@@ -89,6 +89,7 @@ static void put_edge(const struct render *r, struct conf *document)
 	copy(edge, from, "neighbours");
 	copy(edge, from, "linkLocal");
 	copy(edge, from, "nonIp");
+	copy(edge, from, "linkState");
 	copy(edge, r->service, "unmatched");
 	add_origin(r->into, text_copy("edge.unmatched"), text_copy("unmatched"));
 	add_origin(r->into, text_copy("edge"), text_copy("edge"));

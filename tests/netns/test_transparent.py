@@ -74,6 +74,30 @@ class Hosts(unittest.TestCase):
         ports = {p["name"]: p for p in rest(sock, "GET", "/v1/state/ports").json()}
         self.assertEqual((ports["lan"]["pair"], ports["wan"]["pair"]), ("wan", "lan"))
 
+    def carrier(self, space):
+        return "LOWER_UP" in run("ip", "-n", space, "link", "show", "eth0").stdout
+
+    def test_link_state(self):
+        """A cut cable on one side is one on the other, whichever it is; links come back with it, and with the end of the process."""
+        c, s = self.lab.client, self.lab.server
+        engine = self.lab.engine("wire", in_the_wire(self.lab, ALL, linkState="pass")).ready()
+        for cut, other in ((c, s), (s, c)):
+            until("it is a wire", lambda: self.lab.ping(S4, count=1) == 1, 30)
+            run("ip", "-n", cut, "link", "set", "eth0", "down")
+            until("the other end sees it", lambda other=other: not self.carrier(other), 30)
+            run("ip", "-n", cut, "link", "set", "eth0", "up")
+            until("the other end has a link again", lambda other=other: self.carrier(other), 30)
+        until("it is a wire again", lambda: self.lab.ping(S4, count=1) == 1, 30)
+        run("ip", "-n", c, "link", "set", "eth0", "down")
+        until("the other end sees it", lambda: not self.carrier(s), 30)
+        reply = engine.rest("PUT", "/v1/config", in_the_wire(self.lab, ALL))
+        self.assertEqual(reply.status, 200, reply.body)
+        until("by choice", lambda: self.carrier(s), 30)
+        reply = engine.rest("PUT", "/v1/config", in_the_wire(self.lab, ALL, linkState="pass"))
+        until("the other end sees it", lambda: not self.carrier(s), 30)
+        engine.process.stop()
+        self.assertTrue(self.carrier(s), "a process that is gone holds no link down")
+
     def start_sluiced(self):
         libexec, folder = os.path.join(self.lab.folder, "bin"), os.path.join(self.lab.folder, "s")
         os.makedirs(libexec)

@@ -90,7 +90,7 @@ static bool dealt_up(struct port *port)
 	return true;
 }
 
-static const struct port_ops dealt_ops = { dealt_rx, dealt_tx, dealt_up, NULL, NULL, NULL };
+static const struct port_ops dealt_ops = { dealt_rx, dealt_tx, dealt_up, NULL, NULL, NULL, NULL };
 
 static unsigned owner_of(const struct snapshot *snapshot, uint16_t port, struct rte_mbuf *m)
 {
