@@ -68,6 +68,7 @@ void edge_worker_free(struct edge_worker *ew)
 		return;
 	__atomic_store_n(&ew->edge->workers[ew->id], NULL, __ATOMIC_RELEASE);
 	holds_free(ew);
+	gather_free(ew);
 	free(ew->used);
 	free(ew);
 }
@@ -86,15 +87,17 @@ void edge_worker_switch(struct edge_worker *ew, const struct edge_table *table, 
 
 uint64_t edge_tick(struct edge_worker *ew, const struct edge_table *table, uint64_t now)
 {
-	uint64_t neighbours = UINT64_MAX, holds;
+	uint64_t next = UINT64_MAX, other;
 	uint64_t epoch = __atomic_load_n(&ew->edge->epoch, __ATOMIC_ACQUIRE);
 
 	/* Between two calls a worker has no adjacency in its hands: entries retired so far are free of it. */
 	__atomic_store_n(&ew->epoch_seen, epoch, __ATOMIC_RELEASE);
 	if (ew->id == 0)
-		neighbours = neighbours_tick(ew, table, now);
-	holds = holds_tick(ew, table, now);
-	return neighbours < holds ? neighbours : holds;
+		next = neighbours_tick(ew, table, now);
+	other = holds_tick(ew, table, now);
+	next = other < next ? other : next;
+	other = gather_tick(ew, now);
+	return other < next ? other : next;
 }
 
 static void announce(struct edge_worker *ew, const struct edge_table *table, uint16_t port, uint8_t family,

@@ -56,7 +56,7 @@ enum edge_counter {
 	EDGE_C_TOO_BIG,        /* drop: larger than the MTU and DF set, or IPv6; ICMP with the MTU */
 	EDGE_C_NOT_FOR_ME,     /* drop: unicast frame with another destination MAC */
 	EDGE_C_LOCAL_UNKNOWN,  /* drop: for an address of ours, but nobody listens */
-	EDGE_C_LOCAL_FRAGMENT, /* drop: a fragment for an address of ours */
+	EDGE_C_LOCAL_FRAGMENT, /* drop: of a datagram for an address of ours that did not become whole */
 	EDGE_C_SPOOFED,        /* drop: comes from outside with an address of ours as its source */
 	EDGE_C_MULTICAST,      /* drop: multicast or broadcast that nobody wants */
 	EDGE_C_BAD_ARP,        /* drop: malformed or spoofed ARP or ND */
@@ -66,6 +66,7 @@ enum edge_counter {
 	EDGE_C_DELIVERED,      /* taken in by the edge itself: ARP, ND, echo requests and the like */
 	EDGE_C_ORIGINATED,     /* packets made by the edge: ARP, ND, ICMP, further fragments */
 	EDGE_C_HELD,           /* gauge: waiting in hold queues now */
+	EDGE_C_GATHERED,       /* gauge: fragments for addresses of ours that wait for the rest now */
 	EDGE_COUNTERS
 };
 struct edge_counter_info {

@@ -49,8 +49,7 @@ static bool is_local(struct rte_mbuf *m, const struct edge_hop *hop)
 		return false;
 	if (hop->owner == EDGE_NO_OWNER)
 		return true;
-	return (p->flags & PKT_ICMP_QUERY) && !(p->flags & PKT_FRAGMENT) &&
-	       p->icmp_type == (p->flags & PKT_V4 ? 8 : 128);
+	return (p->flags & PKT_ICMP_QUERY) && p->icmp_type == (p->flags & PKT_V4 ? 8 : 128);
 }
 
 /* What is link-local stays on its link. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Packets for the box itself: echo requests are answered in their own mbuf, everything that nobody listens for is refused as
+ * Packets for the box itself: echo requests are answered in their own mbufs, everything that nobody listens for is refused as
  * a host would (RFC 1122, 4443). Worker's thread.
  */
 #include <rte_icmp.h>
@@ -44,7 +44,6 @@ static void turn_ip4(struct rte_mbuf *m)
 	ip->time_to_live = OWN_TTL;
 	ip->hdr_checksum = 0;
 	ip->hdr_checksum = rte_ipv4_cksum(ip);
-	turn_type(m, RTE_IP_ICMP_ECHO_REPLY);
 }
 
 static void turn_ip6(struct rte_mbuf *m)
@@ -56,29 +55,41 @@ static void turn_ip6(struct rte_mbuf *m)
 	memcpy(ip->src_addr, ip->dst_addr, sizeof(source));
 	memcpy(ip->dst_addr, source, sizeof(source));
 	ip->hop_limits = OWN_TTL;
-	turn_type(m, ECHO_REPLY6);
 }
 
-static void answer_echo(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *m,
-                        uint64_t now)
+static void deliver(struct edge_worker *ew, struct rte_mbuf *m)
+{
+	edge_count(ew, EDGE_C_DELIVERED);
+	edge_note(ew, m, EDGE_C_DELIVERED);
+}
+
+/* A request, or a piece of one, goes back as its reply. */
+static void turn_echo(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *m,
+                      uint64_t now)
 {
 	struct pkt *p = pkt_of(m);
 
-	edge_count(ew, EDGE_C_DELIVERED);
-	edge_note(ew, m, EDGE_C_DELIVERED);
-	if (!pkt_transport_checksum_ok(m)) {
-		rte_pktmbuf_free(m);
-		return;
-	}
 	if (p->flags & PKT_V4)
 		turn_ip4(m);
 	else
 		turn_ip6(m);
 	p->icmp_type = p->flags & PKT_V4 ? RTE_IP_ICMP_ECHO_REPLY : ECHO_REPLY6;
+	if (!(p->flags & PKT_LATER))
+		turn_type(m, p->icmp_type);
 	p->flags = (uint16_t)((p->flags | PKT_ORIGINATED) & ~PKT_ROUTED);
 	p->session = NULL;
 	edge_count(ew, EDGE_C_ORIGINATED);
 	output_route(ew, table, m, EDGE_NO_PORT, true, now);
+}
+
+static void answer_echo(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *m,
+                        uint64_t now)
+{
+	deliver(ew, m);
+	if (pkt_transport_checksum_ok(m))
+		turn_echo(ew, table, m, now);
+	else
+		rte_pktmbuf_free(m);
 }
 
 static bool is_icmp(const struct pkt *p)
@@ -115,17 +126,36 @@ static void refuse_local(struct edge_worker *ew, const struct edge_table *table,
 	edge_drop(ew, m, EDGE_C_LOCAL_UNKNOWN);
 }
 
+void local_whole(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf **piece,
+                 unsigned count, unsigned first, bool sound, uint64_t now)
+{
+	const struct pkt *p = pkt_of(piece[first]);
+	bool icmp = is_icmp(p), answer = is_echo_request(p) && !(p->flags & PKT_ORIGINATED) && sound;
+
+	for (unsigned i = 0; i < count; i++) {
+		if (icmp)
+			deliver(ew, piece[i]);
+		if (answer)
+			turn_echo(ew, table, piece[i], now);
+		else if (icmp)
+			rte_pktmbuf_free(piece[i]);
+		else if (i != first)
+			edge_drop(ew, piece[i], EDGE_C_LOCAL_UNKNOWN);
+	}
+	if (!icmp)
+		refuse_local(ew, table, piece[first], now);
+}
+
 void local_input(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *m, uint64_t now)
 {
 	const struct pkt *p = pkt_of(m);
 
 	if (p->flags & PKT_FRAGMENT) {
-		edge_drop(ew, m, EDGE_C_LOCAL_FRAGMENT);
+		gather_input(ew, table, m, now);
 	} else if (is_echo_request(p) && !(p->flags & PKT_ORIGINATED)) {
 		answer_echo(ew, table, m, now);
 	} else if (is_icmp(p)) {
-		edge_count(ew, EDGE_C_DELIVERED);
-		edge_note(ew, m, EDGE_C_DELIVERED);
+		deliver(ew, m);
 		rte_pktmbuf_free(m);
 	} else {
 		refuse_local(ew, table, m, now);

@@ -12,6 +12,7 @@
 #include "edge/edge.h"
 #include "flow/session.h"
 #include "match/fib.h"
+#include "packet/frag.h"
 #include "packet/icmp_error.h"
 #include "packet/rate.h"
 #include "util/net.h"
@@ -275,6 +276,19 @@ struct hold {
 	uint16_t next; /* in its hash chain or the list of free ones: index + 1, 0 ends */
 };
 
+/* Fragments of one datagram for the box itself (gather.c). */
+enum { GATHERINGS_MAX = 16, GATHER_PIECES = 48 };
+#define GATHER_NS UINT64_C(30000000000)
+
+struct gathering {
+	struct tuple tuple;
+	struct frag_place place; /* of the first that came: its id counts */
+	uint64_t deadline;
+	uint32_t total, covered; /* bytes; a total of 0: not known yet */
+	unsigned count;          /* 0: free */
+	struct rte_mbuf *piece[GATHER_PIECES];
+};
+
 struct edge_worker {
 	struct edge *edge;
 	const struct edge_ops *ops;
@@ -288,6 +302,7 @@ struct edge_worker {
 	struct hold *holds;
 	uint16_t hold_free;
 	uint16_t hold_heads[HOLD_HASH];
+	struct gathering gatherings[GATHERINGS_MAX];
 	uint64_t counters[EDGE_COUNTERS];
 };
 
@@ -354,6 +369,14 @@ void transparent_output(struct edge_worker *ew, const struct edge_table *table, 
 
 /* local.c: a packet for an address of ours; takes it over. */
 void local_input(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *m, uint64_t now);
+/* The same for a datagram that came in pieces, all of which are there; piece[first] has its transport header; `sound`: its checksum is right. */
+void local_whole(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf **piece,
+                 unsigned count, unsigned first, bool sound, uint64_t now);
+
+/* gather.c: a fragment of such a packet; takes it over. */
+void gather_input(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *m, uint64_t now);
+uint64_t gather_tick(struct edge_worker *ew, uint64_t now);
+void gather_free(struct edge_worker *ew);
 
 /* arp.c, nd.c: messages in and out. They take the mbuf over. */
 void arp_input(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *m, uint64_t now);

@@ -50,7 +50,8 @@ const struct edge_counter_info edge_counters[EDGE_COUNTERS] = {
 	[EDGE_C_TOO_BIG] = { "too-big", "Larger than the MTU and not to be fragmented", true },
 	[EDGE_C_NOT_FOR_ME] = { "not-for-me", "Unicast frame to the MAC of somebody else", true },
 	[EDGE_C_LOCAL_UNKNOWN] = { "local-unknown", "For an own address, but nobody listens there", true },
-	[EDGE_C_LOCAL_FRAGMENT] = { "local-fragment", "A fragment for an own address", true },
+	[EDGE_C_LOCAL_FRAGMENT] = { "local-fragment",
+	                            "Fragment for an own address whose datagram did not become whole", true },
 	[EDGE_C_SPOOFED] = { "spoofed", "From outside, with an own address as source", true },
 	[EDGE_C_MULTICAST] = { "multicast", "Multicast or broadcast that nobody wants", true },
 	[EDGE_C_BAD_ARP] = { "bad-neighbour", "Malformed or spoofed ARP or neighbour discovery", true },
@@ -60,4 +61,5 @@ const struct edge_counter_info edge_counters[EDGE_COUNTERS] = {
 	[EDGE_C_DELIVERED] = { "delivered", "Taken in by the edge itself: ARP, ND, ICMP", false },
 	[EDGE_C_ORIGINATED] = { "originated", "Made by the edge: ARP, ND, ICMP, further fragments", false },
 	[EDGE_C_HELD] = { "held", "Waiting for a neighbour now", false },
+	[EDGE_C_GATHERED] = { "gathered", "Fragments for an own address that wait for the rest now", false },
 };

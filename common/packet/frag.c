@@ -71,6 +71,13 @@ static struct fragment read_fragment(struct rte_mbuf *m)
 	return f;
 }
 
+void frag_place(struct rte_mbuf *m, struct frag_place *place)
+{
+	struct fragment f = read_fragment(m);
+
+	*place = (struct frag_place){ f.key.id, f.range.start, f.range.length, f.more };
+}
+
 /* Against one range that is there already. */
 static enum frag_result against(const struct frag_range *there, const struct frag_range *new)
 {

@@ -61,6 +61,14 @@ void frag_table_free(struct frag_table *table);
 enum frag_result frag_input(struct frag_table *table, struct rte_mbuf *m, uint64_t now_ns,
                             struct rte_mbuf **out, unsigned *n_out);
 
+/* Where a parsed fragment belongs: bytes of what is behind the IP header (and fragment header) of the whole datagram. */
+struct frag_place {
+	uint32_t id; /* as on the wire */
+	uint16_t start, length;
+	bool more;
+};
+void frag_place(struct rte_mbuf *m, struct frag_place *place);
+
 /* Forgets datagrams whose time is over, at most `budget`; what they held (of no more than one of them) is the
  * caller's to count and free. Call again while it gives any, or on the next turn. `out` has room for
  * FRAG_OUT. Returns their number. */

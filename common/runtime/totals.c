@@ -102,7 +102,7 @@ json_t *engine_balance(struct engine *engine)
 	uint64_t originated = engine_total(engine, C_ORIGINATED) + edge_total(engine, EDGE_C_ORIGINATED);
 	uint64_t delivered = edge_total(engine, EDGE_C_DELIVERED) + engine_total(engine, C_TRANSFERS),
 	         drops = dropped(engine);
-	struct held held = { edge_total(engine, EDGE_C_HELD) };
+	struct held held = { edge_total(engine, EDGE_C_HELD) + edge_total(engine, EDGE_C_GATHERED) };
 
 	for (unsigned i = 0; i < engine->sizes.workers; i++)
 		engine_call(engine, i, count_held, &held);

@@ -22,6 +22,8 @@ class Forward(unittest.TestCase):
         for target in (lab.SERVER4, f"[{lab.SERVER6}]"):
             self.assertEqual(lab.fetch(f"http://{target}:8000/file"), data)
         self.assertEqual(lab.ping("192.0.2.1"), 3, "the edge's own address")
+        for own in ("192.0.2.1", "2001:db8:1::1"):
+            self.assertEqual(lab.ping(own, size=4000), 3, f"fragments for {own}")
         for engine in engines:
             balance = engine.balance()
             self.assertEqual(balance["held"], 0)

@@ -130,7 +130,8 @@ static void check_balance(const struct world *w)
 {
 	uint64_t in = w->taken + world_counter(w, EDGE_C_ORIGINATED);
 	uint64_t out = w->cleared + w->sent_count + w->turned + w->forwarded +
-	               world_counter(w, EDGE_C_DELIVERED) + world_counter(w, EDGE_C_HELD);
+	               world_counter(w, EDGE_C_DELIVERED) + world_counter(w, EDGE_C_HELD) +
+	               world_counter(w, EDGE_C_GATHERED);
 
 	for (unsigned i = 0; i < EDGE_COUNTERS; i++)
 		if (edge_counters[i].drop)

@@ -99,8 +99,138 @@ static void wrong_echo_is_silent(void **state)
 	ping.icmp_type = 8;
 	ping.more = true;
 	assert_null(input_one(&w, LAN, &ping));
+	assert_int_equal(world_counter(&w, EDGE_C_GATHERED), 1);
+	world_pass(&w, 31);
 	assert_int_equal(world_counter(&w, EDGE_C_LOCAL_FRAGMENT), 1);
+	assert_int_equal(world_counter(&w, EDGE_C_GATHERED), 0);
 	assert_int_equal(w.sent_count, sent);
+	world_close(&w);
+}
+
+enum { PIECES = 3, PIECE = 800 };
+
+/* An echo request of 3 times 800 bytes in fragments, its checksum right. */
+static void make_pieces(const char *src, const char *dst, uint32_t id, struct rte_mbuf **piece)
+{
+	bool six = strchr(src, ':');
+	struct packet_spec spec = { .src = src,
+		                    .dst = dst,
+		                    .proto = six ? IPPROTO_ICMPV6 : IPPROTO_ICMP,
+		                    .icmp_type = six ? 128 : 8,
+		                    .id = id,
+		                    .more = true,
+		                    .length = PIECE - 8 };
+	uint32_t sum = 0;
+	uint16_t part;
+
+	for (unsigned i = 0; i < PIECES; i++) {
+		spec.offset = (uint16_t)(i * PIECE);
+		spec.length = i ? PIECE : PIECE - 8;
+		spec.more = i + 1 < PIECES;
+		piece[i] = world_packet(LAN, &spec);
+		if (i == 0)
+			memset(pkt_at(piece[0], pkt_of(piece[0])->l4 + 2), 0, 2);
+		sum += rte_raw_cksum(pkt_at(piece[i], pkt_of(piece[i])->l4), PIECE);
+	}
+	if (six) {
+		struct rte_ipv6_hdr pseudo = *pkt_ip6(piece[0]);
+
+		pseudo.proto = IPPROTO_ICMPV6;
+		pseudo.payload_len = rte_cpu_to_be_16(PIECES * PIECE);
+		sum += rte_ipv6_phdr_cksum(&pseudo, 0);
+	}
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	part = (uint16_t)~sum;
+	memcpy(pkt_at(piece[0], pkt_of(piece[0])->l4 + 2), &part, sizeof(part));
+}
+
+/* What a host would compute over the datagram of which these are the pieces. */
+static uint16_t sum_of_answer(struct world *w, uint8_t type)
+{
+	struct rte_mbuf *m;
+	uint32_t sum = 0;
+	uint16_t port;
+
+	for (unsigned i = 0; i < PIECES; i++) {
+		m = world_next_ip(w, &port);
+		assert_non_null(m);
+		assert_int_equal(pkt_ttl(m), 64);
+		if (!(pkt_of(m)->flags & PKT_LATER))
+			assert_int_equal(*(uint8_t *)pkt_at(m, pkt_of(m)->l4), type);
+		sum += rte_raw_cksum(pkt_at(m, pkt_of(m)->l4), PIECE);
+	}
+	if (pkt_of(m)->flags & PKT_V6) {
+		struct rte_ipv6_hdr pseudo = *pkt_ip6(m);
+
+		pseudo.proto = IPPROTO_ICMPV6;
+		pseudo.payload_len = rte_cpu_to_be_16(PIECES * PIECE);
+		sum += rte_ipv6_phdr_cksum(&pseudo, 0);
+	}
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	assert_null(world_next_ip(w, &port));
+	return (uint16_t)sum;
+}
+
+/* In any order, in both families; one whose sum is wrong is taken in silence. */
+static void fragments_are_gathered(void **state)
+{
+	static const unsigned orders[][PIECES] = { { 0, 1, 2 }, { 2, 0, 1 }, { 1, 2, 0 } };
+	struct edge_decision decision;
+	struct rte_mbuf *piece[PIECES];
+	struct world w;
+	uint16_t port;
+
+	(void)state;
+	open_known(&w);
+	world_skip(&w);
+	for (unsigned i = 0; i < 6; i++) {
+		bool six = i % 2;
+
+		make_pieces(six ? "2001:db8:1::50" : "10.0.1.50", six ? "2001:db8:1::1" : "10.0.1.1", 7 + i,
+		            piece);
+		for (unsigned k = 0; k < PIECES; k++)
+			assert_int_equal(world_input(&w, 0, piece[orders[i / 2][k]], &decision), EDGE_DONE);
+		assert_int_equal(sum_of_answer(&w, six ? 129 : 0), 0xffff);
+		assert_int_equal(world_counter(&w, EDGE_C_GATHERED), 0);
+	}
+	make_pieces("10.0.1.50", "10.0.1.1", 99, piece);
+	*(uint8_t *)pkt_at(piece[2], (uint16_t)(pkt_of(piece[2])->end - 1)) ^= 1;
+	for (unsigned k = 0; k < PIECES; k++)
+		assert_int_equal(world_input(&w, 0, piece[k], &decision), EDGE_DONE);
+	assert_null(world_next_ip(&w, &port));
+	assert_int_equal(world_counter(&w, EDGE_C_GATHERED), 0);
+	world_close(&w);
+}
+
+/* Datagrams that never become whole take a bounded place, and the oldest goes first. */
+static void gathering_is_bounded(void **state)
+{
+	struct edge_decision decision;
+	struct rte_mbuf *piece[PIECES];
+	struct world w;
+
+	(void)state;
+	open_known(&w);
+	for (unsigned i = 0; i < 20; i++) {
+		make_pieces("10.0.1.50", "10.0.1.1", 100 + i, piece);
+		assert_int_equal(world_input(&w, 0, piece[0], &decision), EDGE_DONE);
+		rte_pktmbuf_free(piece[1]);
+		rte_pktmbuf_free(piece[2]);
+		w.now += SECOND / 100;
+	}
+	assert_int_equal(world_counter(&w, EDGE_C_GATHERED), 16);
+	assert_int_equal(world_counter(&w, EDGE_C_LOCAL_FRAGMENT), 4);
+	make_pieces("10.0.1.50", "10.0.1.1", 119, piece);
+	world_skip(&w);
+	rte_pktmbuf_free(piece[0]);
+	for (unsigned k = 1; k < PIECES; k++)
+		assert_int_equal(world_input(&w, 0, piece[k], &decision), EDGE_DONE);
+	assert_int_equal(sum_of_answer(&w, 0), 0xffff);
+	assert_int_equal(world_counter(&w, EDGE_C_GATHERED), 15);
+	world_pass(&w, 31);
+	assert_int_equal(world_counter(&w, EDGE_C_GATHERED), 0);
 	world_close(&w);
 }
 
@@ -265,6 +395,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(echo),
 		cmocka_unit_test(wrong_echo_is_silent),
+		cmocka_unit_test(fragments_are_gathered),
+		cmocka_unit_test(gathering_is_bounded),
 		cmocka_unit_test(unknown_services_are_refused),
 		cmocka_unit_test(protocol_field_behind_extensions),
 		cmocka_unit_test(not_ours),
