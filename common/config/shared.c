@@ -82,6 +82,13 @@ const struct schema timeouts_schema[] = {
 	  .max = 1000000,
 	  .otherwise = "10",
 	  .help = "SCTP, after SHUTDOWN or ABORT." },
+	{ .name = "icmpOpening",
+	  .type = SCHEMA_INT,
+	  .unit = "s",
+	  .min = 1,
+	  .max = 1000000,
+	  .otherwise = "60",
+	  .help = "ICMP queries, not yet answered." },
 	{ .name = NULL },
 };
 

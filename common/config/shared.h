@@ -76,6 +76,11 @@ extern const struct schema match_schema[];
 	  .values = shared_idle, \
 	  .otherwise = "adaptive", \
 	  .help = "What a worker without packets does: nap, or poll for those who own the core." }, \
+	{ .name = "verifyTcp", \
+	  .type = SCHEMA_BOOL, \
+	  .otherwise = "false", \
+	  .help = "TCP segments with SYN, FIN or RST whose checksum is wrong are dropped, and do not " \
+	          "move the tracking." }, \
 	{ .name = "pickup", \
 	  .type = SCHEMA_INT, \
 	  .unit = "s", \

@@ -124,6 +124,16 @@ static bool claim_own(struct edge_table *table, const struct ip_prefix *prefix, 
 	return false;
 }
 
+/* One that faces several ports has one route: its owner is asked whichever path leads there. */
+static bool is_claimed_before(const struct edge_table *table, const struct edge_claim *claim)
+{
+	for (const struct edge_claim *other = table->claims; other < claim; other++)
+		if (other->owner == claim->owner && other->family == claim->family && other->length == claim->length &&
+		    ipaddr_equal(&other->address, &claim->address))
+			return true;
+	return false;
+}
+
 static void add_claim(struct edge_table *table, const struct edge_claim *claim, struct errors *errors)
 {
 	struct ip_prefix prefix = { ip_addr_of(claim->family, &claim->address), claim->length };
@@ -134,7 +144,7 @@ static void add_claim(struct edge_table *table, const struct edge_claim *claim, 
 		claim_error(errors, claim, "no-such-port", "the edge has no such port");
 	else if (claim->length == 0 || claim->length > ip_addr_bits(&prefix.address))
 		claim_error(errors, claim, "bad-claim", "not a prefix that can be claimed");
-	else if (!claim_own(table, &prefix, claim->owner))
+	else if (!claim_own(table, &prefix, claim->owner) && !is_claimed_before(table, claim))
 		add_route(table, &prefix, &hop, "claim", NULL);
 }
 

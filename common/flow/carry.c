@@ -35,7 +35,7 @@ static bool class_of(uint8_t proto, unsigned klass)
 		return klass >= CLASS_SCTP_OPENING && klass <= CLASS_SCTP_CLOSING;
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMPV6:
-		return klass == CLASS_ICMP;
+		return klass == CLASS_ICMP || klass == CLASS_ICMP_OPENING;
 	default:
 		return klass == CLASS_OTHER;
 	}

@@ -106,7 +106,8 @@ void flow_on_evict(struct flow_table *table, flow_close_fn *close, void *context
 /* The half-open session of a family that has waited longest, or NULL. */
 static struct session *oldest_half_open(struct flow_table *t, unsigned family, uint32_t now)
 {
-	static const uint8_t classes[] = { CLASS_TCP_OPENING, CLASS_UDP_OPENING, CLASS_SCTP_OPENING };
+	static const uint8_t classes[] = { CLASS_TCP_OPENING, CLASS_UDP_OPENING, CLASS_SCTP_OPENING,
+		                           CLASS_ICMP_OPENING };
 	uint32_t age = 0, oldest = SESSION_NONE;
 
 	for (unsigned i = 0; i < sizeof(classes) * LIST_STEPS; i++) {

@@ -24,11 +24,12 @@ enum session_class {
 	CLASS_TCP_CLOSING,     /* FIN or RST seen; RFC 5382 / 7857: 4 min */
 	CLASS_UDP,             /* replied; RFC 4787: 2 min at least, 5 min advised */
 	CLASS_UDP_OPENING,     /* one way only so far: half-open */
-	CLASS_ICMP,            /* RFC 5508: 60 s */
+	CLASS_ICMP,            /* answered; RFC 5508: 60 s */
 	CLASS_OTHER,
 	CLASS_SCTP_OPENING,     /* INIT or HEARTBEAT seen: half-open */
 	CLASS_SCTP_ESTABLISHED, /* an idle association sends HEARTBEATs, RFC 9260: every 30 s */
 	CLASS_SCTP_CLOSING,     /* SHUTDOWN or ABORT seen */
+	CLASS_ICMP_OPENING,     /* not yet answered: half-open */
 	SESSION_CLASSES
 };
 

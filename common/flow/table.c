@@ -21,6 +21,7 @@ const struct flow_timeouts flow_default_timeouts = { .seconds = {
 	                                                     [CLASS_SCTP_OPENING] = 30,
 	                                                     [CLASS_SCTP_ESTABLISHED] = 210,
 	                                                     [CLASS_SCTP_CLOSING] = 10,
+	                                                     [CLASS_ICMP_OPENING] = 60,
 	                                             } };
 
 const char *const session_class_names[SESSION_CLASSES] = {
@@ -34,6 +35,7 @@ const char *const session_class_names[SESSION_CLASSES] = {
 	[CLASS_SCTP_OPENING] = "sctp-opening",
 	[CLASS_SCTP_ESTABLISHED] = "sctp-established",
 	[CLASS_SCTP_CLOSING] = "sctp-closing",
+	[CLASS_ICMP_OPENING] = "icmp-opening",
 };
 
 static const uint8_t table_magic[8] = "SLUICEFT";
@@ -197,6 +199,11 @@ void flow_clock(struct flow_table *table, uint32_t now_us)
 	table->now_us = now_us;
 }
 
+void flow_verify_tcp(struct flow_table *table, bool verify)
+{
+	table->verify_tcp = verify;
+}
+
 void flow_totals(struct flow_table *table, struct tcp_totals *by_path, uint32_t count)
 {
 	table->totals = by_path;
@@ -256,7 +263,7 @@ static enum session_class first_class(const struct tuple *tuple)
 		return CLASS_SCTP_OPENING;
 	case 1:
 	case 58:
-		return CLASS_ICMP;
+		return CLASS_ICMP_OPENING;
 	default:
 		return CLASS_OTHER;
 	}

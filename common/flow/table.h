@@ -95,6 +95,8 @@ struct session *flow_rekey(struct flow_table *table, struct session *s, const st
 /* The clock of round-trip times, microseconds, wraps: to be set once a turn. Where TCP's quality is summed by path (flow/quality.h): `count` paths; set
  * once at start, kept by the caller until the table is freed. */
 void flow_clock(struct flow_table *table, uint32_t now_us);
+/* Whether the checksums of whole TCP segments with SYN, FIN or RST are verified before they move the tracking; at first they are not. */
+void flow_verify_tcp(struct flow_table *table, bool verify);
 void flow_totals(struct flow_table *table, struct tcp_totals *by_path, uint32_t count);
 /* The quality of a TCP session. */
 const struct tcp_quality *flow_quality(const struct flow_table *table, const struct session *s);

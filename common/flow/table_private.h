@@ -95,6 +95,7 @@ struct flow_table {
 	struct tcp_totals *totals;   /* by path; the owner's */
 	uint32_t totals_count;
 	uint32_t now_us;
+	bool verify_tcp;
 	bool timing;
 	struct flow_stats counters;
 	struct flow_list list[LISTS];
@@ -199,7 +200,8 @@ static inline bool session_matches(struct session *s, unsigned direction, const 
 
 static inline bool class_half_open(unsigned klass)
 {
-	return klass == CLASS_TCP_OPENING || klass == CLASS_UDP_OPENING || klass == CLASS_SCTP_OPENING;
+	return klass == CLASS_TCP_OPENING || klass == CLASS_UDP_OPENING || klass == CLASS_SCTP_OPENING ||
+	       klass == CLASS_ICMP_OPENING;
 }
 
 #define KEY_TUPLE_PLACE(member) \

@@ -11,10 +11,15 @@ const char *const tcp_side_state_names[] = {
 };
 
 const char *const flow_invalid_names[FLOW_INVALIDS] = {
-	[FLOW_VALID] = "valid",           [FLOW_TCP_WINDOW] = "tcp-window",
-	[FLOW_TCP_STATE] = "tcp-state",   [FLOW_SCTP_TAG] = "sctp-tag",
-	[FLOW_SCTP_STATE] = "sctp-state", [FLOW_SCTP_CHECKSUM] = "sctp-checksum",
-	[FLOW_WITHHELD] = "withheld",     [FLOW_REOPEN] = "reopen",
+	[FLOW_VALID] = "valid",
+	[FLOW_TCP_WINDOW] = "tcp-window",
+	[FLOW_TCP_STATE] = "tcp-state",
+	[FLOW_SCTP_TAG] = "sctp-tag",
+	[FLOW_TCP_CHECKSUM] = "tcp-checksum",
+	[FLOW_SCTP_STATE] = "sctp-state",
+	[FLOW_SCTP_CHECKSUM] = "sctp-checksum",
+	[FLOW_WITHHELD] = "withheld",
+	[FLOW_REOPEN] = "reopen",
 };
 
 /* One segment, read once. */

@@ -65,6 +65,7 @@ enum flow_invalid {
 	FLOW_VALID,
 	FLOW_TCP_WINDOW,    /* outside of the window */
 	FLOW_TCP_STATE,     /* not legal in this state: no SYN first, an answer to nothing */
+	FLOW_TCP_CHECKSUM,  /* of a SYN, FIN or RST, where it is verified */
 	FLOW_SCTP_TAG,      /* a verification tag that is not the association's */
 	FLOW_SCTP_STATE,    /* no beginning of an association */
 	FLOW_SCTP_CHECKSUM, /* the CRC32c is wrong */

@@ -8,15 +8,23 @@
 #include "flow/sctp.h"
 #include "flow/table_private.h"
 
-/* Class of a session without states: UDP is half-open until it is answered; where no answer can come this
+/* Class of a session without states: UDP and ICMP are half-open until they are answered; where no answer can come this
  * way, until its originator sends a second time. */
 static enum session_class plain_class(const struct session *s, const struct pkt *p)
 {
-	if (s->klass != CLASS_UDP_OPENING)
+	if (s->klass != CLASS_UDP_OPENING && s->klass != CLASS_ICMP_OPENING)
 		return s->klass;
 	if (p->dir == 1 || ((s->flags & SESSION_ONEWAY) && s->packets[0]))
-		return CLASS_UDP;
-	return CLASS_UDP_OPENING;
+		return s->klass == CLASS_UDP_OPENING ? CLASS_UDP : CLASS_ICMP;
+	return s->klass;
+}
+
+/* A segment that would move the tracking by a flag, and that its receiver would not believe. */
+static bool is_spoilt(const struct flow_table *table, struct rte_mbuf *m)
+{
+	return table->verify_tcp &&
+	       pkt_of(m)->tcp_flags & (RTE_TCP_SYN_FLAG | RTE_TCP_FIN_FLAG | RTE_TCP_RST_FLAG) &&
+	       !pkt_transport_checksum_ok(m);
 }
 
 static enum flow_invalid track(struct flow_table *table, struct session *s, struct rte_mbuf *m,
@@ -29,7 +37,7 @@ static enum flow_invalid track(struct flow_table *table, struct session *s, stru
 		.timing = table->timing,
 	};
 
-	return tcp_track(s, m, &look, klass);
+	return is_spoilt(table, m) ? FLOW_TCP_CHECKSUM : tcp_track(s, m, &look, klass);
 }
 
 enum flow_invalid flow_touch_slow(struct flow_table *table, struct session *s, struct rte_mbuf *m,

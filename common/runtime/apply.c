@@ -500,8 +500,9 @@ static bool compile_edge(struct change *c, struct snapshot *s, const struct snap
 	struct edge_claim *list;
 
 	claims = snapshot_claims(s, &list);
-	s->edge = edge_compile(c->engine->edge, conf_get(c->document, "edge"), infos, ports, list, claims,
-	                       previous ? previous->edge : NULL, c->errors);
+	if (snapshot_check_claims(s, c->document, list, claims, c->errors))
+		s->edge = edge_compile(c->engine->edge, conf_get(c->document, "edge"), infos, ports, list,
+		                       claims, previous ? previous->edge : NULL, c->errors);
 	free(list);
 	return s->edge != NULL;
 }
@@ -606,6 +607,7 @@ static void take_times(struct engine *engine)
 	engine_read_sizes(engine->document, &sizes);
 	engine->sizes.timeouts = sizes.timeouts;
 	engine->sizes.poll = sizes.poll;
+	engine->sizes.verify_tcp = sizes.verify_tcp;
 }
 
 bool engine_apply(struct engine *engine, struct conf *document, bool dry, struct errors *errors)

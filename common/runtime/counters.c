@@ -44,6 +44,8 @@ static const struct engine_counter_info drops[ENGINE_COUNTERS - C_NOT_FOR_ME] = 
 	                                "SCTP packet with a verification tag that is not the association's.",
 	                                true },
 	[C_SCTP_STATE - C_NOT_FOR_ME] = { "sctp-state", "SCTP packet that begins no association.", true },
+	[C_TCP_CHECKSUM -
+	        C_NOT_FOR_ME] = { "tcp-checksum", "TCP SYN, FIN or RST with a wrong checksum.", true },
 	[C_SCTP_CHECKSUM -
 	        C_NOT_FOR_ME] = { "sctp-checksum", "SCTP control packet with a wrong CRC32c.", true },
 	[C_WITHHELD - C_NOT_FOR_ME] = { "withheld", "Segment for a server that has not answered the SYN yet.",
@@ -78,13 +80,10 @@ static const char *const frag_counter_names[FRAG_RESULTS] = {
 };
 
 const uint16_t invalid_counter[FLOW_INVALIDS] = {
-	[FLOW_TCP_WINDOW] = C_TCP_WINDOW,
-	[FLOW_TCP_STATE] = C_TCP_STATE,
-	[FLOW_SCTP_TAG] = C_SCTP_TAG,
-	[FLOW_SCTP_STATE] = C_SCTP_STATE,
-	[FLOW_SCTP_CHECKSUM] = C_SCTP_CHECKSUM,
-	[FLOW_WITHHELD] = C_WITHHELD,
-	[FLOW_REOPEN] = C_TCP_STATE,
+	[FLOW_TCP_WINDOW] = C_TCP_WINDOW,     [FLOW_TCP_STATE] = C_TCP_STATE,
+	[FLOW_SCTP_TAG] = C_SCTP_TAG,         [FLOW_SCTP_STATE] = C_SCTP_STATE,
+	[FLOW_TCP_CHECKSUM] = C_TCP_CHECKSUM, [FLOW_SCTP_CHECKSUM] = C_SCTP_CHECKSUM,
+	[FLOW_WITHHELD] = C_WITHHELD,         [FLOW_REOPEN] = C_TCP_STATE,
 };
 
 struct engine_counter_info engine_counter_info(unsigned counter)

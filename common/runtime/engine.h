@@ -39,7 +39,8 @@ struct engine_sizes {
 	uint32_t seed; /* 0: random */
 	uint32_t
 	        pickup; /* seconds of midstream pickup after a start that lost its sessions (change/pickup.h) */
-	bool poll;      /* never sleep */
+	bool verify_tcp; /* checksums of TCP segments with SYN, FIN, RST */
+	bool poll;       /* never sleep */
 	struct flow_timeouts timeouts;
 };
 

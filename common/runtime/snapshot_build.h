@@ -13,6 +13,9 @@ struct snapshot *snapshot_build(struct engine *engine, const struct conf *docume
 
 /* The claims of all functions and shadows, on the ports that they face outward; list is malloc'd. */
 unsigned snapshot_claims(const struct snapshot *snapshot, struct edge_claim **list);
+/* Whether no address is claimed by two functions; else an error at the second that names the first. */
+bool snapshot_check_claims(const struct snapshot *snapshot, const struct conf *document,
+                           const struct edge_claim *list, unsigned count, struct errors *errors);
 
 /* Frees a snapshot and the functions' snapshots that the next one has not taken over. */
 void snapshot_free(struct snapshot *snapshot);

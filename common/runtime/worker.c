@@ -125,6 +125,7 @@ unsigned worker_turn(struct worker *w, uint64_t now)
 	w->now = now;
 	w->now_ms = clock_ms(now);
 	flow_clock(w->table, (uint32_t)(now / 1000));
+	flow_verify_tcp(w->table, w->engine->sizes.verify_tcp);
 	w->opened_this_turn = 0;
 	switch_snapshot(w);
 	run_call(w);

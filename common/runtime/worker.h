@@ -53,6 +53,7 @@ enum engine_counter {
 	C_SCTP_TAG,
 	C_SCTP_STATE,
 	C_SCTP_CHECKSUM,
+	C_TCP_CHECKSUM,
 	C_WITHHELD,   /* FLOW_WITHHELD */
 	C_SYN_UNFIT,  /* SYNs that can be answered in nobody's name */
 	C_NO_SESSION, /* ICMP errors and packets that may not open one */
@@ -156,7 +157,7 @@ struct worker {
 	uint64_t give_cursor;
 	uint64_t mute; /* bit i: link i takes no sessions */
 	bool found;    /* a predecessor's sessions are in the table, and the functions do not know yet */
-	struct rte_ring *inbox; /* many writers, one reader */
+	struct rte_ring *inbox;                      /* many writers, one reader */
 	struct tx_buffer outbox[ENGINE_WORKERS_MAX]; /* for others' inboxes; empty between turns */
 	uint32_t outbox_dirty;                       /* bit i: outbox[i] holds packets */
 	struct frag_table *frags;

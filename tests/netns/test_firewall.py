@@ -50,6 +50,27 @@ class Firewall(unittest.TestCase):
         self.assertRegex(done.stdout, "filtered|prohibited|Unreachable|unreachable")
         self.engine.balance()
 
+    def test_redirects(self):
+        """What tells a host to route otherwise or to slow down is no error of a session; by choice it passes."""
+        self.start([rule("all")])
+        heard = self.lab.process(["tcpdump", "-n", "-l", "-i", "eth0", "icmp"], netns=self.lab.client)
+        until("it listens", lambda: "listening" in heard.text())
+        script = ("from scapy.all import *\n"
+                  "inner = IP(src='192.0.2.10', dst='198.51.100.254') / UDP(sport=5000, dport=9)\n"
+                  "for type in (5, 4, 3):\n"
+                  "    send(IP(src='198.51.100.254', dst='192.0.2.10') / ICMP(type=type, code=1 if type == 3 else 0) / inner, verbose=False)\n")
+        send = lambda: run("ip", "netns", "exec", self.lab.server, "/usr/bin/python3", "-c", script)
+        run("ip", "netns", "exec", self.lab.client, "python3", "-c", "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 5000)); s.sendto(b'x', ('198.51.100.254', 9))")
+        send()
+        until("the unreachable came", lambda: "host 198.51.100.254 unreachable" in heard.text(), 30)
+        self.assertNotIn("redirect", heard.text())
+        self.assertNotIn("quench", heard.text())
+        self.assertEqual(self.engine.get("/v1/vnfs/fw")["counters"]["not-related"], 2)
+        self.assertEqual(self.engine.rest("PATCH", "/v1/vnfs/fw/config", {"redirects": "accept"}).status, 200)
+        send()
+        until("both came", lambda: "redirect" in heard.text() and "quench" in heard.text(), 30)
+        self.engine.balance()
+
     def test_review(self):
         """A policy change meets live sessions: the forbidden one stops, the other goes on."""
         self.start([rule("ping", protocol="icmp"), rule("ping6", protocol="icmpv6")])
@@ -97,6 +118,10 @@ class Firewall(unittest.TestCase):
         errors = self.engine.rest("PUT", "/v1/vnfs/fw/config", none).json()["errors"]
         self.assertEqual([(e["path"].split("config.")[1], e["code"]) for e in errors],
                          [("rules[0].source", "empty"), ("rules[1].services", "empty"), ("rules[2]", "no-family")])
+        none["rules"] = [rule("a", protocol="icmp", source=["2001:db8::/32"]), rule("b", protocol="icmpv6", destination=["192.0.2.0/24"]),
+                         rule("c", protocol="icmp", source=["2001:db8::/32", "192.0.2.0/24"])]
+        errors = self.engine.rest("PUT", "/v1/vnfs/fw/config", none).json()["errors"]
+        self.assertEqual([(e["path"].split("config.")[1], e["code"]) for e in errors], [("rules[0].protocol", "wrong-family"), ("rules[1].protocol", "wrong-family")])
         self.assertEqual(self.engine.get("/v1/vnfs/fw/config")["rules"][0]["name"], "web", "nothing has changed")
         revision = self.engine.get("/readyz")["revision"]
         dry = self.engine.rest("PUT", "/v1/vnfs/fw/config?dryRun=1", {"zones": ZONES, "rules": []})

@@ -10,6 +10,7 @@ static const struct nf_counter counters[] = {
 	[NOT_A_BEGINNING] = { "not-a-beginning", "TCP segments without a session that do not begin one.",
 	                      true },
 	[ACCEPTED] = { "accepted", "Sessions accepted.", false },
+	[NOT_RELATED] = { "not-related", "ICMP Redirects and Source Quenches about a session.", true },
 	[PICKED_UP] = { "picked-up", "Sessions taken up from their middle after a start that lost them.",
 	                false },
 	{ NULL, NULL, false },

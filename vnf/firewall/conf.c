@@ -256,6 +256,30 @@ static void say_empty(struct compile *c, const struct conf *item, const struct w
 		           "nothing");
 }
 
+static bool all_of(const struct services *services, uint8_t protocol)
+{
+	for (unsigned i = 0; i < services->count; i++)
+		if (services->list[i].any_protocol || services->list[i].protocol != protocol)
+			return false;
+	return services->count > 0;
+}
+
+/* ICMP is IPv4's, ICMPv6 is IPv6's: with addresses of the other family alone the rule can match nothing. */
+static void check_icmp(struct compile *c, const struct conf *item, const struct wanted *wanted)
+{
+	const struct conf *place = conf_get(item, "protocol") ? conf_get(item, "protocol") : item;
+	const struct ip_prefix *list;
+	bool four = pick(&wanted->source, FAMILY_V4, &list) && pick(&wanted->destination, FAMILY_V4, &list),
+	     six = pick(&wanted->source, FAMILY_V6, &list) && pick(&wanted->destination, FAMILY_V6, &list);
+
+	if (!four && six && all_of(&wanted->services, IPPROTO_ICMP))
+		conf_error(c->errors, place, "wrong-family",
+		           "\"icmp\" is IPv4's, and the rule's addresses are IPv6: expected \"icmpv6\"");
+	if (!six && four && all_of(&wanted->services, IPPROTO_ICMPV6))
+		conf_error(c->errors, place, "wrong-family",
+		           "\"icmpv6\" is IPv6's, and the rule's addresses are IPv4: expected \"icmp\"");
+}
+
 static void spread(struct compile *c, const struct conf *item, const struct wanted *wanted, unsigned index)
 {
 	struct acl_rule four = { .family = FAMILY_V4, .from = wanted->from, .to = wanted->to };
@@ -265,8 +289,10 @@ static void spread(struct compile *c, const struct conf *item, const struct want
 	six.family = FAMILY_V6;
 	if (!rules)
 		say_empty(c, item, wanted);
-	else if (fits(c, item, rules) &&
-	         (!spread_family(c, &four, wanted, index) || !spread_family(c, &six, wanted, index)))
+	else
+		check_icmp(c, item, wanted);
+	if (rules && fits(c, item, rules) &&
+	    (!spread_family(c, &four, wanted, index) || !spread_family(c, &six, wanted, index)))
 		conf_error(c->errors, item, "no-memory", "not enough memory for the rule");
 }
 
@@ -384,6 +410,7 @@ void *firewall_compile(struct nf *nf, const void *previous, const struct conf *c
 		return NULL;
 	}
 	c.policy->workers = nf->workers;
+	c.policy->accept_redirects = strcmp(conf_string(config, "redirects", "drop"), "accept") == 0;
 	c.policy->accept_midstream = strcmp(conf_string(config, "midstream", "deny"), "accept") == 0;
 	compile(&c, previous);
 	acl_builder_free(c.builder);

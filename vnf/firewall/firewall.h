@@ -21,7 +21,7 @@ enum { ZONES_MAX = 255, PORTS_MAX = 64, NO_ZONE = 0, RULE_NAME_MAX = 64 };
 
 enum action { ACTION_ACCEPT, ACTION_DROP, ACTION_REJECT };
 
-enum firewall_counter { DENIED, REJECTED, DENIED_DEFAULT, NOT_A_BEGINNING, ACCEPTED, PICKED_UP };
+enum firewall_counter { DENIED, REJECTED, DENIED_DEFAULT, NOT_A_BEGINNING, ACCEPTED, NOT_RELATED, PICKED_UP };
 
 /* Of one rule, by one worker. */
 struct hits {
@@ -56,7 +56,7 @@ struct policy {
 	struct meter *meters; /* by index */
 	uint32_t *by_id;      /* indexes, sorted by id */
 	unsigned rule_count, workers;
-	uint8_t accept_midstream;
+	uint8_t accept_midstream, accept_redirects;
 	uint8_t zone_of_port[PORTS_MAX];
 	char (*zones)[NF_NAME_MAX]; /* names by number, from 1 */
 	unsigned zone_count;

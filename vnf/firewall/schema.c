@@ -5,6 +5,7 @@
 static const char *const actions[] = { "accept", "drop", "reject", NULL };
 static const char *const defaults[] = { "drop", "reject", "accept", NULL };
 static const char *const syn_proxy[] = { "off", "auto", "on", NULL };
+static const char *const redirects[] = { "drop", "accept", NULL };
 static const char *const midstream[] = { "deny", "accept", NULL };
 
 #define SERVICE_MEMBERS                                                                                     \
@@ -126,6 +127,11 @@ const struct schema firewall_schema[] = {
 	  .help = "on: TCP clients are answered with a cookie, and their servers asked when they have "
 	          "acknowledged "
 	          "it; auto: when there is no room among half-open sessions, which else refuses them." },
+	{ .name = "redirects",
+	  .type = SCHEMA_ENUM,
+	  .values = redirects,
+	  .otherwise = "drop",
+	  .help = "ICMP Redirects and Source Quenches about a session: dropped, or passed like errors." },
 	{ .name = "midstream",
 	  .type = SCHEMA_ENUM,
 	  .values = midstream,

@@ -19,6 +19,7 @@ static const struct flow_timeouts timeouts = { .seconds = {
 	                                               [CLASS_UDP_OPENING] = 60,
 	                                               [CLASS_ICMP] = 10,
 	                                               [CLASS_OTHER] = 40,
+	                                               [CLASS_ICMP_OPENING] = 10,
 	                                       } };
 
 struct watch {
@@ -227,6 +228,35 @@ static void udp_classes(void **state)
 	flow_table_free(table);
 }
 
+/* An unanswered query is half-open, and goes before a live session does. */
+static void icmp_classes(void **state)
+{
+	struct flow_table *table = test_table(NULL, 8, 0);
+	struct tuple t = test_tuple4(1, 1, 5, 100, 5);
+	struct flow_stats stats;
+	struct session *s, *other;
+
+	(void)state;
+	assert_int_equal(test_open(table, &t, 0, &s), FLOW_OK);
+	flow_touch(table, s, packet_of(s, 0), 1);
+	assert_int_equal(s->klass, CLASS_ICMP_OPENING);
+	flow_stats(table, &stats);
+	assert_int_equal(stats.half_open, 1);
+	flow_touch(table, s, packet_of(s, 1), 2);
+	assert_int_equal(s->klass, CLASS_ICMP);
+	flow_stats(table, &stats);
+	assert_int_equal(stats.half_open, 0);
+	for (unsigned i = 0; i < 2; i++) { /* a quarter of the table */
+		t.sport = t.dport = htons((uint16_t)(100 + i));
+		assert_int_equal(test_open(table, &t, 10, &other), FLOW_OK);
+	}
+	t.sport = t.dport = htons(200);
+	assert_int_equal(test_open(table, &t, 20, &other), FLOW_HALF_OPEN);
+	assert_int_equal(test_open(table, &t, 2000, &other), FLOW_OK);
+	assert_int_equal(s->klass, CLASS_ICMP);
+	flow_table_free(table);
+}
+
 static void icmp_errors_refresh_nothing(void **state)
 {
 	struct flow_table *table = test_table(NULL, 8, 0);
@@ -255,6 +285,7 @@ int main(void)
 		cmocka_unit_test(held_is_kept),
 		cmocka_unit_test(timeouts_change),
 		cmocka_unit_test(udp_classes),
+		cmocka_unit_test(icmp_classes),
 		cmocka_unit_test(icmp_errors_refresh_nothing),
 	};
 

@@ -73,6 +73,36 @@ static void handshake(void)
 	expect_class(CLASS_TCP_ESTABLISHED);
 }
 
+/* A segment with a right checksum, or one that a bit is wrong of. */
+static enum flow_invalid summed(uint8_t dir, int flags, uint32_t seq, uint32_t ack, bool right)
+{
+	struct test_segment g = { dir, (uint8_t)flags, seq, ack, 0, WINDOW, -1, false };
+	struct rte_mbuf *m = test_segment(s, &g);
+
+	pkt_checksums(m);
+	((struct rte_tcp_hdr *)pkt_at(m, pkt_of(m)->l4))->cksum ^= !right;
+	return flow_touch(table, s, m, 1);
+}
+
+/* Where checksums are verified, a segment that its receiver would throw away neither begins, ends nor resets anything. */
+static void spoilt_segments(void **state)
+{
+	(void)state;
+	assert_int_equal(summed(0, SYN, C, 0, false), FLOW_VALID); /* they are not by themselves */
+	flow_verify_tcp(table, true);
+	assert_int_equal(summed(0, SYN, C + 7, 0, false), FLOW_TCP_CHECKSUM);
+	assert_int_equal(summed(0, SYN, C, 0, true), FLOW_VALID);
+	assert_int_equal(summed(1, SYN | ACK, S, C + 1, false), FLOW_TCP_CHECKSUM);
+	assert_int_equal(summed(1, SYN | ACK, S, C + 1, true), FLOW_VALID);
+	assert_int_equal(summed(0, ACK, C + 1, S + 1, false), FLOW_VALID);
+	expect_class(CLASS_TCP_ESTABLISHED);
+	assert_int_equal(summed(1, RST, S + 1, 0, false), FLOW_TCP_CHECKSUM);
+	assert_int_equal(summed(1, FIN | ACK, S + 1, C + 1, false), FLOW_TCP_CHECKSUM);
+	expect_class(CLASS_TCP_ESTABLISHED);
+	assert_int_equal(summed(1, RST, S + 1, 0, true), FLOW_VALID);
+	expect_class(CLASS_TCP_CLOSING);
+}
+
 static void opens_and_closes(void **state)
 {
 	(void)state;
@@ -446,6 +476,7 @@ static void bad_options(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(spoilt_segments),
 		TEST(opens_and_closes),
 		TEST(new_syn_reopens),
 		TEST(simultaneous_close),
