@@ -143,6 +143,24 @@ class Nat(unittest.TestCase):
         self.assertEqual(self.lab.ping(self.lab.SERVER4, size=4000), 3, "fragments")
         self.assertTrue(any(m["outside"] == PUBLIC for m in self.engine.get("/v1/vnfs/nat/state/mappings")))
         self.engine.balance()
+        self.claims()
+
+    def claims(self):
+        """An address is one function's; who stands on paths to several ports claims on each."""
+        document = self.document(1, pools=POOL)
+        document["functions"].append({"name": "other", "kind": "nat", "config": {"pools": [{"name": "p", "addresses": [PUBLIC]}]}})
+        document["edge"]["ports"].append({"name": "dmz", "device": "null:?receive=0", "addresses": ["203.0.113.1/24"]})
+        document["paths"].append({"name": "more", "path": ["dmz", "other", "wan"], "symmetric": False})
+        reply = self.engine.rest("PUT", "/v1/config", document)
+        self.assertEqual(reply.status, 422, reply.body)
+        error = reply.json()["errors"][0]
+        self.assertEqual((error["code"], error["path"]), ("claimed-twice", "functions[1].config"), error)
+        self.assertIn('"nat"', error["detail"])
+        document["functions"].pop()
+        document["paths"][-1].update(path=["lan", "nat", "dmz"], symmetric=True, priority=1, match=[{"protocol": "sctp"}])
+        self.assertEqual(self.engine.rest("PUT", "/v1/config", document).status, 200)
+        self.assertEqual({c["port"] for c in self.engine.get("/v1/state/claims")}, {"wan", "dmz"}, self.engine.get("/v1/state/claims"))
+        self.assertEqual(self.lab.ping(self.lab.SERVER4), 3)
 
     def test_two_workers(self):
         data = self.start_web(self.lab.server)
