@@ -43,10 +43,13 @@ class Harness(unittest.TestCase):
         self.assertIn("no such case: firewall", wrong.stderr)
         self.assertEqual(re.search(r"there are: (.*)\)", wrong.stderr).group(1).split(), list(cases.CASES))
 
-    def test_readme_has_the_table(self):
-        with open(os.path.join(HERE, "..", "..", "README.md")) as file:
-            rows = re.findall(r"^\| ([a-z0-9-]+) \|(?: [^|]+ \|){5} (?:[0-9.]+|-) \|$", file.read(), re.M)
-        self.assertEqual(rows, [row for case in cases.README for row in cases.CASES[case].rows])
+    def rows_of(self, path):
+        with open(os.path.join(HERE, "..", "..", path)) as file:
+            return re.findall(r"^\| ([a-z0-9.-]+) \|(?: [^|]+ \|){5} (?:[0-9.]+|-) \|$", file.read(), re.M)
+
+    def test_documents_have_the_tables(self):
+        self.assertEqual(self.rows_of("README.md"), [row for case in cases.README for row in cases.CASES[case].rows])
+        self.assertEqual(self.rows_of("docs/PERFORMANCE.md"), [row for case in cases.CASES.values() for row in case.rows])
 
 
 class Links(unittest.TestCase):

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Sends through a process and measures what arrives, phase by phase, and prints a line of JSON for each: packets sent and received, rate, loss, percentiles
- * of the latency in microseconds. The main thread sends; another receives, on a cpu of its own if there are two, else both take turns.
+ * of the latency in microseconds, and `waited`: how long threads of this process and of those that it watches could have run and had no cpu, over the phase's time. The main thread sends; another receives, on a cpu of its own if there are two, else both take turns.
  *
- *   traffic --from URL --to URL [--mac MAC] [--size N] [--flows N] [--cpus A[,B]] PHASE...      PHASE: RATE:SECONDS, RATE a number, max or half (of the last one)
+ *   traffic --from URL --to URL [--mac MAC] [--size N] [--flows N] [--cpus A[,B]] [--watch PID]... PHASE...      PHASE: RATE:SECONDS, RATE a number, max or half (of the last one)
  */
+#include <dirent.h>
 #include <getopt.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rte_cycles.h>
 #include <rte_lcore.h>
@@ -19,7 +21,7 @@
 #include "runtime/process/eal.h"
 #include "traffic.h"
 
-enum { MBUFS = 16383, CACHE = 256, PATIENCE_S = 60, SETTLE_MS = 100 };
+enum { MBUFS = 16383, CACHE = 256, PATIENCE_S = 60, SETTLE_MS = 100, WATCHED_MAX = 8 };
 
 struct run {
 	struct sender sender;
@@ -27,6 +29,9 @@ struct run {
 	const char *urls[2];
 	int cpus[2], cpu_count;
 	double last_rate;
+	int watched[WATCHED_MAX],
+	        watched_count; /* processes whose threads are wanted to have their cpus whenever they can run */
+	uint64_t waited;       /* by those and this one, ns, when the phase began */
 	pthread_t thread;
 	_Atomic bool stopping;
 };
@@ -72,6 +77,39 @@ static uint64_t ms_ago(uint64_t then)
 	return now < then ? 0 : (now - then) * 1000 / rte_get_tsc_hz();
 }
 
+/* How long the threads of a process have been kept waiting for a cpu, ns. */
+static uint64_t waited_of(int pid)
+{
+	unsigned long long sum = 0, one;
+	char path[320];
+	struct dirent *task;
+	FILE *file;
+	DIR *tasks;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	tasks = opendir(path);
+	while (tasks && (task = readdir(tasks))) {
+		snprintf(path, sizeof(path), "/proc/%d/task/%.32s/schedstat", pid, task->d_name);
+		file = fopen(path, "re");
+		if (file && fscanf(file, "%*u %llu", &one) == 1)
+			sum += one;
+		if (file)
+			fclose(file);
+	}
+	if (tasks)
+		closedir(tasks);
+	return sum;
+}
+
+static uint64_t waited(const struct run *run)
+{
+	uint64_t sum = waited_of((int)getpid());
+
+	for (int i = 0; i < run->watched_count; i++)
+		sum += waited_of(run->watched[i]);
+	return sum;
+}
+
 static void begin_phase(struct run *run, uint64_t rate)
 {
 	run->sender.rate = rate;
@@ -83,6 +121,7 @@ static void begin_phase(struct run *run, uint64_t rate)
 		step(run, false);
 	run->receiver.received = 0;
 	run->receiver.count = 0;
+	run->waited = waited(run);
 	atomic_store_explicit(&run->receiver.phase, run->sender.phase, memory_order_release);
 	run->sender.begin = rte_rdtsc();
 }
@@ -122,11 +161,12 @@ static void print(struct run *run, double seconds)
 	run->last_rate = (double)received / seconds;
 	printf("{\"sent\": %llu, \"refused\": %llu, \"received\": %llu, \"pps\": %.0f, \"loss\": %.6f, "
 	       "\"p50\": %.2f, \"p99\": %.2f, "
-	       "\"p999\": %.2f}\n",
+	       "\"p999\": %.2f, \"waited\": %.4f}\n",
 	       (unsigned long long)sent, (unsigned long long)run->sender.refused,
 	       (unsigned long long)received, run->last_rate,
 	       sent > received ? (double)(sent - received) / (double)sent : 0.0, percentile(r, n, 0.5),
-	       percentile(r, n, 0.99), percentile(r, n, 0.999));
+	       percentile(r, n, 0.99), percentile(r, n, 0.999),
+	       (double)(waited(run) - run->waited) / 1e9 / seconds);
 	fflush(stdout);
 }
 
@@ -232,6 +272,9 @@ static bool take_option(struct run *run, int option)
 	case 'c':
 		run->cpu_count = sscanf(optarg, "%d,%d", &run->cpus[0], &run->cpus[1]);
 		return run->cpu_count > 0;
+	case 'w':
+		run->watched[run->watched_count] = atoi(optarg);
+		return run->watched[run->watched_count] > 0 && ++run->watched_count < WATCHED_MAX;
 	default:
 		return false;
 	}
@@ -239,13 +282,12 @@ static bool take_option(struct run *run, int option)
 
 static bool parse(int argc, char **argv, struct run *run)
 {
-	static const struct option known[] = { { "from", required_argument, NULL, 'f' },
-		                               { "to", required_argument, NULL, 't' },
-		                               { "mac", required_argument, NULL, 'm' },
-		                               { "size", required_argument, NULL, 's' },
-		                               { "flows", required_argument, NULL, 'n' },
-		                               { "cpus", required_argument, NULL, 'c' },
-		                               { NULL, 0, NULL, 0 } };
+	static const struct option known[] = {
+		{ "from", required_argument, NULL, 'f' },  { "to", required_argument, NULL, 't' },
+		{ "mac", required_argument, NULL, 'm' },   { "size", required_argument, NULL, 's' },
+		{ "flows", required_argument, NULL, 'n' }, { "cpus", required_argument, NULL, 'c' },
+		{ "watch", required_argument, NULL, 'w' }, { NULL, 0, NULL, 0 }
+	};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", known, NULL)) != -1)
@@ -265,7 +307,7 @@ int main(int argc, char **argv)
 
 	if (!parse(argc, argv, &run)) {
 		fprintf(stderr, "usage: traffic --from URL --to URL [--mac MAC] [--size N] [--flows N] "
-		                "[--cpus A[,B]] RATE|max|half:SECONDS...\n");
+		                "[--cpus A[,B]] [--watch PID]... RATE|max|half:SECONDS...\n");
 		return 2;
 	}
 	if (eal_start(&eal, &errors) && set_up(&run, &errors))

@@ -46,5 +46,5 @@ _case("session-memory", process.session_memory, "memory of a session, IPv4 and I
 _case("recovery", process.recovery, "longest time without a packet when a service's process is killed under 2,000 packets a second")
 
 # The table of README.md; docs/PERFORMANCE.md has them all.
-README = ["null", "hop", "firewall-64k", "firewall-1m", "nat-64k", "nat-1m", "chain2-64k", "chain2-1m", "acl-1k", "acl-10k", "sessions-firewall", "sessions-nat",
-          "idle", "memory", "recovery"]
+README = ["null", "hop", "firewall-64k", "firewall-1m", "nat-64k", "nat-1m", "lb-64k", "lb-1m", "chain2-64k", "chain2-1m", "chain3-64k", "chain3-1m", "chain2-900k",
+          "acl-1k", "acl-10k", "sessions-firewall", "sessions-nat", "sessions-lb", "idle", "memory", "recovery"]
