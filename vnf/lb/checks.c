@@ -114,7 +114,7 @@ static struct health_target target_of(const struct lb_service *s, const struct l
 }
 
 /* The targets of a configuration; answers how many. `out` may be NULL. */
-static unsigned targets_of(const struct lb_config *config, struct health_target *out)
+static unsigned targets_of(const struct lb_config *config, bool assumed, struct health_target *out)
 {
 	unsigned n = 0;
 
@@ -124,8 +124,10 @@ static unsigned targets_of(const struct lb_config *config, struct health_target 
 		for (unsigned k = 0; k < s->backend_count; k++) {
 			if (!lb_is_checked(s, &s->backends[k]))
 				continue;
-			if (out)
+			if (out) {
 				out[n] = target_of(s, &s->backends[k]);
+				out[n].assumed = assumed;
+			}
 			n++;
 		}
 	}
@@ -156,7 +158,8 @@ static bool make_checker(struct nf *nf, struct errors *errors)
 	return health != NULL;
 }
 
-static bool set_targets(struct nf *nf, const struct lb_config *config, unsigned n, struct errors *errors)
+static bool set_targets(struct nf *nf, const struct lb_config *config, unsigned n, bool assumed,
+                        struct errors *errors)
 {
 	struct lb_live *live = nf->live;
 	struct health_target *targets = calloc(n + 1, sizeof(*targets));
@@ -166,7 +169,7 @@ static bool set_targets(struct nf *nf, const struct lb_config *config, unsigned 
 		errors_add(errors, NULL, "no-memory", NULL, 0, "not enough memory");
 		return false;
 	}
-	targets_of(config, targets);
+	targets_of(config, assumed, targets);
 	if (make_checker(nf, errors) &&
 	    health_sources(live->health, &config->health_source[0], &config->health_source[1], errors) == 0)
 		set = health_set(live->health, targets, n, errors) == 0;
@@ -178,7 +181,8 @@ void lb_checks_publish(struct nf *nf, const struct lb_config *config, bool here)
 {
 	struct lb_live *live = nf->live;
 	struct errors errors = ERRORS_NONE;
-	unsigned n = here ? targets_of(config, NULL) : 0;
+	unsigned n = here ? targets_of(config, false, NULL) : 0;
+	bool begins = !live->published;
 
 	if (here) {
 		set_checked(config, true);
@@ -186,7 +190,7 @@ void lb_checks_publish(struct nf *nf, const struct lb_config *config, bool here)
 	}
 	if (!n && live->health)
 		health_set(live->health, NULL, 0, &errors);
-	if (n && !set_targets(nf, config, n, &errors)) {
+	if (n && !set_targets(nf, config, n, begins, &errors)) {
 		set_checked(config, false);
 		log_error("health-checks-off", "function=%s reason=%s", nf->name,
 		          errors.count ? errors.list[0].detail : "?");

@@ -2,7 +2,7 @@
 /*
  * Health checks (health/health.h) of a configuration's backends: targets are numbered as in the pool, which is told their states. The checker is made
  * by the first published configuration that checks anything, and lives as long as the function. Backends that a process begins with count as up
- * until their first check, which comes within 100 ms; those that join later wait for it.
+ * until `fall` checks have failed (sessions of a predecessor may be on them); those that join later wait for their first.
  */
 #ifndef SLUICE_VNF_LB_CHECKS_H
 #define SLUICE_VNF_LB_CHECKS_H

@@ -36,6 +36,22 @@ static void first_result_decides(void **state)
 	expect_states(&plain, "-", "D");
 }
 
+/* A process that begins does not take a backend away for one failure. */
+static void assumed_until_it_falls(void **state)
+{
+	struct track t = { .assumed = true }, well = { .assumed = true };
+
+	(void)state;
+	assert_false(track_result(&t, &plain, false, SECOND));
+	assert_false(track_result(&t, &plain, false, 2 * SECOND));
+	assert_int_equal(t.state, HEALTH_UNKNOWN);
+	assert_true(track_result(&t, &plain, false, 3 * SECOND));
+	assert_int_equal(t.state, HEALTH_DOWN);
+	assert_false(track_result(&well, &plain, false, SECOND));
+	assert_true(track_result(&well, &plain, true, 2 * SECOND));
+	assert_int_equal(well.state, HEALTH_UP);
+}
+
 static void rise_and_fall(void **state)
 {
 	(void)state;
@@ -109,11 +125,9 @@ static void damping_may_be_off(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(first_result_decides),
-		cmocka_unit_test(rise_and_fall),
-		cmocka_unit_test(penalty_halves),
-		cmocka_unit_test(flapping_is_held_down),
-		cmocka_unit_test(rare_falls_are_not_damped),
+		cmocka_unit_test(first_result_decides),  cmocka_unit_test(assumed_until_it_falls),
+		cmocka_unit_test(rise_and_fall),         cmocka_unit_test(penalty_halves),
+		cmocka_unit_test(flapping_is_held_down), cmocka_unit_test(rare_falls_are_not_damped),
 		cmocka_unit_test(damping_may_be_off),
 	};
 

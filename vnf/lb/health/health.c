@@ -158,6 +158,7 @@ static struct target *new_target(const struct health_target *wanted)
 	memcpy(&t->check, wanted->check, sizeof(t->check));
 	t->ops = probe_ops_of((enum health_kind)t->check.kind);
 	t->fd = -1;
+	t->track.assumed = wanted->assumed;
 	return t;
 }
 

@@ -58,6 +58,7 @@ struct health_target {
 	struct ip_addr address;
 	uint16_t port; /* host order */
 	const struct health_check *check;
+	bool assumed; /* a new one: the caller takes it for up until `fall` checks have failed, not until the first */
 };
 
 enum health_state { HEALTH_UNKNOWN, HEALTH_UP, HEALTH_DOWN };

@@ -22,6 +22,9 @@ static void see(struct track *t, const struct health_check *check, bool passed, 
 	uint8_t result = passed ? HEALTH_UP : HEALTH_DOWN;
 
 	if (t->seen == HEALTH_UNKNOWN) {
+		if (!passed && t->assumed && ++t->run < check->fall)
+			return;
+		t->run = 0;
 		t->seen = result;
 		return;
 	}

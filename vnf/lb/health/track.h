@@ -3,7 +3,7 @@
  * What results of checks make of a target: rise and fall, and a penalty for flapping as RFC 2439 has it for routes. Pure; time is an argument; the
  * checker's thread.
  *
- * A target that was never checked is turned by its first result. After that `rise` passes or `fall` failures in a row turn it. Each fall costs
+ * A target that was never checked is turned by its first result; one that is assumed to be up, by `fall` failures only. After that `rise` passes or `fall` failures in a row turn it. Each fall costs
  * 1000 points, which halve with `halfLife`. From 3000 on the target is held down, whatever its checks say, until 1500 are left: the third fall
  * within about a half-life does it. The penalty is bounded by 12000, so that a target that has come to rest is back after three half-lives.
  */
@@ -19,6 +19,7 @@ struct track {
 	uint8_t state;   /* enum health_state, as told */
 	uint8_t seen;    /* the same without regard to flapping */
 	bool suppressed; /* flaps */
+	bool assumed;    /* set by the caller: taken for up while it is unknown */
 	uint32_t run;    /* results in a row that are against `seen` */
 	double penalty;  /* as of */
 	uint64_t at;     /* ns */
