@@ -198,11 +198,11 @@ void nf_too_big(struct worker *w, const struct path *path, unsigned position, in
 		turn_answer(w, path, position, walk, offending, m);
 }
 
-void nf_leave(struct batch *b, struct rte_mbuf *m)
+void nf_leave(struct batch *b, struct rte_mbuf **m, unsigned n)
 {
 	struct worker *w = b->worker;
 
-	edge_output(w->edge, w->snapshot->edge, &m, 1, b->path->ends[!b->walk], b->now);
+	edge_output(w->edge, w->snapshot->edge, m, n, b->path->ends[!b->walk], b->now);
 }
 
 void nf_leave_via(struct batch *b, struct rte_mbuf *m, const union ipaddr *next_hop)

@@ -287,9 +287,9 @@ void nf_deliver(struct worker *worker, struct rte_mbuf *m);
 void nf_too_big(struct worker *worker, const struct path *path, unsigned position, int walk,
                 struct rte_mbuf *offending, uint16_t mtu);
 
-/* From process(): a packet that was TAKEn goes out by the edge at once, past the functions behind; it is another packet than the one that came (a tunnel's),
+/* From process(): packets that were TAKEn go out by the edge at once, past the functions behind; it is another packet than the one that came (a tunnel's),
  * and routed by its destination. */
-void nf_leave(struct batch *b, struct rte_mbuf *m);
+void nf_leave(struct batch *b, struct rte_mbuf **m, unsigned n);
 /* The same to a next hop that the function chose, a host on the link of a port of the edge, whatever the packet's destination is. A class that does so has
  * NEEDS_EDGE among its needs(). */
 void nf_leave_via(struct batch *b, struct rte_mbuf *m, const union ipaddr *next_hop);

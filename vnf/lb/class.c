@@ -22,14 +22,21 @@ static const struct nf_counter counters[] = {
 	[LB_PERSISTED] = { "persisted", "Of these, those whose client was remembered.", false },
 	[LB_BACKUP_USED] = { "backup-used", "Of these, those given to a backup.", false },
 	[LB_FORGOTTEN] = { "forgotten", "Clients forgotten early for others, for lack of room.", false },
+	[LB_TOO_BIG] = { "too-big", "Packets too large for the tunnel to a backend.", true },
+	[LB_NEEDS_SESSION] = { "needs-session",
+	                       "Packets to a service of a NAT mode for whose session there is no room.",
+	                       true },
+	[LB_STATELESS] = { "stateless",
+	                   "Packets balanced by their hash, for there was no room for a session.", false },
 	{ NULL, NULL, false },
 };
 
 const struct nf_class lb_class = {
 	.name = "lb",
-	.help = "layer-4 load balancer: virtual services of TCP, UDP or any protocol over backends, NAT and "
-	        "full NAT",
-	.flags = NF_NEEDS_ROUTED | NF_REWRITES,
+	.help = "layer-4 load balancer: virtual services of TCP, UDP or any protocol over backends; NAT, "
+	        "full "
+	        "NAT, direct return, tunnels",
+	.flags = NF_NEEDS_ROUTED | NF_REWRITES | NF_PROVES | NF_STATELESS_OK,
 	.slot = { .size = sizeof(struct lb_slot), .version = 1 },
 	.counters = counters,
 	.schema = lb_schema,
@@ -47,6 +54,7 @@ const struct nf_class lb_class = {
 	.adopt = lb_adopt,
 	.tick = lb_tick,
 	.claims = lb_claims,
+	.needs = lb_needs,
 	.show = lb_show,
 	.show_session = lb_show_session,
 	.metrics = lb_metrics,

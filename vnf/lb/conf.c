@@ -207,6 +207,8 @@ static void check_services(struct lb_compile *c)
 	const struct conf *list = conf_get(c->config, "services");
 
 	qsort(c->out->services, c->out->service_count, sizeof(*c->out->services), lb_service_order);
+	for (unsigned i = 0; i < c->out->service_count; i++)
+		c->out->by_number[c->out->services[i].id] = &c->out->services[i];
 	for (unsigned i = 1; i < c->out->service_count; i++) {
 		const struct lb_service *a = &c->out->services[i - 1], *b = &c->out->services[i];
 

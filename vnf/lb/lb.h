@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A layer-4 load balancer: sessions to a virtual service are given to one of its backends, and stay there. Clients may be at either end of the path. In
- * mode "nat" the destination is rewritten (and the source of answers), in mode "full-nat" also the client's address, to one of a pool of sources, so
+ * modes "direct", "ipip", "gre" and "gue" backends answer clients themselves (away.c). In mode "nat" the destination is rewritten (and the source of answers), in mode "full-nat" also the client's address, to one of a pool of sources, so
  * that answers come back here whatever the backends' routes are.
  *
  * struct lb_config is the snapshot (immutable). struct lb_live outlives it: services and backends by number (pool.h), sources with their ports, and per
@@ -14,6 +14,7 @@
 #include "lb/persist.h"
 #include "lb/pool.h"
 #include "match/set.h"
+#include "packet/encap.h"
 #include "packet/rewrite.h"
 #include "runtime/nf.h"
 #include "util/net.h"
@@ -41,9 +42,13 @@ enum lb_counter {
 	LB_PERSISTED,
 	LB_BACKUP_USED,
 	LB_FORGOTTEN,
+	LB_TOO_BIG,
+	LB_NEEDS_SESSION,
+	LB_STATELESS,
 };
 
-enum lb_mode { LB_NAT, LB_FULL_NAT };
+/* From LB_DIRECT on answers do not come back this way. */
+enum lb_mode { LB_NAT, LB_FULL_NAT, LB_DIRECT, LB_IPIP, LB_GRE, LB_GUE };
 
 /* In the order of lb_schedulers. */
 enum lb_scheduler {
@@ -54,7 +59,8 @@ enum lb_scheduler {
 	LB_WEIGHTED_LEAST_CONNECTIONS,
 	LB_SOURCE_HASH,
 };
-extern const char *const lb_schedulers[], *const lb_modes[], *const lb_protocols[], *const lb_admins[];
+extern const char *const lb_schedulers[],
+        *const lb_modes[], *const lb_protocols[], *const lb_admins[], *const lb_syn_proxy[];
 
 enum lb_admin { LB_ENABLED, LB_DRAIN, LB_DISABLED };
 
@@ -101,7 +107,15 @@ struct lb_service {
 	unsigned backend_count;
 	struct lb_set sets[2]; /* primaries, backups */
 	uint32_t table_size;
+	struct encap tunnel; /* but its destination */
+	uint16_t mtu;        /* of the way to the backends */
+	uint8_t syn_proxy;   /* enum syn_proxy */
 };
+
+static inline bool lb_is_away(const struct lb_service *service)
+{
+	return service->mode >= LB_DIRECT;
+}
 
 /* Where answers come from: a backend of a service. Sorted; see lookup.c. */
 struct lb_endpoint {
@@ -152,6 +166,8 @@ struct lb_config {
 	unsigned host_count;
 	struct lb_service *services; /* sorted by lb_service_order() */
 	unsigned service_count;
+	const struct lb_service
+	        *by_number[POOL_SERVICES_MAX]; /* of pool.h; NULL: not of this configuration */
 	struct lb_endpoint *endpoints;
 	unsigned endpoint_count;
 	uint32_t sources;                /* bit i: source i is of this configuration */
@@ -164,6 +180,7 @@ enum lb_slot_flag {
 	SLOT_ACTIVE = 1 << 0, /* this session is balanced */
 	SLOT_CHECK = 1 << 2,  /* a health check of ours: what comes back is taken */
 	SLOT_SOURCE = 1 << 1, /* its source address and port are of a pool */
+	SLOT_AWAY = 1 << 2,   /* its packets are not rewritten: away.c */
 };
 
 /* What an IPv4 session keeps. Network order. The checksums' differences are those of packets to the backend. */
@@ -180,8 +197,14 @@ struct lb_slot6 {
 	uint16_t client_port, source_port, vip_port, l4_delta;
 };
 
+/* Of both where the backend answers by itself. */
+struct lb_slot_away {
+	uint8_t backend[16];
+};
+
 struct lb_slot {
 	union {
+		struct lb_slot_away away;
 		struct lb_slot4 v4;
 		struct lb_slot6 v6;
 	};
@@ -268,6 +291,22 @@ void lb_slot_ends(const struct lb_live *live, const struct lb_slot *slot, uint8_
 /* The tuple of packets to the backend, behind us. */
 void lb_ends_rewrite(const struct lb_ends *ends, struct tuple *t);
 
+/* away.c; worker. Packets that leave by tunnels are sent together. */
+struct lb_leaving {
+	struct rte_mbuf *m[BATCH_MAX];
+	unsigned count;
+};
+void lb_away_open(const struct nf *nf, struct opening *o, const struct lb_backend *backend);
+void lb_away_send(const struct lb_config *config, struct batch *b, unsigned i, const struct lb_slot *slot,
+                  struct lb_leaving *leaving);
+void lb_stateless(const struct lb_config *config, struct batch *b, unsigned i, struct lb_leaving *leaving);
+const struct lb_backend *lb_away_found(const struct lb_config *config, const struct lb_slot *slot,
+                                       const struct tuple *t, const struct lb_service **service);
+unsigned lb_needs(const struct nf *nf, const void *snapshot);
+
+/* open.c: the same number for the same flow wherever it is made: by nodes side by side, and after a restart. */
+uint32_t lb_hash(const struct lb_service *service, const struct tuple *t, uint8_t attempt);
+
 /* schedule.c: a backend for a new session; worker. */
 struct lb_choice {
 	const struct lb_service *service;
@@ -279,6 +318,8 @@ struct lb_choice {
 };
 /* NULL: none. */
 const struct lb_backend *lb_schedule(struct lb_choice *choice);
+/* The same for packets in the middle of a flow, of which nothing but its hash is known; of services with a table. */
+const struct lb_backend *lb_schedule_by_hash(struct lb_choice *choice);
 /* Whether a backend may have one more session now; a remembered one may also while it comes up slowly. Takes nothing. */
 bool lb_may_have(struct lb_choice *choice, const struct lb_backend *backend);
 /* A backend's weight at `now`, as far as it is used: any thread. */

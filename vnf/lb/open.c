@@ -31,14 +31,12 @@ static void refuse_loudly(struct first *f, unsigned counter)
 	refuse(f, counter);
 }
 
-/* The same choice for the same flow wherever it is made: by nodes side by side, and after a restart. */
-static uint32_t hash_of(const struct first *f)
+uint32_t lb_hash(const struct lb_service *service, const struct tuple *t, uint8_t attempt)
 {
-	const struct tuple *t = &f->o->tuple;
-	uint32_t hash = rte_hash_crc_8byte(t->src.halves[0], f->o->attempt);
+	uint32_t hash = rte_hash_crc_8byte(t->src.halves[0], attempt);
 
 	hash = rte_hash_crc_8byte(t->src.halves[1], hash);
-	if (!f->service->hash_address)
+	if (!service->hash_address)
 		hash = rte_hash_crc_8byte((uint64_t)t->sport << 24 | (uint64_t)t->dport << 8 | t->proto,
 		                          hash);
 	return (uint32_t)(maglev_mix(hash) >> 32);
@@ -102,10 +100,11 @@ static const struct lb_backend *choose(struct first *f)
 		                    .pool = f->config->live->pool,
 		                    .worker = f->os->worker_id,
 		                    .now = f->os->now,
-		                    .hash = hash_of(f) };
+		                    .hash = lb_hash(f->service, &f->o->tuple, f->o->attempt) };
 	const struct lb_backend *backend = f->service->persist ? remembered(f, &choice) : NULL;
 
-	backend = backend ? backend : lb_schedule(&choice);
+	if (!backend)
+		backend = f->o->flags & OPEN_MIDSTREAM ? lb_schedule_by_hash(&choice) : lb_schedule(&choice);
 	if (!backend) {
 		refuse_loudly(f, choice.full ? LB_BACKENDS_FULL : LB_NO_BACKEND);
 		return NULL;
@@ -145,9 +144,18 @@ static bool take_source(struct first *f, struct lb_slot *slot, struct lb_ends *e
 	return true;
 }
 
-static void balance(struct first *f, const struct lb_backend *backend)
+static void count(struct first *f, const struct lb_backend *backend)
 {
 	struct pool *pool = f->config->live->pool;
+
+	pool_join(pool, f->os->worker_id, backend->id);
+	pool->worker[f->os->worker_id]->backends[backend->id].opened++;
+	pool->worker[f->os->worker_id]->services[f->service->id].opened++;
+	f->os->counters[LB_BALANCED]++;
+}
+
+static void balance(struct first *f, const struct lb_backend *backend)
+{
 	struct lb_slot *slot = nf_slot(f->nf, f->o->session);
 	struct tuple *t = &f->o->tuple;
 	struct lb_ends ends = { .client = t->src,
@@ -165,10 +173,7 @@ static void balance(struct first *f, const struct lb_backend *backend)
 	slot->backend = backend->id;
 	lb_slot_fill(slot, t->family, &ends);
 	lb_ends_rewrite(&ends, t);
-	pool_join(pool, f->os->worker_id, backend->id);
-	pool->worker[f->os->worker_id]->backends[backend->id].opened++;
-	pool->worker[f->os->worker_id]->services[f->service->id].opened++;
-	f->os->counters[LB_BALANCED]++;
+	count(f, backend);
 }
 
 static void open_one(struct first *f)
@@ -186,18 +191,23 @@ static void open_one(struct first *f)
 		refuse(f, LB_DENIED);
 		return;
 	}
-	if (f->o->flags & OPEN_MIDSTREAM) {
+	if (f->o->flags & OPEN_MIDSTREAM && !lb_is_away(f->service)) {
 		refuse_loudly(f, LB_NOT_A_BEGINNING);
 		return;
 	}
-	if (!admitted(f))
+	if (opening_prove(f->o, f->service->syn_proxy) || !admitted(f))
 		return;
 	backend = choose(f);
 	if (!backend)
 		return;
 	if (f->service->persist)
 		remember(f, backend);
-	balance(f, backend);
+	if (lb_is_away(f->service)) {
+		lb_away_open(f->nf, f->o, backend);
+		count(f, backend);
+	} else {
+		balance(f, backend);
+	}
 }
 
 /* From our own checker: what comes back is taken. */

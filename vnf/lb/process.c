@@ -157,13 +157,20 @@ void lb_process(const struct nf *nf, const void *snapshot, struct batch *b)
 	const struct lb_config *config = snapshot;
 	const struct pool *pool = config->live->pool;
 	struct pool_use *uses = pool->worker[b->worker_id]->backends;
+	struct lb_leaving leaving = { .count = 0 };
 
 	nf_prefetch_slots(nf, b);
 	for (unsigned i = 0; i < b->count; i++) {
 		struct pkt *p = batch_pkt(b, i);
-		const struct lb_slot *slot = nf_slot(nf, p->session);
-		struct pool_use *use = &uses[slot->backend];
+		const struct lb_slot *slot;
+		struct pool_use *use;
 
+		if (unlikely(!p->session)) {
+			lb_stateless(config, b, i, &leaving);
+			continue;
+		}
+		slot = nf_slot(nf, p->session);
+		use = &uses[slot->backend];
 		if (unlikely(!(slot->flags & SLOT_ACTIVE))) {
 			if (slot->flags & SLOT_CHECK)
 				lb_checks_process(config->live, b, i);
@@ -175,8 +182,12 @@ void lb_process(const struct nf *nf, const void *snapshot, struct batch *b)
 		}
 		use->packets[p->dir]++;
 		use->bytes[p->dir] += (uint16_t)(p->end - p->l3);
-		translate(config->live, b->m[i], slot, p->dir == 0);
+		if (slot->flags & SLOT_AWAY)
+			lb_away_send(config, b, i, slot, &leaving);
+		else
+			translate(config->live, b->m[i], slot, p->dir == 0);
 	}
+	nf_leave(b, leaving.m, leaving.count);
 }
 
 /* Buckets that run low are given blocks of the reserve; worker 0 is the one that hands them out. */

@@ -180,6 +180,14 @@ static const struct lb_backend *of_set(struct lb_choice *c, const struct lb_set 
 	}
 }
 
+const struct lb_backend *lb_schedule_by_hash(struct lb_choice *c)
+{
+	const struct lb_service *s = c->service;
+	const struct lb_backend *b = s->sets[0].count ? by_table(c, &s->sets[0]) : NULL;
+
+	return b || c->up || !s->sets[1].count ? b : by_table(c, &s->sets[1]);
+}
+
 const struct lb_backend *lb_schedule(struct lb_choice *c)
 {
 	const struct lb_backend *b = of_set(c, &c->service->sets[0]);

@@ -12,7 +12,8 @@ const char *const lb_schedulers[] = {
 	"source-hash",
 	NULL,
 };
-const char *const lb_modes[] = { "nat", "full-nat", NULL };
+const char *const lb_modes[] = { "nat", "full-nat", "direct", "ipip", "gre", "gue", NULL };
+const char *const lb_syn_proxy[] = { "off", "auto", "on", NULL };
 const char *const lb_protocols[] = { "tcp", "udp", "any", NULL };
 const char *const lb_admins[] = { "enabled", "drain", "disabled", NULL };
 static const char *const failures[] = { "reset", "keep", NULL };
@@ -118,7 +119,34 @@ static const struct schema service_members[] = {
 	  .values = lb_modes,
 	  .otherwise = "nat",
 	  .help = "\"nat\": the destination is rewritten, answers must come back this way; \"full-nat\": the "
-	          "source, too." },
+	          "source, too. The others rewrite nothing, and backends answer clients themselves: "
+	          "\"direct\" "
+	          "sends packets to the backend's MAC, \"ipip\", \"gre\" and \"gue\" in a tunnel to its "
+	          "address." },
+	{ .name = "synProxy",
+	  .type = SCHEMA_ENUM,
+	  .values = lb_syn_proxy,
+	  .otherwise = "off",
+	  .help = "on: TCP clients are answered with a cookie, and a backend asked when they have "
+	          "acknowledged it; "
+	          "auto: when there is no room among half-open sessions. Modes \"nat\" and \"full-nat\"." },
+	{ .name = "mtu",
+	  .type = SCHEMA_INT,
+	  .min = 1280,
+	  .max = 65535,
+	  .unit = "bytes",
+	  .otherwise = "1500",
+	  .help = "MTU of the way to backends in tunnels; senders of larger packets are told what fits." },
+	{ .name = "fragment",
+	  .type = SCHEMA_BOOL,
+	  .otherwise = "false",
+	  .help = "true: tunnels over IPv4 are fragmented instead." },
+	{ .name = "guePort",
+	  .type = SCHEMA_INT,
+	  .min = 1,
+	  .max = 65535,
+	  .otherwise = "6080",
+	  .help = "UDP port of GUE at the backends." },
 	{ .name = "source",
 	  .type = SCHEMA_NAME,
 	  .help = "Sources of mode \"full-nat\"; absent: the first of the service's family." },
@@ -193,6 +221,11 @@ const struct schema lb_schema[] = {
 	  .type = SCHEMA_GROUP,
 	  .members = lb_resolver_schema,
 	  .help = "How names of backends are looked up: from the process's network namespace." },
+	{ .name = "tunnelSources",
+	  .type = SCHEMA_ARRAY,
+	  .element = SCHEMA_ADDRESS,
+	  .max = 2,
+	  .help = "Source addresses of tunnels, at most one of each family." },
 	{ .name = "clients",
 	  .type = SCHEMA_ENUM,
 	  .values = ends,

@@ -112,12 +112,54 @@ static int first_source(struct lb_compile *c, const struct conf *item, uint8_t f
 	return -1;
 }
 
+/* --- tunnels and direct return --- */
+
+static void read_tunnel_source(struct lb_compile *c, const struct conf *item, struct lb_service *s)
+{
+	const struct conf *list = conf_get(c->config, "tunnelSources");
+
+	for (size_t i = 0; i < conf_count(list); i++) {
+		union ipaddr address = { .halves = { 0 } };
+		uint8_t family;
+
+		if (!read_address(c, conf_at(list, i), 0, &address, &family))
+			return;
+		if (family == s->family) {
+			s->tunnel.source = address;
+			return;
+		}
+	}
+	conf_error(c->errors, conf_get(item, "mode"), "no-tunnel-source",
+	           "mode \"%s\" needs a source address of IPv%u in tunnelSources", lb_modes[s->mode],
+	           s->family);
+}
+
+static void read_away(struct lb_compile *c, const struct conf *item, struct lb_service *s)
+{
+	if (s->syn_proxy != SYN_PROXY_OFF)
+		conf_error(c->errors, conf_get(item, "synProxy"), "no-answers",
+		           "answers in mode \"%s\" do not come back this way: a SYN proxy needs \"nat\" or "
+		           "\"full-nat\"",
+		           lb_modes[s->mode]);
+	if (s->mode == LB_DIRECT)
+		return;
+	s->tunnel = (struct encap){ .family = s->family,
+		                    .kind = (uint8_t)(s->mode - LB_IPIP + ENCAP_IPIP),
+		                    .port = rte_cpu_to_be_16((uint16_t)conf_int(item, "guePort", 6080)),
+		                    .may_fragment = conf_bool(item, "fragment", false) };
+	s->mtu = (uint16_t)conf_int(item, "mtu", 1500);
+	read_tunnel_source(c, item, s);
+}
+
 static void read_mode(struct lb_compile *c, const struct conf *item, struct lb_service *s)
 {
 	const struct conf *source = conf_get(item, "source");
 
 	s->mode = index_of(item, "mode", lb_modes);
 	s->source = -1;
+	s->syn_proxy = index_of(item, "synProxy", lb_syn_proxy);
+	if (lb_is_away(s))
+		read_away(c, item, s);
 	if (s->mode == LB_FULL_NAT)
 		s->source = (int8_t)(source ? source_named(c, source, s->family)
 		                            : first_source(c, item, s->family));
@@ -165,6 +207,12 @@ static bool read_limits_and_state(struct lb_compile *c, const struct conf *item,
 	b->admin = index_of(item, "state", lb_admins);
 	b->backup = conf_bool(item, "backup", false);
 	b->limits = read_limits(c, item);
+	if (b->port && lb_is_away(s)) {
+		conf_error(c->errors, conf_get(item, "port"), "not-rewritten",
+		           "mode \"%s\" rewrites nothing: the port is the one that the client asked for",
+		           lb_modes[s->mode]);
+		return false;
+	}
 	if (!b->port || s->protocol)
 		return true;
 	conf_error(c->errors, conf_get(item, "port"), "no-ports", "a service of any protocol has no ports");
@@ -289,7 +337,8 @@ static bool make_set(const struct lb_service *s, bool backup, struct lb_set *set
 			set->members[set->count++] = (uint16_t)i;
 	if (!set->members)
 		return false;
-	if (!set->count || (s->scheduler != LB_MAGLEV && s->scheduler != LB_SOURCE_HASH))
+	/* Packets without a session go by the table, whoever chooses for sessions. */
+	if (!set->count || (s->scheduler != LB_MAGLEV && s->scheduler != LB_SOURCE_HASH && !lb_is_away(s)))
 		return true;
 	return fill_table(s, set);
 }

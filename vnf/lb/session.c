@@ -40,7 +40,7 @@ static bool still_right(const struct lb_config *config, const struct lb_slot *sl
 
 	if (!backend || backend->admin == LB_DISABLED || !lb_allows(service, &t->src))
 		return false;
-	if (full != (service->mode == LB_FULL_NAT))
+	if (full != (service->mode == LB_FULL_NAT) || lb_is_away(service) != !!(slot->flags & SLOT_AWAY))
 		return false;
 	return !full || service->source == slot->pool;
 }
@@ -59,6 +59,8 @@ enum verdict lb_review(const struct nf *nf, const void *snapshot, struct session
 	if (!still_right(config, slot, tuple) ||
 	    pool_state_of(config->live->pool, slot->backend) & POOL_RESET)
 		return VERDICT_DROP;
+	if (slot->flags & SLOT_AWAY)
+		return VERDICT_TAKE;
 	lb_slot_ends(config->live, slot, tuple->family, &ends);
 	lb_ends_rewrite(&ends, tuple);
 	return VERDICT_PASS;
@@ -156,15 +158,33 @@ static bool claim_source(const struct lb_config *config, const struct lb_service
 
 /* Its client is remembered from now on: when it was last seen is not known. */
 static void remember_again(const struct lb_config *config, const struct lb_service *service,
-                           unsigned worker_id, const struct lb_ends *ends, const struct lb_backend *backend)
+                           unsigned worker_id, const union ipaddr *client, const struct lb_backend *backend)
 {
 	const struct pool *pool = config->live->pool;
-	struct persist_key key = { .client = persist_mask(&ends->client, service->persist_length),
+	struct persist_key key = { .client = persist_mask(client, service->persist_length),
 		                   .service = service->id,
 		                   .family = service->family };
 
-	persist_set(config->live->workers[worker_id].persist, &key, backend->id,
-	            lb_seconds(pool->clock(pool->clock_context)), service->persist);
+	if (service->persist)
+		persist_set(config->live->workers[worker_id].persist, &key, backend->id,
+		            lb_seconds(pool->clock(pool->clock_context)), service->persist);
+}
+
+static bool adopt_away(const struct lb_config *config, struct lb_slot *slot, const struct session *s,
+                       unsigned worker_id)
+{
+	const struct lb_service *service;
+	const struct lb_backend *backend;
+	struct tuple t;
+
+	session_tuple(s, 0, &t);
+	backend = lb_away_found(config, slot, &t, &service);
+	if (!backend)
+		return false;
+	slot->backend = backend->id;
+	pool_join(config->live->pool, worker_id, backend->id);
+	remember_again(config, service, worker_id, &t.src, backend);
+	return true;
 }
 
 bool lb_adopt(const struct nf *nf, const void *snapshot, struct session *s, unsigned worker_id)
@@ -178,18 +198,20 @@ bool lb_adopt(const struct nf *nf, const void *snapshot, struct session *s, unsi
 
 	if (!(slot->flags & SLOT_ACTIVE))
 		return true;
+	if (slot->flags & SLOT_AWAY)
+		return adopt_away(config, slot, s, worker_id);
 	found_ends(slot, s, &ends);
 	service = lb_service_of(config, family, &ends.vip, s->key[0].proto, ends.vip_port);
 	backend = service && sound(slot, family, &ends) ? backend_at(service, &ends) : NULL;
 	if (service && !backend && family == FAMILY_V6)
 		backend = backend_by_slot(config, service, slot, &ends);
-	if (!backend || (service->mode == LB_FULL_NAT) != !!(slot->flags & SLOT_SOURCE))
+	if (!backend || lb_is_away(service) ||
+	    (service->mode == LB_FULL_NAT) != !!(slot->flags & SLOT_SOURCE))
 		return false;
 	if (slot->flags & SLOT_SOURCE && !claim_source(config, service, s, slot))
 		return false;
 	slot->backend = backend->id;
 	pool_join(config->live->pool, worker_id, backend->id);
-	if (service->persist)
-		remember_again(config, service, worker_id, &ends, backend);
+	remember_again(config, service, worker_id, &ends.client, backend);
 	return true;
 }

@@ -249,6 +249,11 @@ void lb_show_session(const struct nf *nf, const void *snapshot, const struct ses
 	if (!(slot->flags & SLOT_ACTIVE))
 		return;
 	name_backend(config, slot->backend, out);
+	if (slot->flags & SLOT_AWAY) {
+		memcpy(ends.backend.bytes, slot->away.backend, sizeof(ends.backend.bytes));
+		json_object_set_new(out, "address", address_json(s->key[0].family, &ends.backend));
+		return;
+	}
 	lb_slot_ends(config->live, slot, s->key[0].family, &ends);
 	json_object_set_new(out, "address", address_json(s->key[0].family, &ends.backend));
 	json_object_set_new(out, "port", json_integer(ntohs(ends.backend_port)));
