@@ -16,7 +16,7 @@ enum {
 	MSS4 = 1460,
 	MSS6 = 1440,
 	AGAIN_MS = 1000,
-	TRIES = 5,
+	TRIES = 4,
 	WINDOW_MAX = UINT16_MAX,
 	STAMP_SCALE = 0xf, /* in our time stamps: the client's window scale */
 	STAMP_SACK = 0x10, /* and whether it understands SACK */

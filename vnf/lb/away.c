@@ -50,7 +50,7 @@ static void into_tunnel(const struct lb_service *s, struct batch *b, unsigned i,
 }
 
 static void deliver(const struct lb_service *s, struct batch *b, unsigned i, const union ipaddr *backend,
-                 struct lb_leaving *leaving)
+                    struct lb_leaving *leaving)
 {
 	if (s->mode == LB_DIRECT) {
 		batch_take(b, i);
