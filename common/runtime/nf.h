@@ -240,7 +240,8 @@ static inline void nf_prefetch_slots(const struct nf *nf, struct batch *b)
 	if (nf->slot_offset < RTE_CACHE_LINE_SIZE)
 		return;
 	for (unsigned i = 0; i < b->count; i++)
-		__builtin_prefetch(nf_slot(nf, batch_pkt(b, i)->session));
+		if (batch_pkt(b, i)->session)
+			__builtin_prefetch(nf_slot(nf, batch_pkt(b, i)->session));
 }
 
 /* What functions may ask of the engine; worker thread. */
