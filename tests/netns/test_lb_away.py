@@ -71,7 +71,7 @@ threading.Event().wait()
 CLIENT = """
 import json, socket, sys
 held = {}
-def open_(name, host, timeout=10):
+def open_(name, host, timeout=30):
     try:
         held[name] = socket.create_connection((host, 80), timeout).makefile("rwb")
         return held[name].readline().decode().split()
@@ -85,7 +85,7 @@ def say(name, length):
     except (OSError, ValueError) as error:
         return type(error).__name__
 def udp(host, length):
-    for attempt in range(10):
+    for attempt in range(30):
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.settimeout(1)
             s.sendto(bytes(length), (host, 80))
