@@ -59,7 +59,7 @@ void history_close(struct history *history)
 		revisions_close(history->kept);
 	free(history->startup_digest);
 	conf_free(history->former);
-	*history = (struct history){ NULL };
+	*history = (struct history){ 0 };
 }
 
 static struct conf *running(struct process *p)

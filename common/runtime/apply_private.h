@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A document on its way to being applied (apply.c), for those who do a part of it. Control side, under the engine's lock. */
+#ifndef SLUICE_RUNTIME_APPLY_PRIVATE_H
+#define SLUICE_RUNTIME_APPLY_PRIVATE_H
+
+#include "runtime/engine_private.h"
+
+/* What one application adds; taken back if it fails. */
+struct change {
+	struct engine *engine;
+	struct conf *document;
+	bool dry;
+	struct errors *errors;
+	uint64_t new_ports, new_nfs;                /* bit i: slot i is new */
+	const struct conf *where[ENGINE_PORTS_MAX]; /* of new ports, for errors */
+};
+
+/* Makes instances of the functions that the document names and the engine has not; errors are added. */
+void instances_make(struct change *c);
+/* Stops one that no session and no worker knows of any more. */
+void instance_free(struct engine *engine, unsigned id);
+
+#endif
