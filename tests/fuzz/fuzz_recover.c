@@ -112,7 +112,8 @@ static void check_table(struct flow_table *table)
 		sum += stats.per_class[i];
 	require(check.seen == stats.live && sum == stats.live && stats.live == stats.used_v4 + stats.used_v6);
 	require(stats.half_open == stats.per_class[CLASS_TCP_OPENING] + stats.per_class[CLASS_UDP_OPENING] +
-	                                   stats.per_class[CLASS_SCTP_OPENING]);
+	                                   stats.per_class[CLASS_SCTP_OPENING] +
+	                                   stats.per_class[CLASS_ICMP_OPENING]);
 }
 
 /* Everything leaves in time, and then no record is lost or taken twice. */
