@@ -320,6 +320,19 @@ void nf_on_workers(const struct nf *nf, nf_worker_fn *fn, void *argument)
 		engine_call(nf->engine, i, call_nf, &call);
 }
 
+static void between_turns(const struct nf *nf, unsigned worker_id, uint64_t now, void *argument)
+{
+	(void)nf;
+	(void)worker_id;
+	(void)now;
+	(void)argument;
+}
+
+void nf_settle(const struct nf *nf)
+{
+	nf_on_workers(nf, between_turns, NULL);
+}
+
 int engine_port_number(const struct engine *engine, const char *name)
 {
 	for (int i = 0; i < ENGINE_PORTS_MAX; i++)

@@ -308,6 +308,8 @@ void nf_renew(const struct nf *nf);
 /* Runs fn on every worker between two turns, one after the other, and waits for each: how REST reads what workers own. fn must be short. */
 typedef void nf_worker_fn(const struct nf *nf, unsigned worker_id, uint64_t now, void *argument);
 void nf_on_workers(const struct nf *nf, nf_worker_fn *fn, void *argument);
+/* Waits until each worker has been between two turns: what none could take up since is in no worker's hands. */
+void nf_settle(const struct nf *nf);
 
 /* The engine's number of an outside port by name (as in the service's configuration), or -1; and back ("?" if unknown). */
 int engine_port_number(const struct engine *engine, const char *name);

@@ -45,8 +45,7 @@ void lb_stop(struct nf *nf)
 
 	lb_checks_stop(live);
 	lb_names_stop(live);
-	for (unsigned i = 0; i < LB_SOURCES_MAX; i++)
-		lb_source_free(live, i);
+	source_pools_free(live->sources);
 	for (unsigned i = 0; i < nf->workers; i++)
 		persist_free(live->workers[i].persist);
 	free(live->workers);
@@ -89,7 +88,7 @@ static bool ranges_meet(const struct ports_range *a, const struct ports_range *b
 	       rte_be_to_cpu_32(b->first) <= rte_be_to_cpu_32(a->last);
 }
 
-static bool add_range(struct lb_compile *c, const struct conf *item, struct lb_source *source)
+static bool add_range(struct lb_compile *c, const struct conf *item, struct source_pool *source)
 {
 	struct ports_range *range = &source->ranges[source->range_count];
 	struct ip_addr first, last;
@@ -125,7 +124,7 @@ static bool add_range(struct lb_compile *c, const struct conf *item, struct lb_s
 	return true;
 }
 
-static bool read_source(struct lb_compile *c, const struct conf *item, struct lb_source *source)
+static bool read_source(struct lb_compile *c, const struct conf *item, struct source_pool *source)
 {
 	const struct conf *addresses = conf_get(item, "addresses");
 	uint64_t total = 0;
@@ -144,7 +143,7 @@ static bool read_source(struct lb_compile *c, const struct conf *item, struct lb
 	return false;
 }
 
-static bool sources_meet(const struct lb_source *a, const struct lb_source *b)
+static bool sources_meet(const struct source_pool *a, const struct source_pool *b)
 {
 	if (a->family != b->family || memcmp(&a->prefix, &b->prefix, sizeof(a->prefix)) != 0)
 		return false;
@@ -157,12 +156,12 @@ static bool sources_meet(const struct lb_source *a, const struct lb_source *b)
 
 static void compile_source(struct lb_compile *c, size_t number, const struct conf *item)
 {
-	struct lb_source wanted = { 0 };
+	struct source_pool wanted = { 0 };
 
 	if (!read_source(c, item, &wanted))
 		return;
 	for (uint32_t left = c->out->sources; left; left &= left - 1) {
-		const struct lb_source *other = c->out->live->sources[__builtin_ctz(left)];
+		const struct source_pool *other = c->out->live->sources[__builtin_ctz(left)];
 
 		if (!sources_meet(other, &wanted))
 			continue;
@@ -170,7 +169,7 @@ static void compile_source(struct lb_compile *c, size_t number, const struct con
 		           "addresses overlap with those of sources \"%s\"", other->name);
 		return;
 	}
-	c->source_numbers[number] = lb_source_hold(c->nf, item, &wanted, c->errors);
+	c->source_numbers[number] = source_pool_hold(c->nf, c->out->live->sources, item, &wanted, c->errors);
 	if (c->source_numbers[number] >= 0)
 		c->out->sources |= 1u << c->source_numbers[number];
 }
@@ -311,7 +310,7 @@ void lb_release(void *snapshot)
 
 	for (unsigned i = 0; i < config->service_count; i++)
 		lb_service_free(config->live, &config->services[i]);
-	lb_sources_drop(config->live, config->sources);
+	source_pools_drop(config->live->sources, config->sources);
 	free(config->services);
 	lb_names_release(config);
 	free(config->endpoints);

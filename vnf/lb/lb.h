@@ -17,13 +17,12 @@
 #include "packet/encap.h"
 #include "packet/rewrite.h"
 #include "runtime/nf.h"
+#include "runtime/source_pool.h"
 #include "util/net.h"
 
 enum {
 	LB_SERVICES_MAX = 1024,
 	LB_SERVICE_BACKENDS_MAX = 1024,
-	LB_SOURCES_MAX = 16,
-	LB_RANGES_MAX = 64,
 	LB_PREFIXES_MAX = 4096,
 };
 
@@ -124,20 +123,6 @@ struct lb_endpoint {
 	uint16_t first, last; /* host order */
 };
 
-/* Addresses and ports that full NAT sends from. It outlives the configurations that name it for as long as sessions may hold its ports. Of IPv6 the
- * addresses differ in their last word alone, which flow/ports.h takes for an IPv4 address. */
-struct lb_source {
-	char name[NF_NAME_MAX];
-	union ipaddr prefix; /* IPv6: the first three words */
-	uint8_t family;
-	struct ports *ports;
-	struct ports_range ranges[LB_RANGES_MAX];
-	unsigned range_count;
-	uint16_t first_port, last_port; /* host order */
-	unsigned snapshots;             /* control side */
-	uint8_t used;                   /* a worker has ever taken a port of it; relaxed */
-};
-
 struct lb_worker {
 	struct persist *persist;
 	uint32_t now; /* of its last tick or opening, s */
@@ -148,10 +133,10 @@ struct lb_live {
 	struct health *health;  /* checks.h; NULL: nothing was ever checked. Written once, read by workers */
 	struct lb_names *names; /* names.h; NULL: none was ever named. Control side */
 	bool published;         /* a configuration runs, or has run */
-	struct lb_source *sources[LB_SOURCES_MAX]; /* by number; slots name them */
-	struct lb_worker *workers;                 /* by worker id */
-	uint32_t persistence;                      /* room of each, fixed by the first configuration */
-	uint8_t asked[PORTS_BUCKETS];              /* buckets that have ever taken a port; relaxed */
+	struct source_pool *sources[SOURCE_POOLS_MAX]; /* by number; slots name them */
+	struct lb_worker *workers;                     /* by worker id */
+	uint32_t persistence;                          /* room of each, fixed by the first configuration */
+	uint8_t asked[PORTS_BUCKETS];                  /* buckets that have ever taken a port; relaxed */
 };
 
 /* A backend's name, resolved in the family of its service. */
@@ -248,15 +233,6 @@ int lb_show(const struct nf *nf, const void *snapshot, const char *topic, const 
 void lb_show_session(const struct nf *nf, const void *snapshot, const struct session *s, json_t *out);
 void lb_metrics(const struct nf *nf, const void *snapshot, struct metrics *metrics);
 
-/* sources.c; control side. The live pool of sources like this one, or a new one, its number; -1 with errors added. It counts as named by one more
- * configuration until lb_sources_drop(). */
-int lb_source_hold(struct nf *nf, const struct conf *item, const struct lb_source *wanted,
-                   struct errors *errors);
-void lb_sources_drop(struct lb_live *live, uint32_t sources);
-void lb_source_free(struct lb_live *live, unsigned number);
-/* Waits until each worker has been between two turns. */
-void lb_settle(void *nf);
-
 /* services.c: a service of the configuration, from its checked item. False with errors added; lb_service_free() frees what there is of it in either
  * case. Control side. */
 struct lb_compile {
@@ -264,7 +240,7 @@ struct lb_compile {
 	const struct conf *config;
 	struct lb_config *out;
 	struct errors *errors;
-	int source_numbers[LB_SOURCES_MAX]; /* live numbers of the configuration's sources, in its order */
+	int source_numbers[SOURCE_POOLS_MAX]; /* live numbers of the configuration's sources, in its order */
 };
 bool lb_service_read(struct lb_compile *c, const struct conf *item, struct lb_service *service);
 void lb_service_free(struct lb_live *live, struct lb_service *service);

@@ -86,7 +86,7 @@ const struct lb_service *lb_service_of(const struct lb_config *config, uint8_t f
 	return s ? s : service_at(config, family, address, 0, UINT16_MAX);
 }
 
-static bool source_has(const struct lb_source *source, uint8_t family, const union ipaddr *address)
+static bool source_has(const struct source_pool *source, uint8_t family, const union ipaddr *address)
 {
 	uint32_t host = rte_be_to_cpu_32(family == FAMILY_V4 ? address->v4 : address->words[3]);
 
@@ -100,11 +100,11 @@ static bool source_has(const struct lb_source *source, uint8_t family, const uni
 }
 
 /* The configuration's source that has this address; NULL: none. */
-static const struct lb_source *source_of(const struct lb_config *config, uint8_t family,
-                                         const union ipaddr *address)
+static const struct source_pool *source_of(const struct lb_config *config, uint8_t family,
+                                           const union ipaddr *address)
 {
 	for (uint32_t left = config->sources; left; left &= left - 1) {
-		const struct lb_source *source = config->live->sources[__builtin_ctz(left)];
+		const struct source_pool *source = config->live->sources[__builtin_ctz(left)];
 
 		if (source_has(source, family, address))
 			return source;
@@ -198,7 +198,7 @@ static unsigned bucket_of_client(const struct lb_config *config, uint8_t family,
 unsigned lb_owner(const struct nf *nf, const void *snapshot, const struct tuple *t, int walk)
 {
 	const struct lb_config *config = snapshot;
-	const struct lb_source *source;
+	const struct source_pool *source;
 	bool from, to;
 	int bucket;
 

@@ -120,7 +120,7 @@ static bool take_source(struct first *f, struct lb_slot *slot, struct lb_ends *e
 {
 	struct lb_live *live = f->config->live;
 	const struct tuple *t = &f->o->tuple;
-	struct lb_source *source = live->sources[f->service->source];
+	struct source_pool *source = live->sources[f->service->source];
 	struct ports_request request = { .space = lb_space(t->proto),
 		                         .seed = rte_hash_crc_4byte(f->nf->seed + f->o->attempt,
 		                                                    t->src.words[0] ^ t->src.words[3] ^

@@ -42,7 +42,7 @@ static const struct schema source_members[] = {
 	  .type = SCHEMA_ARRAY,
 	  .element = SCHEMA_STRING,
 	  .min = 1,
-	  .max = LB_RANGES_MAX,
+	  .max = SOURCE_RANGES_MAX,
 	  .flags = SCHEMA_REQUIRED,
 	  .help = "Addresses of one family: one, a range \"a-b\", or a prefix; of IPv6 all with the same "
 	          "first "
@@ -211,7 +211,7 @@ const struct schema lb_schema[] = {
 	  .type = SCHEMA_LIST,
 	  .key = "name",
 	  .members = source_members,
-	  .max = LB_SOURCES_MAX,
+	  .max = SOURCE_POOLS_MAX,
 	  .help = "Addresses that mode \"full-nat\" sends from; neighbours are answered for them." },
 	{ .name = "health",
 	  .type = SCHEMA_GROUP,

@@ -86,7 +86,7 @@ static int source_named(struct lb_compile *c, const struct conf *name, uint8_t f
 	const struct conf *sources = conf_get(c->config, "sources");
 
 	for (size_t i = 0; i < conf_count(sources); i++) {
-		const struct lb_source *source;
+		const struct source_pool *source;
 
 		if (strcmp(conf_string(conf_at(sources, i), "name", ""), name->string) != 0)
 			continue;
@@ -175,6 +175,11 @@ static bool same_place(const struct lb_backend *a, const struct lb_backend *b)
 	       (!a->port || !b->port || a->port == b->port);
 }
 
+static void settle(void *nf)
+{
+	nf_settle(nf);
+}
+
 static bool hold_backend(struct lb_compile *c, const struct conf *item, const struct lb_service *s,
                          struct lb_backend *b)
 {
@@ -187,7 +192,7 @@ static bool hold_backend(struct lb_compile *c, const struct conf *item, const st
 	is.service = s->id;
 	is.port = b->port;
 	is.family = s->family;
-	id = pool_hold(c->out->live->pool, &is, lb_is_checked(s, b) && c->out->live->published, lb_settle,
+	id = pool_hold(c->out->live->pool, &is, lb_is_checked(s, b) && c->out->live->published, settle,
 	               c->nf);
 	if (id < 0) {
 		conf_error(c->errors, item, "too-many-backends",

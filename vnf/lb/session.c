@@ -144,7 +144,7 @@ static const struct lb_backend *backend_by_slot(const struct lb_config *config,
 static bool claim_source(const struct lb_config *config, const struct lb_service *service,
                          const struct session *s, struct lb_slot *slot)
 {
-	struct lb_source *source;
+	struct source_pool *source;
 
 	if (service->mode != LB_FULL_NAT || service->source < 0)
 		return false;

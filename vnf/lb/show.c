@@ -166,7 +166,7 @@ static struct usage usage_of(const struct ports *ports)
 	return usage;
 }
 
-static json_t *source_json(const struct lb_source *source)
+static json_t *source_json(const struct source_pool *source)
 {
 	struct usage usage = usage_of(source->ports);
 	json_t *ports = json_object();
@@ -298,7 +298,7 @@ static void source_metrics(struct metrics *metrics, const struct nf *nf, const s
 	                       "Ports and identifiers of full NAT's sources that are taken.");
 
 	for (uint32_t left = config->sources; left; left &= left - 1) {
-		const struct lb_source *source = config->live->sources[__builtin_ctz(left)];
+		const struct source_pool *source = config->live->sources[__builtin_ctz(left)];
 		struct usage usage = usage_of(source->ports);
 
 		for (unsigned s = 0; s < PORTS_SPACES; s++)
@@ -348,7 +348,7 @@ void lb_metrics(const struct nf *nf, const void *snapshot, struct metrics *metri
 static void claim_sources(const struct lb_config *config, nf_claim_fn *fn, void *context)
 {
 	for (uint32_t left = config->sources; left; left &= left - 1) {
-		const struct lb_source *source = config->live->sources[__builtin_ctz(left)];
+		const struct source_pool *source = config->live->sources[__builtin_ctz(left)];
 		bool v4 = source->family == FAMILY_V4;
 		struct nf_claim claim = { .address = source->prefix,
 			                  .family = source->family,

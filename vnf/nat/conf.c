@@ -14,7 +14,7 @@ struct compile {
 	const struct conf *config;
 	struct nat_config *out;
 	struct errors *errors;
-	int pool_numbers[NAT_POOLS_MAX]; /* live numbers of the configuration's pools, in its order */
+	int pool_numbers[SOURCE_POOLS_MAX]; /* live numbers of the configuration's pools, in its order */
 };
 
 int nat_start(struct nf *nf, struct errors *errors)
@@ -36,8 +36,7 @@ void nat_stop(struct nf *nf)
 {
 	struct nat_live *live = nf->live;
 
-	for (unsigned i = 0; i < NAT_POOLS_MAX; i++)
-		nat_pool_free(live, i);
+	source_pools_free(live->pools);
 	for (unsigned i = 0; i < nf->workers; i++)
 		mappings_free(live->workers[i]);
 	free(live->workers);
@@ -104,7 +103,7 @@ static uint64_t range_size(const struct ports_range *range)
 }
 
 /* What is wrong with the last range of a pool; true: nothing. */
-static bool check_range(struct compile *c, const struct conf *item, const struct nat_pool *pool)
+static bool check_range(struct compile *c, const struct conf *item, const struct source_pool *pool)
 {
 	const struct ports_range *range = &pool->ranges[pool->range_count - 1];
 
@@ -125,7 +124,7 @@ static bool check_range(struct compile *c, const struct conf *item, const struct
 	return true;
 }
 
-static bool read_pool(struct compile *c, const struct conf *item, struct nat_pool *pool)
+static bool read_pool(struct compile *c, const struct conf *item, struct source_pool *pool)
 {
 	const struct conf *addresses = conf_get(item, "addresses");
 	uint64_t total = 0;
@@ -152,7 +151,7 @@ static bool read_pool(struct compile *c, const struct conf *item, struct nat_poo
 }
 
 /* One outside address and port is of one pool. */
-static bool overlap(const struct nat_pool *a, const struct nat_pool *b)
+static bool overlap(const struct source_pool *a, const struct source_pool *b)
 {
 	if (a->first_port > b->last_port || b->first_port > a->last_port)
 		return false;
@@ -165,9 +164,9 @@ static bool overlap(const struct nat_pool *a, const struct nat_pool *b)
 	return false;
 }
 
-static bool check_overlap(struct compile *c, const struct conf *item, const struct nat_pool *wanted)
+static bool check_overlap(struct compile *c, const struct conf *item, const struct source_pool *wanted)
 {
-	for (unsigned p = 0; p < NAT_POOLS_MAX; p++) {
+	for (unsigned p = 0; p < SOURCE_POOLS_MAX; p++) {
 		if (!(c->out->pools >> p & 1) || !overlap(c->out->live->pools[p], wanted))
 			continue;
 		conf_error(c->errors, conf_get(item, "addresses"), "overlap",
@@ -183,11 +182,12 @@ static void compile_pools(struct compile *c)
 	const struct conf *pools = conf_get(c->config, "pools");
 
 	for (size_t i = 0; i < conf_count(pools); i++) {
-		struct nat_pool wanted = { 0 };
+		struct source_pool wanted = { 0 };
 
 		c->pool_numbers[i] = -1;
 		if (read_pool(c, conf_at(pools, i), &wanted) && check_overlap(c, conf_at(pools, i), &wanted))
-			c->pool_numbers[i] = nat_pool_hold(c->nf, conf_at(pools, i), &wanted, c->errors);
+			c->pool_numbers[i] = source_pool_hold(c->nf, c->out->live->pools, conf_at(pools, i),
+			                                      &wanted, c->errors);
 		if (c->pool_numbers[i] >= 0)
 			c->out->pools |= 1u << c->pool_numbers[i];
 	}
@@ -254,7 +254,7 @@ static void check_static(struct compile *c, const struct conf *item, unsigned nu
 		if (c->out->statics[k].inside == s->inside || c->out->statics[k].outside == s->outside)
 			conf_error(c->errors, item, "twice", "an address of \"%s\" is used by \"%s\" already",
 			           s->name, c->out->statics[k].name);
-	for (unsigned p = 0; p < NAT_POOLS_MAX; p++)
+	for (unsigned p = 0; p < SOURCE_POOLS_MAX; p++)
 		if (c->out->pools >> p & 1 && nat_pool_has(c->out->live->pools[p], s->outside))
 			conf_error(c->errors, conf_get(item, "outside"), "in-pool",
 			           "the address belongs to pool \"%s\"", c->out->live->pools[p]->name);
@@ -343,7 +343,7 @@ static void compile_withheld(struct compile *c)
 		holds[i] =
 		        (struct ports_hold){ f->outside, f->first, f->last, (uint8_t)nat_space(f->protocol) };
 	}
-	for (unsigned p = 0; holds && p < NAT_POOLS_MAX; p++) {
+	for (unsigned p = 0; holds && p < SOURCE_POOLS_MAX; p++) {
 		if (!(c->out->pools >> p & 1))
 			continue;
 		c->out->withheld[p] = ports_withheld_new(c->out->live->pools[p]->ports, holds, count);
@@ -387,9 +387,9 @@ void nat_release(void *snapshot)
 {
 	struct nat_config *config = snapshot;
 
-	for (unsigned p = 0; p < NAT_POOLS_MAX; p++)
+	for (unsigned p = 0; p < SOURCE_POOLS_MAX; p++)
 		ports_withheld_free(config->withheld[p]);
-	nat_pools_drop(config->live, config->pools);
+	source_pools_drop(config->live->pools, config->pools);
 	free(config->rules);
 	free(config->statics);
 	free(config->statics_inside);

@@ -13,15 +13,10 @@
 #include "nat/mapping.h"
 #include "packet/rewrite.h"
 #include "runtime/nf.h"
+#include "runtime/source_pool.h"
 #include "util/net.h"
 
-enum {
-	NAT_POOLS_MAX = 16,
-	NAT_RULES_MAX = 256,
-	NAT_STATICS_MAX = 1024,
-	NAT_FORWARDS_MAX = 1024,
-	NAT_RANGES_MAX = 256
-};
+enum { NAT_RULES_MAX = 256, NAT_STATICS_MAX = 1024, NAT_FORWARDS_MAX = 1024 };
 
 enum nat_counter {
 	NAT_NO_PORT,
@@ -38,22 +33,10 @@ enum nat_counter {
 
 enum nat_behaviour { NAT_ENDPOINT_INDEPENDENT, NAT_ADDRESS_DEPENDENT, NAT_ADDRESS_AND_PORT_DEPENDENT };
 
-/* A pool of outside addresses with its ports. It outlives the configurations that name it for as long as sessions may hold its ports. */
-struct nat_pool {
-	char name[NF_NAME_MAX];
-	struct ports *ports;
-	struct ports_range ranges[NAT_RANGES_MAX];
-	unsigned range_count;
-	uint32_t addresses;             /* in all ranges */
-	uint16_t first_port, last_port; /* host order */
-	unsigned snapshots;             /* configurations that name it; control side */
-	uint8_t used;                   /* a worker has ever taken a port of it; relaxed */
-};
-
 struct nat_live {
-	struct nat_pool *pools[NAT_POOLS_MAX]; /* by number; slots name them */
-	struct nat_mappings **workers;         /* by worker id */
-	uint32_t mappings;                     /* room of each, fixed by the first configuration */
+	struct source_pool *pools[SOURCE_POOLS_MAX]; /* by number; slots name them */
+	struct nat_mappings **workers;               /* by worker id */
+	uint32_t mappings;                           /* room of each, fixed by the first configuration */
 	/* Buckets that have ever allocated: only these are given blocks of the reserve. Relaxed: their workers write, worker 0 reads. */
 	uint8_t asked[PORTS_BUCKETS];
 };
@@ -86,7 +69,7 @@ struct nat_config {
 	unsigned rule_count, static_count, forward_count;
 	uint32_t pools; /* bit i: pool i is of this configuration */
 	/* Of each pool, the ports that forwardings use. */
-	struct ports_withheld *withheld[NAT_POOLS_MAX];
+	struct ports_withheld *withheld[SOURCE_POOLS_MAX];
 	uint8_t mapping, filtering; /* enum nat_behaviour */
 	bool hairpinning, preserve, parity;
 };
@@ -134,17 +117,10 @@ int nat_show(const struct nf *nf, const void *snapshot, const char *topic, const
 void nat_show_session(const struct nf *nf, const void *snapshot, const struct session *s, json_t *out);
 void nat_metrics(const struct nf *nf, const void *snapshot, struct metrics *metrics);
 
-/* pools.c; control side. The live pool like this one, or a new one, its number; -1 with errors added. It counts as named by one more
- * configuration until nat_pools_drop(). */
-int nat_pool_hold(struct nf *nf, const struct conf *item, const struct nat_pool *wanted,
-                  struct errors *errors);
-void nat_pools_drop(struct nat_live *live, uint32_t pools);
-void nat_pool_free(struct nat_live *live, unsigned number);
-
 /* translate.c: pure functions of a configuration; any thread. */
 enum ports_space nat_space(uint8_t protocol);
 /* Whether an address is of a pool, whatever the port. */
-bool nat_pool_has(const struct nat_pool *pool, uint32_t address);
+bool nat_pool_has(const struct source_pool *pool, uint32_t address);
 /* The configuration's pool that has this outside address and port; -1: none. */
 int nat_pool_of(const struct nat_config *config, uint32_t address, uint16_t port);
 /* The first rule for an inside source and a destination; NULL: none. */

@@ -39,7 +39,7 @@ static uint32_t choice(const struct nf *nf, const struct opening *o)
 }
 
 /* Paired pooling (RFC 4787 REQ-2): an inside host prefers one outside address. */
-static uint32_t paired_address(const struct nf *nf, const struct nat_pool *pool, uint32_t inside)
+static uint32_t paired_address(const struct nf *nf, const struct source_pool *pool, uint32_t inside)
 {
 	uint32_t number = rte_hash_crc_4byte(inside, nf->seed) % pool->addresses;
 	const struct ports_range *range = pool->ranges;
@@ -57,7 +57,7 @@ static uint32_t paired_address(const struct nf *nf, const struct nat_pool *pool,
 static bool allocate(const struct nf *nf, const struct nat_config *config, const struct opening *o,
                      unsigned number, uint32_t *address, uint16_t *port)
 {
-	struct nat_pool *pool = config->live->pools[number];
+	struct source_pool *pool = config->live->pools[number];
 	struct ports_request request = {
 		.space = nat_space(o->tuple.proto),
 		.flags = PORTS_ADDRESS | (config->preserve && !o->attempt ? PORTS_PRESERVE : 0) |

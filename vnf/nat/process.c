@@ -65,7 +65,7 @@ uint64_t nat_tick(const struct nf *nf, const void *snapshot, unsigned worker_id,
 	const struct nat_config *config = snapshot;
 
 	(void)nf;
-	for (unsigned p = 0; worker_id == 0 && p < NAT_POOLS_MAX; p++) {
+	for (unsigned p = 0; worker_id == 0 && p < SOURCE_POOLS_MAX; p++) {
 		struct ports *ports = config->pools >> p & 1 ? config->live->pools[p]->ports : NULL;
 
 		for (unsigned bucket = 0; ports && bucket < PORTS_BUCKETS; bucket++)

@@ -134,7 +134,7 @@ static bool slot_sound(const struct nat_slot *slot, uint8_t protocol)
 
 static bool claim(const struct nat_config *config, const struct session *s, const struct nat_slot *slot)
 {
-	struct nat_pool *pool = config->live->pools[slot->pool];
+	struct source_pool *pool = config->live->pools[slot->pool];
 
 	__atomic_store_n(&config->live->asked[s->bucket], 1, __ATOMIC_RELAXED);
 	__atomic_store_n(&pool->used, 1, __ATOMIC_RELAXED);

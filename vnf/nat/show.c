@@ -109,8 +109,8 @@ static json_t *show_pools(const struct nat_config *config)
 {
 	json_t *list = json_array();
 
-	for (unsigned p = 0; p < NAT_POOLS_MAX; p++) {
-		const struct nat_pool *pool = config->pools >> p & 1 ? config->live->pools[p] : NULL;
+	for (unsigned p = 0; p < SOURCE_POOLS_MAX; p++) {
+		const struct source_pool *pool = config->pools >> p & 1 ? config->live->pools[p] : NULL;
 
 		if (pool)
 			json_array_append_new(
@@ -167,8 +167,8 @@ static void ports_metrics(struct metrics *metrics, const struct nf *nf, const st
 	struct metrics_family *family = metrics_family(metrics, METRICS_GAUGE, "sluice_nat_ports_used", NULL,
 	                                               "Outside ports and identifiers that are taken.");
 
-	for (unsigned p = 0; p < NAT_POOLS_MAX; p++) {
-		const struct nat_pool *pool = config->pools >> p & 1 ? config->live->pools[p] : NULL;
+	for (unsigned p = 0; p < SOURCE_POOLS_MAX; p++) {
+		const struct source_pool *pool = config->pools >> p & 1 ? config->live->pools[p] : NULL;
 		struct usage usage = { 0 };
 
 		if (pool)
@@ -198,8 +198,8 @@ void nat_claims(const struct nf *nf, const void *snapshot, nf_claim_fn *fn, void
 	struct nf_claim claim = { .family = FAMILY_V4, .length = 32 };
 
 	(void)nf;
-	for (unsigned p = 0; p < NAT_POOLS_MAX; p++) {
-		const struct nat_pool *pool = config->pools >> p & 1 ? config->live->pools[p] : NULL;
+	for (unsigned p = 0; p < SOURCE_POOLS_MAX; p++) {
+		const struct source_pool *pool = config->pools >> p & 1 ? config->live->pools[p] : NULL;
 
 		for (unsigned r = 0; pool && r < pool->range_count; r++) {
 			for (uint32_t a = ntohl(pool->ranges[r].first); a <= ntohl(pool->ranges[r].last);

@@ -11,7 +11,7 @@ enum ports_space nat_space(uint8_t proto)
 	return proto == IPPROTO_TCP ? PORTS_TCP : proto == IPPROTO_UDP ? PORTS_UDP : PORTS_ICMP;
 }
 
-bool nat_pool_has(const struct nat_pool *pool, uint32_t address)
+bool nat_pool_has(const struct source_pool *pool, uint32_t address)
 {
 	uint32_t host = rte_be_to_cpu_32(address);
 
@@ -24,7 +24,7 @@ bool nat_pool_has(const struct nat_pool *pool, uint32_t address)
 
 int nat_pool_of(const struct nat_config *config, uint32_t address, uint16_t port)
 {
-	for (int p = 0; p < NAT_POOLS_MAX; p++)
+	for (int p = 0; p < SOURCE_POOLS_MAX; p++)
 		if (config->pools >> p & 1 && ports_owner(config->live->pools[p]->ports, address, port) >= 0)
 			return p;
 	return -1;
@@ -75,7 +75,7 @@ static unsigned forwards_upto(const struct nat_config *config, uint32_t outside,
 
 bool nat_claims_address(const struct nat_config *config, uint32_t address)
 {
-	for (unsigned p = 0; p < NAT_POOLS_MAX; p++) {
+	for (unsigned p = 0; p < SOURCE_POOLS_MAX; p++) {
 		if (config->pools >> p & 1 && nat_pool_has(config->live->pools[p], address))
 			return true;
 	}
@@ -178,7 +178,7 @@ unsigned nat_owner(const struct nf *nf, const void *snapshot, const struct tuple
 	fixed = forward ? NULL : nat_static_outside(config, t->dst.v4);
 	if (forward || fixed)
 		return NF_OWNER_CLAIM | bucket_of(forward ? forward->inside : fixed->inside);
-	for (unsigned p = 0; p < NAT_POOLS_MAX; p++) {
+	for (unsigned p = 0; p < SOURCE_POOLS_MAX; p++) {
 		int owner = config->pools >> p & 1
 		                    ? ports_owner(config->live->pools[p]->ports, t->dst.v4, t->dport)
 		                    : -1;

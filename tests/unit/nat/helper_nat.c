@@ -264,7 +264,7 @@ uint32_t bench_ports_used(const struct bench *b)
 	struct ports_stats stats;
 	uint32_t used = 0;
 
-	for (unsigned p = 0; p < NAT_POOLS_MAX; p++) {
+	for (unsigned p = 0; p < SOURCE_POOLS_MAX; p++) {
 		for (unsigned k = 0; b->config->pools >> p & 1 && k < PORTS_BUCKETS; k++) {
 			ports_stats(b->config->live->pools[p]->ports, k, &stats);
 			used += stats.used[PORTS_TCP] + stats.used[PORTS_UDP] + stats.used[PORTS_ICMP];

@@ -94,7 +94,7 @@ static void numbered(char *config, size_t size, unsigned i)
 /* Dry runs and old configurations leave no pool behind, however many there are; a pool with sessions stays for them. */
 static void pools_come_and_go(void **state)
 {
-	struct session *held[NAT_POOLS_MAX];
+	struct session *held[SOURCE_POOLS_MAX];
 	char config[100];
 	struct bench b;
 
@@ -106,7 +106,7 @@ static void pools_come_and_go(void **state)
 		bench_dry(&b, config);
 		bench_reload(&b, config);
 	}
-	for (unsigned i = 0; i < NAT_POOLS_MAX; i++) {
+	for (unsigned i = 0; i < SOURCE_POOLS_MAX; i++) {
 		numbered(config, sizeof(config), 100 + i);
 		bench_reload(&b, config);
 		held[i] = out(&b, IPPROTO_TCP, HOST, 5000, FAR, (uint16_t)(80 + i));
@@ -117,7 +117,7 @@ static void pools_come_and_go(void **state)
 	numbered(config, sizeof(config), 200);
 	bench_reload(&b, config);
 	expect_outside(&b, out(&b, IPPROTO_TCP, HOST, 6000, FAR, 80), "198.51.100.200", 0);
-	for (unsigned i = 0; i < NAT_POOLS_MAX; i++) {
+	for (unsigned i = 0; i < SOURCE_POOLS_MAX; i++) {
 		if (i == 3)
 			continue;
 		assert_int_equal(bench_review(&b, held[i]), VERDICT_DROP);

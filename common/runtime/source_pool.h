@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Pools of addresses with their ports, from which functions take sources (NAT, the load balancer's full NAT). A pool is what it is named, its addresses
+ * and its ports: if one of these changes it is another pool, and the sessions of the old one are closed as they are reviewed. It outlives the
+ * configurations that name it for as long as sessions may hold its ports. Of IPv6 the addresses differ in their last word alone, which flow/ports.h takes
+ * for an IPv4 address. Control side; workers read, and take and give back ports.
+ */
+#ifndef SLUICE_RUNTIME_SOURCE_POOL_H
+#define SLUICE_RUNTIME_SOURCE_POOL_H
+
+#include "flow/ports.h"
+#include "runtime/nf.h"
+
+enum { SOURCE_POOLS_MAX = 16, SOURCE_RANGES_MAX = 256 };
+
+struct source_pool {
+	char name[NF_NAME_MAX];
+	struct ports *ports;
+	struct ports_range ranges[SOURCE_RANGES_MAX];
+	unsigned range_count;
+	union ipaddr prefix; /* IPv6: the first three words */
+	uint8_t family;
+	uint32_t addresses;             /* in all ranges */
+	uint16_t first_port, last_port; /* host order */
+	unsigned snapshots;             /* configurations that name it; control side */
+	uint8_t used;                   /* a worker has ever taken a port of it; relaxed */
+};
+
+/* The pool in `pools` (by number: slots name them; SOURCE_POOLS_MAX of them) like this one, or a new one: its number; -1 with errors added. It counts as
+ * named by one more configuration until source_pools_drop(). */
+int source_pool_hold(struct nf *nf, struct source_pool **pools, const struct conf *item,
+                     const struct source_pool *wanted, struct errors *errors);
+/* A configuration names the pools of this set no more. One that none names is freed at once if no port of it was ever taken, else when its place is
+ * needed and all have come back. */
+void source_pools_drop(struct source_pool **pools, uint32_t set);
+/* All of them, at the function's end. */
+void source_pools_free(struct source_pool **pools);
+
+#endif
