@@ -7,7 +7,8 @@
 --drop   each N-th segment of new data is lost; what is sent again never is
 --swap   each N-th segment of new data is overtaken by the next
 --delay  every frame, both ways
-A line of JSON on standard output, after each fault: {"dropped": n, "swapped": n}.
+A line of JSON on standard output, after each fault: {"dropped": n, "swapped": n, "tails": n}; tails: lost segments that were sent again before anything
+behind them, so that nobody on the far side can tell that they were lost.
 """
 import argparse
 import heapq
@@ -42,7 +43,8 @@ class Relay:
         self.a, self.b = opened(arguments.a), opened(arguments.b)
         self.waiting, self.number = [], 0  # (when, number, to, frame)
         self.highest, self.new, self.held = {}, 0, None
-        self.counts = {"dropped": 0, "swapped": 0}
+        self.lost = set()  # (flow, end)
+        self.counts = {"dropped": 0, "swapped": 0, "tails": 0}
 
     def is_new(self, data):
         flow, seq, length = data
@@ -60,16 +62,26 @@ class Relay:
         self.number += 1
         heapq.heappush(self.waiting, (time.monotonic() + self.arguments.delay / 1000, self.number, to, frame))
 
+    def sent_again(self, data):
+        flow, end = data[0], (data[1] + data[2]) & 0xffffffff
+        if (flow, end) in self.lost:
+            self.lost.remove((flow, end))
+            if end == self.highest[flow]:
+                self.say("tails")
+
     def forward(self, frame):
         """From A to B."""
         data = tcp_data(frame)
         if data and self.is_new(data):
             self.new += 1
             if self.arguments.drop and self.new % self.arguments.drop == 0:
+                self.lost.add((data[0], self.highest[data[0]]))
                 return self.say("dropped")
             if self.arguments.swap and self.new % self.arguments.swap == 0:
                 self.held = frame
                 return None
+        elif data:
+            self.sent_again(data)
         self.put(self.b, frame)
         if data and self.held:
             self.put(self.b, self.held)
