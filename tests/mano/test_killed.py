@@ -13,7 +13,7 @@ import time
 import mano
 from mano import service, wait_for
 
-SECONDS = 45
+SECONDS = 25
 NAMES = ("a", "b", "c")
 
 

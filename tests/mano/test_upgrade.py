@@ -141,10 +141,10 @@ class Builds(mano.Case):
     def test_sluiced_is_killed_in_it(self):
         """At any moment: all processes are of the one build or the other, once, and the operation is closed."""
         second, bad = self.build("second"), self.build("bad", never=True)
-        for i in range(16):
+        for i in range(12):
             folder, wanted = ((second, "second"), (bad, None), (None, "1"))[i % 3]
             before = self.versions()
-            killer = mano.threading.Timer(0.06 + i * (0.25 if wanted else 0.4), self.s.process.kill)
+            killer = mano.threading.Timer(0.06 + i * (0.33 if wanted else 0.53), self.s.process.kill)
             killer.start()
             try:
                 self.upgrade({"libexec": folder} if folder else {}, query="?wait=0&timeout=2")
