@@ -176,7 +176,14 @@ class Health(unittest.TestCase):
         def shown():
             return {b["name"]: b["health"] for b in self.engine.get("/v1/vnfs/lb/state/services")[0]["backends"]}
 
-        self.engine = self.lab.engine("lb", document, "sluice-lb").ready()
+        plain = {**self.service("web", 80, 8080), "backends": [{"name": "b", "address": "192.0.2.11", "port": 8080}]}
+        self.engine = self.lab.engine("lb", self.document([plain]), "sluice-lb").ready()
+        wants = document["functions"][0]["config"]
+        others = {**wants, "resolver": {"servers": ["127.0.0.1:5399"], "ttlMin": 7}}
+        wrong = {**others, "services": [service, {**plain, "name": "web6", "backends": [{"name": "b", "address": "2001:db8::1"}]}]}
+        for config, how, status in ((others, "?dryRun=true", 200), (wrong, "", 422), (self.document([plain])["functions"][0]["config"], "", 200), (wants, "", 200)):
+            self.assertEqual(self.engine.rest("PUT", "/v1/vnfs/lb/config" + how, config).status, status, "what was but tried is in nobody's way")
+        self.assertEqual(self.engine.rest("PUT", "/v1/vnfs/lb/config", others).status, 409, "names are in use")
         self.assertEqual(list(shown()), ["pool@192.0.2.11"])
         self.expect({"web": ("up", "connected")})
         self.assertEqual(self.lab.fetch("http://198.51.100.80/", self.lab.server), b"all is well")

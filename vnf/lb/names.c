@@ -21,6 +21,7 @@ struct lb_names {
 	struct resolver *resolver;
 	char servers[SERVERS];
 	uint32_t ttl_min, ttl_max;
+	bool used; /* by the running configuration; else it is what a dry run, a refused change or a former configuration left */
 	struct place places[RESOLVER_NAMES_MAX];
 };
 
@@ -83,7 +84,7 @@ static bool start(struct lb_compile *c, struct lb_names *names)
 	return names->resolver != NULL;
 }
 
-/* The resolver of these settings: there already, or new. */
+/* The resolver of these settings: there already, or new in the place of one that is not used. */
 static bool provide(struct lb_compile *c)
 {
 	const struct conf *group = conf_get(c->config, "resolver");
@@ -96,11 +97,12 @@ static bool provide(struct lb_compile *c)
 	if (names && strcmp(names->servers, servers) == 0 && names->ttl_min == ttl_min &&
 	    names->ttl_max == ttl_max)
 		return true;
-	if (names) {
+	if (names && names->used) {
 		conf_error(c->errors, group ? group : c->config, "needs-restart",
-		           "how names are resolved is for the life of the function");
+		           "how names are resolved cannot change while names are in use");
 		return false;
 	}
+	lb_names_stop(c->out->live);
 	names = calloc(1, sizeof(*names));
 	if (!names) {
 		conf_error(c->errors, c->config, "no-memory", "not enough memory");
@@ -197,7 +199,7 @@ static bool add_service(struct lb_compile *c, const struct conf *service)
 	for (size_t i = 0; i < conf_count(backends); i++) {
 		const struct conf *host = conf_get(conf_at(backends, i), "host");
 
-		if (host && ((!c->out->live->names && !provide(c)) || !add_host(c, host, vip.family)))
+		if (host && (!provide(c) || !add_host(c, host, vip.family)))
 			return false;
 	}
 	return true;
@@ -207,8 +209,6 @@ bool lb_names_prepare(struct lb_compile *c)
 {
 	const struct conf *services = conf_get(c->config, "services");
 
-	if (c->out->live->names && !provide(c))
-		return false;
 	for (size_t i = 0; i < conf_count(services); i++)
 		if (!add_service(c, conf_at(services, i)))
 			return false;
@@ -240,6 +240,7 @@ void lb_names_publish(struct lb_live *live, const struct lb_config *config)
 
 	if (!names)
 		return;
+	names->used = config->host_count > 0;
 	for (unsigned i = 0; i < config->host_count; i++)
 		if ((id = place_of(names, &config->hosts[i])) >= 0)
 			names->places[id].wanted = true;
