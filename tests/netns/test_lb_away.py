@@ -220,6 +220,7 @@ class Away(unittest.TestCase):
     def test_refusals(self):
         self.start()
         for path, code, wrong in (("synProxy", "no-answers", service("gre", VIPS4["gre"], synProxy="on")),
+                                  ("synProxy", "not-tcp", service("nat", NAT4, protocol="udp", ports=53, synProxy="on")),
                                   ("backends[0].port", "not-rewritten", service("direct", VIPS4["direct"], backends=[{"name": "b", "address": B4[0], "port": 81}]))):
             reply = self.engine.rest("PUT", "/v1/config", self.document([wrong]))
             self.assertEqual(reply.status, 422, reply.body)

@@ -158,6 +158,9 @@ static void read_mode(struct lb_compile *c, const struct conf *item, struct lb_s
 	s->mode = index_of(item, "mode", lb_modes);
 	s->source = -1;
 	s->syn_proxy = index_of(item, "synProxy", lb_syn_proxy);
+	if (s->syn_proxy != SYN_PROXY_OFF && s->protocol == IPPROTO_UDP)
+		conf_error(c->errors, conf_get(item, "synProxy"), "not-tcp",
+		           "a SYN proxy is for TCP; this service is of UDP");
 	if (lb_is_away(s))
 		read_away(c, item, s);
 	if (s->mode == LB_FULL_NAT)
