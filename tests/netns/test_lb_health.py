@@ -223,6 +223,9 @@ class Health(unittest.TestCase):
         del document["functions"][0]["config"]["health"]["source6"]
         reply = self.engine.rest("PUT", "/v1/config", document)
         self.assertIn("health.source6", reply.body)
+        for address in (SOURCE, SOURCE6):
+            document = self.document([services[0] | {"address": address, "backends": [{"name": "b", "address": address, "port": 81}]}])
+            self.assertIn("or of one of its backends", self.engine.rest("PUT", "/v1/config", document).body)
 
 
 if __name__ == "__main__":

@@ -49,6 +49,28 @@ bool lb_checks_read(struct lb_compile *c)
 	       read_source(c, "source6", 6, &c->out->health_source[1]);
 }
 
+static bool is_source(const struct lb_compile *c, uint8_t family, const union ipaddr *address)
+{
+	const struct ip_addr *source = &c->out->health_source[family == FAMILY_V6];
+
+	return source->family && memcmp(source->bytes, address->bytes, family == FAMILY_V6 ? 16 : 4) == 0;
+}
+
+void lb_checks_sources(struct lb_compile *c)
+{
+	for (unsigned i = 0; i < c->out->service_count; i++) {
+		const struct lb_service *s = &c->out->services[i];
+		const char *member = s->family == FAMILY_V6 ? "source6" : "source";
+		bool overlaps = is_source(c, s->family, &s->address);
+
+		for (unsigned b = 0; b < s->backend_count; b++)
+			overlaps |= is_source(c, s->family, &s->backends[b].address);
+		if (overlaps)
+			conf_error(c->errors, conf_get(conf_get(c->config, "health"), member), "overlap",
+			           "the address of service \"%s\" or of one of its backends", s->name);
+	}
+}
+
 static bool needs_port(const struct lb_compile *c, const struct conf *item, const struct lb_service *s)
 {
 	if (s->check->port || s->check->kind == HEALTH_ICMP || s->protocol)

@@ -14,6 +14,8 @@ extern const struct schema lb_health_schema[];
 
 /* The `health` group of the configuration, and of a service. False with errors added. Control side. */
 bool lb_checks_read(struct lb_compile *c);
+/* They are nobody's address but the function's own; once the services are read. Errors are added. */
+void lb_checks_sources(struct lb_compile *c);
 bool lb_check_read(struct lb_compile *c, const struct conf *item, struct lb_service *service);
 
 /* Whether a backend of the service is checked. */
