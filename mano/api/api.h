@@ -118,9 +118,6 @@ bool reply_no_confirm(const struct rest_request *request, struct rest_reply *rep
 /* Answers a dry run; takes the report over and empties the errors. */
 void reply_dry_run(struct rest_reply *reply, json_t *report, struct errors *errors);
 
-/* RFC 7396; new reference. */
-json_t *merge_patch(const json_t *target, const json_t *patch);
-
 /* Element of an array of objects by its name, borrowed; NULL. *index may be NULL. */
 json_t *named_item(const json_t *list, const char *name, size_t *index);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "config/merge_patch.h"
 #include "manage/pages.h"
 #include "manage/problem.h"
 #include "util/memory.h"

@@ -2,6 +2,7 @@
 /* REST: the running document and each function's part of it. Handlers run on the server's threads; one change at a time. */
 #include <string.h>
 
+#include "config/merge_patch.h"
 #include "manage/problem.h"
 #include "runtime/process/process.h"
 
@@ -19,25 +20,6 @@ static json_t *running(struct process *p, uint64_t *revision)
 	*revision = p->engine->revision;
 	pthread_mutex_unlock(&p->engine->lock);
 	return json;
-}
-
-/* RFC 7396; answers a new reference. */
-static json_t *merge(const json_t *target, const json_t *patch)
-{
-	json_t *result, *value;
-	const char *name;
-
-	if (!json_is_object(patch))
-		return json_deep_copy(patch);
-	result = json_is_object(target) ? json_deep_copy(target) : json_object();
-	json_object_foreach((json_t *)(uintptr_t)patch, name, value)
-	{
-		if (json_is_null(value))
-			json_object_del(result, name);
-		else
-			json_object_set_new(result, name, merge(json_object_get(result, name), value));
-	}
-	return result;
 }
 
 /* Frees the difference. */
@@ -210,7 +192,7 @@ static void patch_config(const struct rest_request *request, struct rest_reply *
 
 	if (!begin(request, reply, &current))
 		return;
-	apply(request, reply, merge(current, request->json));
+	apply(request, reply, merge_patch(current, request->json));
 	json_decref(current);
 	end(request);
 }
@@ -250,7 +232,7 @@ static void change_function(const struct rest_request *request, struct rest_repl
 		return;
 	item = function_of(request, reply, document);
 	if (item) {
-		config = patch ? merge(json_object_get(item, "config"), request->json)
+		config = patch ? merge_patch(json_object_get(item, "config"), request->json)
 		               : json_deep_copy(request->json);
 		json_object_set_new(item, "config", config);
 		apply(request, reply, json_incref(document));

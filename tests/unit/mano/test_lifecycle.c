@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "config/merge_patch.h"
 #include "lifecycle/listener.h"
 #include "lifecycle/operation.h"
 #include "lifecycle/watchdog.h"
