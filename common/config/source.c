@@ -228,7 +228,11 @@ static void include(struct scan *s, const char *path)
 	free(file);
 }
 
-/* At a `@`: an include at the beginning of a line is replaced by its file; anything else is for libconfig to refuse. */
+/*
+ * At a `@`: an include at the beginning of a line is replaced by its file. Anything else ends the reading here: after an
+ * include that was taken out it could stand at the beginning of a line for libconfig, which would follow it, and which
+ * ends the process if it leads to a folder.
+ */
 static void include_directive(struct scan *s)
 {
 	const char *begin = s->p;
@@ -237,7 +241,9 @@ static void include_directive(struct scan *s)
 		begin--;
 	size_t gap = strncmp(s->p, "@include", 8) ? 0 : strspn(s->p + 8, " \t");
 	if ((begin > s->begin && begin[-1] != '\n') || gap == 0 || s->p[8 + gap] != '"') {
-		s->p++;
+		complain(s, s->line, "syntax",
+		         "a @ stands only in @include \"FILE\" at the beginning of a line");
+		s->fatal = true;
 		return;
 	}
 	flush(s);

@@ -159,6 +159,9 @@ static void test_syntax_errors(void **state)
 	REFUSE("a = $;", "t.cfg:1: syntax error at or before: a = $;");
 	REFUSE("@include \"/etc/hosts\"", "t.cfg:1: @include is for files: this text came from none");
 	REFUSE(" @include \"x", "t.cfg:1: the name of the included file does not end: expected \"");
+	REFUSE("a = 1; @include \"/\"",
+	       "t.cfg:1: a @ stands only in @include \"FILE\" at the beginning of a line");
+	REFUSE("@include\"/\"", "t.cfg:1: a @ stands only in @include \"FILE\" at the beginning of a line");
 	REFUSE("a = 5000000000;\nb = ];\n", "t.cfg:1: " NEEDS_L("5000000000"),
 	       "t.cfg:2: syntax error at or before: b = ];");
 }
@@ -278,6 +281,9 @@ static void test_includes_that_fail(void **state)
 	expected = text_format("x.cfg:1: %s/main.cfg includes itself", folder);
 	refuse_file(folder, expected);
 	free(expected);
+	free(write_file(folder, "x.cfg", "a = 1;\n"));
+	free(write_file(folder, "main.cfg", "@include \"x.cfg\"@include \"/\"\n"));
+	refuse_file(folder, "main.cfg:1: a @ stands only in @include \"FILE\" at the beginning of a line");
 }
 
 static void test_files_that_are_not_texts(void **state)
