@@ -26,11 +26,11 @@ void errors_vadd(struct errors *errors, const char *path, const char *code, cons
 {
 	struct error *error = append(errors);
 
-	error->path = text_copy(path);
+	error->path = path ? text_one_line(text_copy(path)) : NULL;
 	error->code = text_copy(code);
 	error->file = text_copy(file);
 	error->line = line;
-	error->detail = text_vformat(format, args);
+	error->detail = text_one_line(text_vformat(format, args));
 }
 
 void errors_add(struct errors *errors, const char *path, const char *code, const char *file, unsigned line,

@@ -30,7 +30,7 @@ struct errors {
 		NULL, 0, 0 \
 	}
 
-/* Adds one error; path, file may be NULL. Copies all strings. */
+/* Adds one error; path, file may be NULL. Copies all strings; control characters that path and detail quote become escapes. */
 void errors_add(struct errors *errors, const char *path, const char *code, const char *file, unsigned line,
                 const char *format, ...) __attribute__((format(printf, 6, 7)));
 

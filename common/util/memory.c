@@ -46,6 +46,39 @@ char *text_vformat(const char *format, va_list args)
 	return text;
 }
 
+/* Bytes of a control character: of ASCII, or of C1 as UTF-8 writes it, which terminals obey as well; 0: it is none. */
+static unsigned control_at(const unsigned char *at)
+{
+	if (at[0] < 0x20 || at[0] == 0x7f)
+		return 1;
+	return at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0 ? 2 : 0;
+}
+
+static size_t escape(char *to, const unsigned char *at)
+{
+	static const char names[] = "nrt", bytes[] = "\n\r\t";
+	const char *known = strchr(bytes, *at);
+
+	return (size_t)(known ? sprintf(to, "\\%c", names[known - bytes]) : sprintf(to, "\\x%02x", *at));
+}
+
+char *text_one_line(char *text)
+{
+	size_t length = strlen(text), used = 0;
+	char *line = memory_new(4 * length + 1, 1);
+
+	for (const unsigned char *at = (const unsigned char *)text; *at;) {
+		unsigned control = control_at(at);
+
+		for (unsigned i = 0; i < control; i++)
+			used += escape(line + used, at++);
+		if (!control)
+			line[used++] = (char)*at++;
+	}
+	free(text);
+	return line;
+}
+
 char *text_format(const char *format, ...)
 {
 	va_list args;

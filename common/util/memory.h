@@ -25,6 +25,8 @@ void *memory_grow(void *list, size_t count, size_t size);
 char *text_copy(const char *text);
 char *text_copy_n(const char *text, size_t length);
 char *text_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The text with control characters as escapes (\n, \x1b), so that it is one line whatever it quotes; `text` is freed. */
+char *text_one_line(char *text);
 char *text_vformat(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 
 #endif

@@ -163,3 +163,49 @@ bool ip_prefix_holds(const struct ip_prefix *prefix, const struct ip_addr *addre
 	ip_prefix_mask(&masked);
 	return ip_addr_equal(&network.address, &masked.address);
 }
+
+/* --- names --- */
+
+static bool is_label_byte(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+	       c == '_';
+}
+
+static bool is_label(const char *label, size_t length)
+{
+	if (!length || length > 63 || label[0] == '-' || label[length - 1] == '-')
+		return false;
+	for (size_t i = 0; i < length; i++)
+		if (!is_label_byte(label[i]))
+			return false;
+	return true;
+}
+
+static bool is_number(const char *label, size_t length)
+{
+	return strspn(label, "0123456789") >= length;
+}
+
+bool host_name_valid(const char *text)
+{
+	size_t left = strlen(text);
+
+	if (left && text[left - 1] == '.')
+		left--;
+	if (!left || left > 253)
+		return false;
+	for (;;) {
+		const char *dot = memchr(text, '.', left);
+		size_t length = dot ? (size_t)(dot - text) : left;
+
+		if (!is_label(text, length))
+			return false;
+		if (!dot)
+			return !is_number(
+			        text,
+			        length); /* no top-level domain is one: it is an address, or half of one */
+		text += length + 1;
+		left -= length + 1;
+	}
+}

@@ -38,6 +38,10 @@ bool mac_parse(const char *text, struct mac_addr *mac);
 /* "80" or "1000-2000" in host order, first <= last; 0 is a port like others. */
 bool port_range_parse(const char *text, uint16_t *first, uint16_t *last);
 
+/* A name that DNS can be asked for: labels of 1 to 63 letters, digits, hyphens (neither first nor last) and underscores, at most 253 bytes, perhaps with a dot at
+ * the end (RFC 1035, 1123; underscores are those of RFC 8552). Texts of addresses are none. */
+bool host_name_valid(const char *text);
+
 /* Writers: canonical text (RFC 5952 for IPv6), return as snprintf. ip_prefix_format always writes the length.
  */
 int ip_addr_format(const struct ip_addr *address, char *text, size_t size);

@@ -14,7 +14,7 @@ from lab import Line, run, until
 from nginx import Nginx
 
 VIPS = "198.51.100.80", "2001:db8:2::80"
-QUICK = {"kind": "http", "path": "/file", "interval": 200, "timeout": 2000, "rise": 1, "fall": 2, "halfLife": 120}
+QUICK = {"kind": "http", "path": "/file", "interval": 1000, "rise": 1, "fall": 2, "halfLife": 120}
 
 # Connections that are kept, each asking for the file again and again, and one after another that is new each time. A line in is answered by a line of JSON: what
 # was fetched so far, and which connections broke: [backend of the last answer, what was said].

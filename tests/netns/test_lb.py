@@ -203,6 +203,28 @@ class Balancer(unittest.TestCase):
         self.check_all()
         self.engine.balance()
 
+    def test_addresses(self):
+        """A box of one address an interface serves with it, and what an address cannot be is refused with its place."""
+        one, near = "198.51.100.2", "192.0.2.1"
+        own = [service("web", one), service("full", one, mode="full-nat") | {"ports": "81"}]
+        sources = [{"name": "own", "addresses": [near]}]
+        self.start(own, sources=sources)
+        for port, seen in (80, self.lab.SERVER4), (81, near):
+            self.assertEqual({a[1] for a in self.say("ask", one, port, 6)}, {seen})
+        self.assertEqual((self.lab.ping(one, space=self.lab.server), self.lab.ping(near)), (3, 3), "echo requests are the edge's, as they were")
+        backend = "functions[0].config.services[0].backends[0].address"
+        for wrong, path, code in (([service("web", VIP, [near])], backend, "own-address"), ([service("web", VIP, [one])], backend, "own-address"),
+                                  ([service("web", VIP, [VIP])], backend, "own-address"), ([service("web", VIP, ["192.0.2.200"])], backend, "own-address"),
+                                  ([service("web", "192.0.2.200") | {"ports": "8000"}], "functions[0].config.services[0].address", "overlap"),
+                                  ([service("web", VIP, health={"interval": 100, "timeout": 200})], "functions[0].config.services[0].health.timeout", "too-long"),
+                                  ([service("web", VIP) | {"backends": [{"name": "b", "host": "web\n.example.net"}]}],
+                                   "functions[0].config.services[0].backends[0].host", "not-a-name")):
+            reply = self.engine.rest("PUT", "/v1/config?dryRun=true", self.document(wrong, sources=[{"name": "four", "addresses": SOURCES}]))
+            self.assertEqual((reply.status, [(e["path"], e["code"]) for e in reply.json()["errors"]]), (422, [(path, code)]), reply.body)
+            self.assertNotIn("\n", reply.json()["errors"][0]["detail"])
+        self.change([service("web", "192.0.2.200")], sources=[{"name": "four", "addresses": SOURCES}])
+        self.engine.balance()
+
     def check_metrics(self):
         """Clean, and as docs/METRICS.md says."""
         text = self.engine.rest("GET", "/metrics", headers={"Accept": "application/openmetrics-text"}).body

@@ -77,7 +77,7 @@ class Health(unittest.TestCase):
                 f"listen 192.0.2.11:8443 ssl; ssl_certificate {self.crt}; ssl_certificate_key {self.key}; location / {{ return {status} '{text}'; }}"]
 
     def service(self, service, number, port, address="192.0.2.11", protocol="tcp", ports="80", **health):
-        quick = {"interval": 200, "timeout": 1000, "rise": 1, "fall": 2, "damping": False}
+        quick = {"interval": 500, "timeout": 500, "rise": 1, "fall": 2, "damping": False}
         vip = f"2001:db8:2::{number}" if ":" in address else f"198.51.100.{number}"
         backend = {"name": "b", "address": address} | ({"port": port} if port else {})
         return {"name": service, "address": vip, "protocol": protocol, "health": quick | health, "backends": [backend]} | ({"ports": ports} if ports else {})
@@ -128,7 +128,7 @@ class Health(unittest.TestCase):
         self.nginx.reload(self.servers("503", "all is well"))
         self.tell("silent")
         self.expect({"http": ("down", "HTTP 503, 200 expected"), "http6": ("down", "HTTP 503, 200 expected"), "https": ("down", "HTTP 503, 200 expected"),
-                     "udp": ("down", "no answer within 1000 ms"), "dns": ("down", "no answer within 1000 ms"), "icmp6": ("up", "answered")})
+                     "udp": ("down", "no answer within 500 ms"), "dns": ("down", "no answer within 500 ms"), "icmp6": ("up", "answered")})
         until("an address that is gone is down", lambda: self.backends()["icmp"]["health"] == "down", 30)
         # And nothing answers any more.
         self.nginx.end()
@@ -223,8 +223,10 @@ class Health(unittest.TestCase):
         del document["functions"][0]["config"]["health"]["source6"]
         reply = self.engine.rest("PUT", "/v1/config", document)
         self.assertIn("health.source6", reply.body)
-        for address in (SOURCE, SOURCE6):
-            document = self.document([services[0] | {"address": address, "backends": [{"name": "b", "address": address, "port": 81}]}])
+        for address, service in ((SOURCE, services[0]), (SOURCE6, services[2])):
+            document = self.document([service | {"address": address}])
+            self.assertIn("or of one of its backends", self.engine.rest("PUT", "/v1/config", document).body)
+            document = self.document([service | {"backends": [{"name": "b", "address": address, "port": 81}]}])
             self.assertIn("or of one of its backends", self.engine.rest("PUT", "/v1/config", document).body)
 
 

@@ -320,8 +320,8 @@ void lb_release(void *snapshot)
 void *lb_compile(struct nf *nf, const void *previous, const struct conf *config, struct errors *errors)
 {
 	static void (*const steps[])(struct lb_compile *) = {
-		compile_sources,   compile_services, check_services, lb_checks_sources,
-		compile_endpoints, compile_owners,   make_memory,
+		compile_sources,   compile_services,  check_services, lb_check_addresses,
+		lb_checks_sources, compile_endpoints, compile_owners, make_memory,
 	};
 	struct lb_compile c = {
 		.nf = nf, .config = config, .out = calloc(1, sizeof(*c.out)), .errors = errors

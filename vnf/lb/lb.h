@@ -141,7 +141,7 @@ struct lb_live {
 
 /* A backend's name, resolved in the family of its service. */
 struct lb_host {
-	char name[254];
+	char name[256];
 	uint8_t family;
 };
 
@@ -245,6 +245,11 @@ struct lb_compile {
 bool lb_service_read(struct lb_compile *c, const struct conf *item, struct lb_service *service);
 void lb_service_free(struct lb_live *live, struct lb_service *service);
 
+/* addresses.c. Errors are added; once services and sources are read. Control side. */
+void lb_check_addresses(struct lb_compile *c);
+/* The name of the edge's port that has this address, in the document that is compiled; NULL: none. */
+const char *lb_port_with(const struct lb_compile *c, const struct ip_addr *address);
+
 /* lookup.c: pure functions of a configuration; any thread. */
 int lb_service_order(const void *a, const void *b); /* as qsort() wants it */
 int lb_endpoint_order(const void *a, const void *b);
@@ -253,6 +258,9 @@ const struct lb_service *lb_service_of(const struct lb_config *config, uint8_t f
                                        const union ipaddr *address, uint8_t protocol, uint16_t port);
 /* Whether an address is that of a service, or of a source of full NAT. */
 bool lb_claims_address(const struct lb_config *config, uint8_t family, const union ipaddr *address);
+/* The configuration's source that has this address; NULL: none. */
+const struct source_pool *lb_source_of(const struct lb_config *config, uint8_t family,
+                                       const union ipaddr *address);
 /* Whether the service lets a client in. */
 bool lb_allows(const struct lb_service *service, const union ipaddr *client);
 /* The service's backend of a number; NULL: none. */

@@ -99,9 +99,8 @@ static bool source_has(const struct source_pool *source, uint8_t family, const u
 	return false;
 }
 
-/* The configuration's source that has this address; NULL: none. */
-static const struct source_pool *source_of(const struct lb_config *config, uint8_t family,
-                                           const union ipaddr *address)
+const struct source_pool *lb_source_of(const struct lb_config *config, uint8_t family,
+                                       const union ipaddr *address)
 {
 	for (uint32_t left = config->sources; left; left &= left - 1) {
 		const struct source_pool *source = config->live->sources[__builtin_ctz(left)];
@@ -116,7 +115,7 @@ bool lb_claims_address(const struct lb_config *config, uint8_t family, const uni
 {
 	return services_upto(config, family, address, UINT8_MAX, UINT16_MAX) >
 	               services_upto(config, family, address, 0, 0) ||
-	       service_at(config, family, address, 0, UINT16_MAX) || source_of(config, family, address);
+	       service_at(config, family, address, 0, UINT16_MAX) || lb_source_of(config, family, address);
 }
 
 static bool set_holds(const struct prefix_set *set, uint8_t family, const union ipaddr *address)
@@ -206,7 +205,7 @@ unsigned lb_owner(const struct nf *nf, const void *snapshot, const struct tuple 
 	(void)walk;
 	if (lb_service_of(config, t->family, &t->dst, t->proto, t->dport))
 		return NF_OWNER_CLAIM | bucket_of_client(config, t->family, &t->src);
-	source = config->sources ? source_of(config, t->family, &t->dst) : NULL;
+	source = config->sources ? lb_source_of(config, t->family, &t->dst) : NULL;
 	if (source) {
 		bucket = ports_owner(source->ports, t->family == FAMILY_V4 ? t->dst.v4 : t->dst.words[3],
 		                     t->dport);

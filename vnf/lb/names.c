@@ -169,11 +169,12 @@ static bool add_host(struct lb_compile *c, const struct conf *item, uint8_t fami
 	struct lb_host host = { .family = family };
 	struct lb_host *list;
 
-	if (!item->string[0] || strlen(item->string) >= sizeof(host.name)) {
-		conf_error(c->errors, item, "not-a-name", "not a name: \"%s\"", item->string);
+	if (!host_name_valid(item->string)) {
+		conf_error(c->errors, item, "not-a-name", "not a name that DNS can be asked for: \"%s\"",
+		           item->string);
 		return false;
 	}
-	strcpy(host.name, item->string);
+	snprintf(host.name, sizeof(host.name), "%s", item->string);
 	for (unsigned i = 0; i < c->out->host_count; i++)
 		if (same(&c->out->hosts[i], &host))
 			return true;

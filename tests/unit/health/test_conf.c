@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,6 +68,8 @@ static void defaults(void **state)
 	assert_int_equal(check.fall, 3);
 	assert_true(check.damped);
 	assert_int_equal(check.half_life, 30000);
+	expect_right("interval = 300;", &check);
+	assert_int_equal(check.timeout, 300);
 	expect_right("kind = \"http\";", &check);
 	assert_string_equal(check.path, "/");
 	assert_int_equal(check.status_count, 1);
@@ -78,14 +81,27 @@ static void defaults(void **state)
 	assert_int_equal(check.rcode, 0);
 }
 
+static const char *file_with(const char *text)
+{
+	static const char name[] = "test_conf.pem";
+	FILE *file = fopen(name, "w");
+
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+	return name;
+}
+
 static void members(void **state)
 {
 	struct health_check check;
 
 	(void)state;
-	expect_right("kind = \"https\"; port = 8443; host = \"www.example.net\"; path = \"/alive?x=1\";"
-	             "status = [ \"200\", \"204-206\" ]; body = \"well\"; verify = true; ca = \"/ca.pem\";",
-	             &check);
+	file_with("# authorities\n-----BEGIN CERTIFICATE-----\n");
+	expect_right(
+	        "kind = \"https\"; port = 8443; host = \"www.example.net\"; path = \"/alive?x=1\";"
+	        "status = [ \"200\", \"204-206\" ]; body = \"well\"; verify = true; ca = \"test_conf.pem\";",
+	        &check);
 	assert_int_equal(check.port, 8443);
 	assert_string_equal(check.host, "www.example.net");
 	assert_string_equal(check.path, "/alive?x=1");
@@ -132,6 +148,14 @@ static void refused(void **state)
 	expect_wrong("kind = \"udp\"; send = \"\\\\x1\";", "send", "not-bytes");
 	expect_wrong("kind = \"udp\"; send = \"\\\\\";", "send", "not-bytes");
 	expect_wrong("kind = \"dns\"; name = \"a\"; answer = \"2001:db8::1\";", "answer", "wrong-type");
+	expect_wrong("kind = \"dns\"; name = \"a..b\";", "name", "not-a-name");
+	expect_wrong("kind = \"http\"; host = \"a b\";", "host", "not-a-name");
+	expect_wrong("kind = \"http\"; path = \"/a b\";", "path", "not-a-path");
+	expect_wrong("interval = 100; timeout = 101;", "timeout", "too-long");
+	expect_wrong("kind = \"https\"; ca = \"/nonexistent\";", "ca", "cannot-read");
+	expect_wrong("kind = \"https\"; ca = \"/\";", "ca", "cannot-read");
+	file_with("-----BEGIN PRIVATE KEY-----\n");
+	expect_wrong("kind = \"https\"; ca = \"test_conf.pem\";", "ca", "no-certificate");
 	expect_wrong("kind = \"tcp\"; rise = 0;", "rise", "out-of-range");
 	expect_wrong("kind = \"smtp\";", "kind", "not-one-of");
 }

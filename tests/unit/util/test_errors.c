@@ -48,6 +48,18 @@ static void test_format_says_how_long(void **state)
 	errors_free(&errors);
 }
 
+/* What an error quotes cannot look like another line, nor move a terminal's cursor. */
+static void test_stays_one_line(void **state)
+{
+	struct errors errors = ERRORS_NONE;
+
+	(void)state;
+	errors_add(&errors, "a\nb", "bad", NULL, 0, "not a name: \"%s\"",
+	           "x\r\n\ty\x1b[2J\x7f\xc2\x9bz \xc3\xa4 \\n");
+	format_of(&errors.list[0], "a\\nb: not a name: \"x\\r\\n\\ty\\x1b[2J\\x7f\\xc2\\x9bz \xc3\xa4 \\n\"");
+	errors_free(&errors);
+}
+
 static void test_moves_with_prefix(void **state)
 {
 	struct errors to = ERRORS_NONE, from = ERRORS_NONE;
@@ -72,6 +84,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_formats_what_is_known),
 		cmocka_unit_test(test_format_says_how_long),
+		cmocka_unit_test(test_stays_one_line),
 		cmocka_unit_test(test_moves_with_prefix),
 	};
 

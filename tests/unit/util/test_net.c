@@ -125,6 +125,51 @@ static void test_ports(void **state)
 		assert_false(port_range_parse(wrong[i], &first, &last));
 }
 
+static void test_host_names(void **state)
+{
+	static const char *const right[] = {
+		"a",        "www.example.net", "www.example.net.",     "_dns._udp.example",
+		"3com.com", "a-b.x1",          "xn--bcher-kva.example"
+	};
+	static const char *const wrong[] = { "",
+		                             ".",
+		                             "..",
+		                             "a..b",
+		                             ".a",
+		                             "-a",
+		                             "a-",
+		                             "a.-b",
+		                             "a b",
+		                             "a\n",
+		                             "a/b",
+		                             "a:53",
+		                             "b\xc3\xbc"
+		                             "cher",
+		                             "192.0.2.1",
+		                             "192.0.2",
+		                             "1",
+		                             "2001:db8::1",
+		                             "a*" };
+	char text[300];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++)
+		assert_true(host_name_valid(right[i]));
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_false(host_name_valid(wrong[i]));
+	for (unsigned length = 60; length < 66; length++) {
+		memset(text, 'a', length);
+		strcpy(text + length, ".net");
+		assert_int_equal(host_name_valid(text), length <= 63);
+	}
+	for (unsigned length = 250; length < 257; length++) {
+		for (unsigned i = 0; i < length; i++)
+			text[i] = i % 50 == 49 ? '.' : 'a';
+		text[length] = '\0';
+		assert_int_equal(host_name_valid(text), length <= 253 || (length == 254 && text[253] == '.'));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -134,6 +179,7 @@ int main(void)
 		cmocka_unit_test(test_holds),
 		cmocka_unit_test(test_macs),
 		cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_host_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include "lb/health/health.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,9 +38,9 @@ const struct schema health_check_schema[] = {
 	  .type = SCHEMA_INT,
 	  .min = 10,
 	  .max = 600000,
-	  .otherwise = "1000",
 	  .unit = "ms",
-	  .help = "Until a check must have passed." },
+	  .help = "Until a check must have passed; no longer than the interval. Absent: 1000, or the "
+	          "interval if that is shorter." },
 	{ .name = "rise",
 	  .type = SCHEMA_INT,
 	  .min = 1,
@@ -221,6 +222,48 @@ static void read_status(const struct conf *group, struct health_check *check, st
 		check->status[check->status_count++] = (struct health_range){ 200, 399 };
 }
 
+static bool is_url_path(const char *path)
+{
+	while (*path > ' ' && *path < 0x7f && *path != '#')
+		path++;
+	return !*path;
+}
+
+static bool holds_certificate(FILE *file)
+{
+	char line[256];
+
+	while (fgets(line, sizeof(line), file))
+		if (strncmp(line, "-----BEGIN ", 11) == 0 && strstr(line, "CERTIFICATE-----"))
+			return true;
+	return false;
+}
+
+static void check_authorities(const struct conf *ca, struct errors *errors)
+{
+	FILE *file = ca ? fopen(ca->string, "re") : NULL;
+
+	if (!ca)
+		return;
+	errno = file ? 0 : errno;
+	if (!file || (!holds_certificate(file) && ferror(file)))
+		conf_error(errors, ca, "cannot-read", "cannot read \"%s\": %s", ca->string, strerror(errno));
+	else if (fseek(file, 0, SEEK_SET) != 0 || !holds_certificate(file))
+		conf_error(errors, ca, "no-certificate", "no certificate in PEM in \"%s\"", ca->string);
+	if (file)
+		fclose(file);
+}
+
+static void check_host(const struct conf *host, struct errors *errors)
+{
+	struct ip_addr address;
+
+	if (host && !(ip_addr_parse(host->string, &address) && address.family == 4) &&
+	    !host_name_valid(host->string))
+		conf_error(errors, host, "not-a-name", "neither a host's name nor an IPv4 address: \"%s\"",
+		           host->string);
+}
+
 static void read_http(const struct conf *group, struct health_check *check, struct errors *errors)
 {
 	strcpy(check->path, "/");
@@ -233,20 +276,24 @@ static void read_http(const struct conf *group, struct health_check *check, stru
 	if (check->path[0] != '/')
 		conf_error(errors, conf_get(group, "path"), "not-a-path", "a path begins with /: \"%s\"",
 		           check->path);
-	if (check->path[strcspn(check->path, " \r\n\t")] || check->host[strcspn(check->host, " \r\n\t/@:#?")])
-		conf_error(errors, group, "not-a-url", "host and path must be of a URL: \"%s%s\"",
-		           check->host, check->path);
+	else if (!is_url_path(check->path))
+		conf_error(errors, conf_get(group, "path"), "not-a-path", "not a path of a URL: \"%s\"",
+		           check->path);
+	check_host(conf_get(group, "host"), errors);
+	check_authorities(conf_get(group, "ca"), errors);
 }
 
 static void read_dns(const struct conf *group, struct health_check *check, struct errors *errors)
 {
-	const struct conf *answer = conf_get(group, "answer");
+	const struct conf *answer = conf_get(group, "answer"), *name = conf_get(group, "name");
 
 	read_text(group, "name", check->name, sizeof(check->name), errors);
 	check->type = type_numbers[index_of(group, "type", types)];
 	check->rcode = (uint8_t)index_of(group, "rcode", rcodes);
-	if (!conf_get(group, "name"))
+	if (!name)
 		conf_error(errors, group, "no-name", "a check of kind dns needs the `name` that it asks for");
+	else if (!host_name_valid(name->string) && strcmp(name->string, ".") != 0)
+		conf_error(errors, name, "not-a-name", "not a name of DNS: \"%s\"", name->string);
 	if (!answer)
 		return;
 	ip_addr_parse(answer->string, &check->answer);
@@ -263,6 +310,19 @@ static void refuse_others(const struct conf *group, enum health_kind kind, struc
 			           "is for %s alone", only[i].of);
 }
 
+static void read_times(const struct conf *group, struct health_check *check, struct errors *errors)
+{
+	const struct conf *timeout = conf_get(group, "timeout");
+
+	check->interval = (uint32_t)conf_int(group, "interval", 2000);
+	check->timeout = timeout                  ? (uint32_t)timeout->integer
+	                 : check->interval < 1000 ? check->interval
+	                                          : 1000;
+	if (check->timeout > check->interval)
+		conf_error(errors, timeout, "too-long", "%u ms; the next check begins after %u (interval)",
+		           check->timeout, check->interval);
+}
+
 bool health_check_read(const struct conf *group, struct health_check *check, struct errors *errors)
 {
 	size_t before = errors->count;
@@ -270,8 +330,7 @@ bool health_check_read(const struct conf *group, struct health_check *check, str
 	memset(check, 0, sizeof(*check));
 	check->kind = (uint8_t)index_of(group, "kind", kinds);
 	check->port = (uint16_t)conf_int(group, "port", 0);
-	check->interval = (uint32_t)conf_int(group, "interval", 2000);
-	check->timeout = (uint32_t)conf_int(group, "timeout", 1000);
+	read_times(group, check, errors);
 	check->rise = (uint32_t)conf_int(group, "rise", 2);
 	check->fall = (uint32_t)conf_int(group, "fall", 3);
 	check->damped = conf_bool(group, "damping", true);
