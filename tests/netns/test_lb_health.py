@@ -39,7 +39,7 @@ threading.Event().wait()
 
 
 class Names:
-    """A name server on the loopback: any name has the `hosts` of 192.0.2.0/24, for a second; none: it has gone."""
+    """A name server on the loopback: any name has the `hosts` of 192.0.2.0/24, for a second, and an address that is no host's; none: it has gone."""
 
     def __init__(self, *hosts):
         self.hosts, self.socket = hosts, socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -51,7 +51,8 @@ class Names:
         while True:
             query, peer = self.socket.recvfrom(4096)
             end, hosts = query.index(b"\0", 12) + 5, self.hosts
-            records = [b"\xc0\x0c\0\1\0\1\0\0\0\1\0\4" + bytes([192, 0, 2, host]) for host in hosts if query[end - 3] == 1]
+            addresses = [[192, 0, 2, host] for host in hosts] + [[127, 0, 0, 1]] * bool(hosts)
+            records = [b"\xc0\x0c\0\1\0\1\0\0\0\1\0\4" + bytes(address) for address in addresses if query[end - 3] == 1]
             self.socket.sendto(query[:2] + bytes([0x81, 0x80 | (0 if hosts else 3), 0, 1, 0, len(records), 0, 0, 0, 0]) + query[12:end] + b"".join(records), peer)
 
 

@@ -114,6 +114,7 @@ size_t dns_answer(void *context, const uint8_t *asked, size_t length, uint8_t *a
 	struct dns_zone *zone = context;
 	size_t question = 12, n;
 	uint16_t type, count = 0;
+	unsigned all;
 
 	assert_true(length > 16 && length < size);
 	while (asked[question])
@@ -125,10 +126,35 @@ size_t dns_answer(void *context, const uint8_t *asked, size_t length, uint8_t *a
 	answer[3] = 0x80 | zone->rcode;
 	memset(answer + 6, 0, 6);
 	n = question;
+	all = type == 1 ? zone->count4 : zone->count6;
 	if (!zone->rcode && (type == 1 || type == 28))
-		for (count = 0; count < (type == 1 ? zone->count4 : zone->count6); count++)
-			n += put_record(answer + n, type, zone->ttl, (uint8_t)(zone->first + count));
+		for (; count < all; count++)
+			n += put_record(answer + n, type, zone->ttl,
+			                (uint8_t)(zone->first + (count + zone->asked) % all));
+	if (!zone->rcode && zone->other) {
+		n += put_record(answer + n, type == 1 ? 28 : 1, zone->ttl, 99);
+		count++;
+	}
 	answer[7] = (uint8_t)count;
 	zone->asked++;
+	return n;
+}
+
+size_t dns_by_stream(void *context, const uint8_t *asked, size_t length, uint8_t *answer, size_t size)
+{
+	size_t n = dns_answer(context, asked + 2, length - 2, answer + 2, size - 2);
+
+	answer[0] = (uint8_t)(n >> 8);
+	answer[1] = (uint8_t)n;
+	return n + 2;
+}
+
+size_t dns_truncated(void *context, const uint8_t *asked, size_t length, uint8_t *answer, size_t size)
+{
+	struct dns_zone none = { .ttl = 1 };
+	size_t n = dns_answer(&none, asked, length, answer, size);
+
+	(void)context;
+	answer[2] |= 2;
 	return n;
 }

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -25,13 +26,16 @@ void server_start(struct server *s, int type, answer_fn *answer, void *context);
 /* The port is closed from now on. */
 void server_stop(struct server *s);
 
-/* A DNS answer to a query: `rcode`, and these IPv4 or IPv6 addresses (network order, by the type that was asked for) with a TTL. */
+/* A DNS answer to a query: `rcode`, and these IPv4 or IPv6 addresses (network order, by the type that was asked for; beginning with another one each
+ * time) with a TTL. */
 struct dns_zone {
 	_Atomic uint8_t rcode;
 	_Atomic uint32_t ttl, asked;
 	_Atomic unsigned count4, count6;
-	uint8_t first; /* 192.0.2.FIRST and on; 2001:db8::FIRST and on */
+	_Atomic bool other; /* and one of the type that was not asked for */
+	uint8_t first;      /* 192.0.2.FIRST and on; 2001:db8::FIRST and on */
 };
-answer_fn dns_answer;
+/* dns_by_stream: the same on a connection; dns_truncated: that one should be made. */
+answer_fn dns_answer, dns_by_stream, dns_truncated;
 
 #endif

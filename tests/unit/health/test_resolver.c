@@ -203,6 +203,37 @@ static void names_come_and_go(void **state)
 	server_stop(&s);
 }
 
+/* Of more addresses than are taken the same ones each time, in whatever order they are told; none of the family that was not asked for. */
+static void many_and_others(void **state)
+{
+	struct dns_zone zone = { .ttl = 1, .count4 = 80, .first = 1, .other = true };
+	struct resolver_view view;
+	struct server s = { 0 }, stream = { 0 };
+	struct resolver *r;
+
+	(void)state;
+	server_start(&s, SOCK_DGRAM, dns_truncated, NULL);
+	stream.port = s.port;
+	server_start(&stream, SOCK_STREAM, dns_by_stream, &zone);
+	r = start(&s, 1, 1);
+	ask_for(r, "pool.example.net", RESOLVER_V4);
+	until_asked(&zone, 4);
+	assert_int_equal(told.times, 1);
+	assert_true(resolver_show(r, 9, &view));
+	assert_int_equal(view.failures, 0);
+	assert_int_equal(view.count, RESOLVER_ADDRESSES_MAX);
+	for (unsigned i = 0; i < view.count; i++) {
+		assert_int_equal(view.addresses[i].family, 4);
+		assert_int_equal(view.addresses[i].bytes[3], i + 1);
+	}
+	zone.count4 = 0; /* an answer of nothing but that is none */
+	until_failed(r, 1, &view);
+	assert_int_equal(view.count, RESOLVER_ADDRESSES_MAX);
+	resolver_stop(r);
+	server_stop(&stream);
+	server_stop(&s);
+}
+
 static void servers_must_be_addresses(void **state)
 {
 	struct resolver_options options = { .servers = "nowhere:x" };
@@ -218,9 +249,8 @@ static void servers_must_be_addresses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(changes_and_failures),
-		cmocka_unit_test(ttl_is_bounded),
-		cmocka_unit_test(names_come_and_go),
+		cmocka_unit_test(changes_and_failures),      cmocka_unit_test(ttl_is_bounded),
+		cmocka_unit_test(names_come_and_go),         cmocka_unit_test(many_and_others),
 		cmocka_unit_test(servers_must_be_addresses),
 	};
 

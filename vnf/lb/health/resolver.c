@@ -81,24 +81,41 @@ static int by_address(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct ip_addr));
 }
 
-static void take_nodes(struct half *half, const struct ares_addrinfo *info)
+/* In order, each once; of more than there is room for the lowest, whatever the order in which the server tells them today. */
+static void take_address(struct half *half, const struct ip_addr *a)
 {
-	half->fresh_count = 0;
-	half->ttl = UINT32_MAX;
-	for (const struct ares_addrinfo_node *node = info->nodes;
-	     node && half->fresh_count < RESOLVER_ADDRESSES_MAX; node = node->ai_next) {
-		struct ip_addr *a = &half->fresh[half->fresh_count++];
+	unsigned at = half->fresh_count;
+	int order = 1;
 
-		memset(a, 0, sizeof(*a));
-		a->family = node->ai_family == AF_INET ? 4 : 6;
-		if (a->family == 4)
-			memcpy(a->bytes, &((struct sockaddr_in *)(void *)node->ai_addr)->sin_addr, 4);
+	while (at && (order = by_address(a, &half->fresh[at - 1])) < 0)
+		at--;
+	if (order == 0 || at == RESOLVER_ADDRESSES_MAX)
+		return;
+	if (half->fresh_count < RESOLVER_ADDRESSES_MAX)
+		half->fresh_count++;
+	memmove(&half->fresh[at + 1], &half->fresh[at], (half->fresh_count - 1 - at) * sizeof(*half->fresh));
+	half->fresh[at] = *a;
+}
+
+/* An answer may have records that were not asked for. */
+static void take_nodes(struct half *half, int family, const struct ares_addrinfo *info)
+{
+	half->ttl = UINT32_MAX;
+	for (const struct ares_addrinfo_node *node = info->nodes; node; node = node->ai_next) {
+		struct ip_addr a = { .family = family == AF_INET ? 4 : 6 };
+
+		if (node->ai_family != family)
+			continue;
+		if (family == AF_INET)
+			memcpy(a.bytes, &((struct sockaddr_in *)(void *)node->ai_addr)->sin_addr, 4);
 		else
-			memcpy(a->bytes, &((struct sockaddr_in6 *)(void *)node->ai_addr)->sin6_addr, 16);
+			memcpy(a.bytes, &((struct sockaddr_in6 *)(void *)node->ai_addr)->sin6_addr, 16);
+		take_address(half, &a);
 		if (node->ai_ttl >= 0 && (uint32_t)node->ai_ttl < half->ttl)
 			half->ttl = (uint32_t)node->ai_ttl;
 	}
-	qsort(half->fresh, half->fresh_count, sizeof(*half->fresh), by_address);
+	if (!half->fresh_count)
+		half->status = ARES_ENODATA;
 }
 
 static bool is_well(const struct half *half)
@@ -164,7 +181,7 @@ static void answered(void *argument, int status, int timeouts, struct ares_addri
 	q->half->status = status;
 	q->half->fresh_count = 0;
 	if (status == ARES_SUCCESS)
-		take_nodes(q->half, info);
+		take_nodes(q->half, q->half == &e->halves[0] ? AF_INET : AF_INET6, info);
 	if (info)
 		ares_freeaddrinfo(info);
 	free(q);
