@@ -90,6 +90,14 @@ extern const struct schema match_schema[];
 	  .help = "After a start that cannot read the sessions that the process before left: how " \
 	          "long functions take up TCP and SCTP from their middle where rules allow it; 0: " \
 	          "never." }, \
+	{ .name = "drain", \
+	  .type = SCHEMA_INT, \
+	  .unit = "s", \
+	  .min = 0, \
+	  .max = 31536000, \
+	  .otherwise = "604800", \
+	  .help = "How long sessions go on through a function that rewrote them (NAT, load balancer) and was " \
+	          "taken out of their path; 0: they end at once." }, \
 	{ .name = "seed", \
 	  .type = SCHEMA_INT, \
 	  .min = 0, \

@@ -14,6 +14,7 @@
 #include "runtime/apply_private.h"
 #include "runtime/engine_private.h"
 #include "runtime/linkstate.h"
+#include "runtime/change/drain.h"
 #include "runtime/change/handover.h"
 #include "runtime/change/names.h"
 #include "runtime/change/pickup.h"
@@ -409,22 +410,24 @@ static bool scarce(const struct engine *engine)
 	return functions > ENGINE_NFS_MAX / 2 || paths > ENGINE_PATHS_MAX / 2;
 }
 
-static struct snapshot *prepare(struct change *c)
+/* What the configuration before was built from. */
+static const struct conf *running(const struct engine *engine)
+{
+	return engine->running ? engine->running : engine->document;
+}
+
+static struct snapshot *build(struct change *c)
 {
 	struct engine *engine = c->engine;
 	const struct snapshot *previous = atomic_load(&engine->snapshot);
 	size_t before = c->errors->count;
 	struct snapshot *next;
 
-	if (!check(c))
-		return NULL;
-	if (previous && scarce(engine))
-		retire_wait(engine);
 	reserve_ports(c);
 	instances_make(c);
 	if (c->errors->count != before)
 		return NULL;
-	next = snapshot_build(engine, c->document, previous, engine->document, c->errors);
+	next = snapshot_build(engine, c->document, previous, running(engine), c->errors);
 	if (!next)
 		return NULL;
 	if ((c->dry || (open_ports(c) && linkstate_check(engine, c->document, c->errors))) &&
@@ -432,6 +435,82 @@ static struct snapshot *prepare(struct change *c)
 		return next;
 	snapshot_free(next);
 	return NULL;
+}
+
+/* Whether what drains takes the room that a new function needs. */
+static bool no_room(const struct errors *errors)
+{
+	for (size_t i = 0; i < errors->count; i++)
+		if (strcmp(errors->list[i].code, "no-slot") == 0 ||
+		    strcmp(errors->list[i].code, "too-many-functions") == 0)
+			return true;
+	return false;
+}
+
+/* The document with what must drain beside it; NULL: nothing must, or there is no room for both (slots, positions, an address that is another
+ * function's now), and the sessions concerned end. */
+static struct snapshot *build_draining(struct change *c)
+{
+	struct errors errors = ERRORS_NONE, *given = c->errors;
+	struct conf *asked = c->document;
+	struct snapshot *next;
+
+	c->running = drain_amend(c->engine, asked);
+	if (!c->running)
+		return NULL;
+	c->document = c->running;
+	c->errors = &errors;
+	next = build(c);
+	c->document = asked;
+	c->errors = given;
+	if (!next) {
+		if (!c->dry)
+			log_warn("not-drained", "reason=\"%s\"", errors.count ? errors.list[0].detail : "?");
+		take_back(c);
+		c->new_ports = c->new_nfs = 0;
+		c->ends_drains = no_room(&errors) && !c->dry;
+		conf_free(c->running);
+		c->running = NULL;
+	}
+	errors_free(&errors);
+	return next;
+}
+
+/* `next` is the running configuration, made of this document; what it was made of before is freed by the caller. */
+static void now_running(struct change *c, const struct snapshot *next)
+{
+	conf_free(c->engine->running);
+	c->engine->running = c->running;
+	drain_note(c->engine, next, c->document);
+	running_save(c->engine);
+}
+
+/* The running document without what drains: its room is free then. */
+static void end_drains(struct engine *engine)
+{
+	struct errors errors = ERRORS_NONE;
+	struct change c = { .engine = engine, .document = engine->document, .errors = &errors };
+	struct snapshot *next = engine->drains ? build(&c) : NULL;
+
+	if (next) {
+		publish(engine, next);
+		now_running(&c, next);
+	}
+	errors_free(&errors);
+}
+
+static struct snapshot *prepare(struct change *c)
+{
+	struct snapshot *next;
+
+	if (!check(c))
+		return NULL;
+	if (atomic_load(&c->engine->snapshot) && scarce(c->engine))
+		retire_wait(c->engine);
+	next = build_draining(c);
+	if (c->ends_drains)
+		end_drains(c->engine);
+	return next ? next : build(c);
 }
 
 /* What workers read directly and may change while they run: times (word by word). */
@@ -442,6 +521,7 @@ static void take_times(struct engine *engine)
 	engine_read_sizes(engine->document, &sizes);
 	engine->sizes.timeouts = sizes.timeouts;
 	engine->sizes.poll = sizes.poll;
+	engine->sizes.drain = sizes.drain;
 	engine->sizes.verify_tcp = sizes.verify_tcp;
 }
 
@@ -455,6 +535,7 @@ bool engine_apply(struct engine *engine, struct conf *document, bool dry, struct
 	if (!next || dry) {
 		snapshot_free(next);
 		take_back(&c);
+		conf_free(c.running);
 	} else {
 		if (engine->document)
 			handover_links(engine, c.new_ports);
@@ -462,7 +543,7 @@ bool engine_apply(struct engine *engine, struct conf *document, bool dry, struct
 		conf_free(engine->document);
 		engine->document = document;
 		take_times(engine);
-		running_save(engine);
+		now_running(&c, next);
 	}
 	pthread_mutex_unlock(&engine->lock);
 	return next != NULL;
@@ -474,21 +555,28 @@ void engine_renew(struct engine *engine)
 	struct change c = { .engine = engine, .errors = &errors };
 	struct snapshot *next;
 
-	if (!atomic_load_explicit(&engine->renew_asked, memory_order_relaxed))
+	if (!atomic_load_explicit(&engine->renew_asked, memory_order_relaxed) &&
+	    !atomic_load_explicit(&engine->drains, memory_order_relaxed))
 		return;
 	pthread_mutex_lock(&engine->lock);
 	engine->renewing = atomic_exchange(&engine->renew_asked, 0);
+	engine->drain_ends = drain_over(engine);
+	if (!engine->renewing && !engine->drain_ends) {
+		pthread_mutex_unlock(&engine->lock);
+		return;
+	}
 	c.document = engine->document;
 	next = c.document ? prepare(&c) : NULL;
 	if (next) {
 		publish(engine, next);
+		now_running(&c, next);
 	} else {
 		take_back(&c);
 		for (size_t i = 0; i < errors.count; i++)
 			log_warn("not-renewed", "path=%s reason=%s", errors.list[i].path,
 			         errors.list[i].detail);
 	}
-	engine->renewing = 0;
+	engine->renewing = engine->drain_ends = 0;
 	pthread_mutex_unlock(&engine->lock);
 	errors_free(&errors);
 }

@@ -9,7 +9,9 @@
 struct change {
 	struct engine *engine;
 	struct conf *document;
+	struct conf *running; /* the same with what drains (change/drain.h); NULL: nothing does */
 	bool dry;
+	bool ends_drains; /* there is no room beside what drains */
 	struct errors *errors;
 	uint64_t new_ports, new_nfs;                /* bit i: slot i is new */
 	const struct conf *where[ENGINE_PORTS_MAX]; /* of new ports, for errors */

@@ -87,6 +87,7 @@ void engine_read_sizes(const struct conf *document, struct engine_sizes *sizes)
 	sizes->mtu = RTE_MAX(sizes->mtu, (uint32_t)MTU_LEAST);
 	sizes->seed = (uint32_t)conf_int(c, "seed", 0);
 	sizes->pickup = (uint32_t)conf_int(c, "pickup", 60);
+	sizes->drain = (uint32_t)conf_int(c, "drain", 0);
 	sizes->verify_tcp = conf_bool(c, "verifyTcp", false);
 	sizes->poll = strcmp(conf_string(c, "idle", "adaptive"), "poll") == 0;
 	read_timeouts(conf_get(c, "timeouts"), &sizes->timeouts);
@@ -416,6 +417,7 @@ void engine_free(struct engine *engine)
 	names_release(engine);
 	free(engine->names_text);
 	conf_free(engine->document);
+	conf_free(engine->running);
 	pthread_mutex_destroy(&engine->look_lock);
 	pthread_mutex_destroy(&engine->link_lock);
 	pthread_mutex_destroy(&engine->lock);

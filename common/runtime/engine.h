@@ -39,6 +39,8 @@ struct engine_sizes {
 	uint32_t seed; /* 0: random */
 	uint32_t
 	        pickup; /* seconds of midstream pickup after a start that lost its sessions (change/pickup.h) */
+	uint32_t
+	        drain; /* seconds that sessions may go on through functions that left their path (change/drain.h) */
 	bool verify_tcp; /* checksums of TCP segments with SYN, FIN, RST */
 	bool poll;       /* never sleep */
 	struct flow_timeouts timeouts;
@@ -93,16 +95,23 @@ struct engine {
 	/* Held while state words of hops are written and while a snapshot takes another's place: whoever holds it may follow `snapshot` to
 	 * its links. For moments only, unlike `lock`. */
 	pthread_mutex_t link_lock;
-	pthread_mutex_t look_lock; /* guards trace, capture */
+	pthread_mutex_t look_lock;    /* guards trace, capture */
 	_Atomic uint64_t renew_asked; /* bit i: function i is to be compiled anew (nf_renew) */
-	struct trace *trace;       /* the present or last one; NULL: none */
-	struct capture *capture;   /* likewise */
+	_Atomic uint64_t
+	        drains;      /* bit i: function i drains, and goes by itself (change/drain.h); under lock */
+	struct trace *trace; /* the present or last one; NULL: none */
+	struct capture *capture; /* likewise */
 
 	/* control side, under lock */
 	pthread_mutex_t lock;
 	struct conf *document; /* running, with defaults */
 	uint64_t revision;
-	uint64_t renewing; /* bit i: function i is not carried over, though its configuration is the same */
+	struct conf *
+	        running; /* what runs where that is not what was asked for: with functions that drain; NULL: `document` */
+	uint64_t drain_since[ENGINE_NFS_MAX]; /* ns; of those in `drains` */
+	uint64_t drain_look;                  /* ns: when it is next looked whether one is done */
+	uint64_t drain_ends; /* bit i: function i drains no longer, as of the next publication */
+	uint64_t renewing;   /* bit i: function i is not carried over, though its configuration is the same */
 	struct engine_port ports[ENGINE_PORTS_MAX];
 	struct nf *nfs[ENGINE_NFS_MAX];
 	uint32_t slot_units; /* bit i: bytes 16 i .. 16 i + 15 of the slot area are given out */
@@ -141,8 +150,8 @@ void engine_free(struct engine *engine);
  * was not dry; the caller's otherwise. Blocks for as long as compiles, port probes and grace periods take. Control thread; takes the lock. */
 bool engine_apply(struct engine *engine, struct conf *document, bool dry, struct errors *errors);
 
-/* Compiles the functions anew that asked for it (nf_renew), and publishes the running document once more; one that does not compile any more stays as
- * it is, and the log says why. Control thread; takes the lock. */
+/* Compiles the functions anew that asked for it (nf_renew), lets those go that have drained, and publishes the running document once more; one that does
+ * not compile any more stays as it is, and the log says why. To be called a few times a second by a control thread; takes the lock. */
 void engine_renew(struct engine *engine);
 
 /* Watches links of hops and tends ports: to be called a few times a second by the control thread. */

@@ -85,6 +85,8 @@ static bool goes_without(const struct entry *entry)
 
 		if (!nf)
 			break;
+		if (entry->path->positions[i].draining)
+			continue;
 		if (nf->klass->process && !(nf->klass->flags & NF_STATELESS_OK))
 			return false;
 	}
@@ -101,7 +103,7 @@ static bool may_prove(const struct entry *entry, struct rte_mbuf *m)
 
 		if (!nf)
 			break;
-		if (nf->klass->flags & NF_PROVES)
+		if (nf->klass->flags & NF_PROVES && !entry->path->positions[i].draining)
 			return true;
 	}
 	return false;
@@ -167,7 +169,7 @@ static void undo(struct worker *w, const struct entry *entry, struct session *s,
 
 		i -= step(entry->walk);
 		p = &entry->path->positions[i];
-		if (p->nf && p->nf->klass->close)
+		if (p->nf && !p->draining && p->nf->klass->close)
 			p->nf->klass->close(p->nf, p->snapshot, s, w->id);
 	}
 }
@@ -218,7 +220,7 @@ static void ask(struct worker *w, struct round *round, unsigned first)
 
 		if (!p->nf)
 			break;
-		if (!p->nf->klass->open)
+		if (!p->nf->klass->open || p->draining)
 			continue;
 		os.counters = w->nf_counters[p->nf->id];
 		os.position = (uint16_t)i;

@@ -39,6 +39,30 @@ static void run_function(struct worker *w, const struct position *p, struct batc
 	}
 }
 
+/* One that drains meets the packets of sessions that have its slot, the others pass it by: those are other flows, so nothing is overtaken. */
+static void run_draining(struct worker *w, const struct position *p, struct batch *b, uint64_t *bytes)
+{
+	struct rte_mbuf *past[BATCH_MAX];
+	unsigned count = b->count, mine = 0, others = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		const struct session *s = batch_pkt(b, i)->session;
+
+		if (s && w->engine->layouts[s->layout] >> p->nf->id & 1)
+			b->m[mine++] = b->m[i];
+		else
+			past[others++] = b->m[i];
+	}
+	b->count = (uint16_t)mine;
+	if (mine) {
+		*bytes = burst_bytes(b->m, mine);
+		run_function(w, p, b, bytes);
+	}
+	memcpy(b->m + b->count, past, others * sizeof(*past));
+	b->count = (uint16_t)(b->count + others);
+	*bytes = burst_bytes(b->m, b->count);
+}
+
 /* To the hop; one that is down and may be bypassed is like one that gave them back as they were: what is behind it has
  * sessions of its own, in the zone of the link that they would have come from. */
 static void run_hop(struct worker *w, const struct position *p, struct batch *b)
@@ -84,7 +108,10 @@ void path_run(struct worker *w, const struct path *path, int walk, int position,
 				sample_path(w, path, b.count);
 			return;
 		}
-		run_function(w, p, &b, &bytes);
+		if (unlikely(p->draining))
+			run_draining(w, p, &b, &bytes);
+		else
+			run_function(w, p, &b, &bytes);
 	}
 	if (!b.count)
 		return;

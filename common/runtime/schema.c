@@ -57,6 +57,12 @@ static const struct schema hop_schema[] = {
 
 static const struct schema path_schema[] = {
 	SHARED_PATH_ROWS,
+	{ .name = "draining",
+	  .type = SCHEMA_ARRAY,
+	  .element = SCHEMA_NAME,
+	  .max = PATH_DRAINS_MAX,
+	  .help = "Functions of the path that take no new sessions: those that they rewrote go on "
+	          "through them." },
 	{ .name = NULL },
 };
 

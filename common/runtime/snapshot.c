@@ -63,7 +63,8 @@ static bool carry_over(struct build *b, const struct nf *nf, const struct conf *
 {
 	const struct conf *old = b->previous_document ? function_item(b->previous_document, nf->name) : NULL;
 
-	if (b->ports_changed || b->engine->renewing >> nf->id & 1 || !b->previous || !b->previous->nf_snapshots[nf->id] || !old)
+	if (b->ports_changed || b->engine->renewing >> nf->id & 1 || !b->previous ||
+	    !b->previous->nf_snapshots[nf->id] || !old)
 		return false;
 	if (!same(config, conf_get(old, "config")))
 		return false;
@@ -222,6 +223,10 @@ static bool local_position(struct build *b, struct path *path, struct position *
 {
 	p->nf = nf;
 	p->snapshot = b->snapshot->nf_snapshots[nf->id];
+	if (p->draining) {
+		path->draining |= UINT64_C(1) << nf->id;
+		return true;
+	}
 	path->nf_set |= UINT64_C(1) << nf->id;
 	if (nf->klass->flags & NF_REWRITES)
 		path->rewrites = 1;
@@ -255,7 +260,32 @@ static bool hop_position(struct build *b, struct path *path, struct position *p,
 	return true;
 }
 
-static bool add_position(struct build *b, struct path *path, const struct conf *item)
+static bool names_it(const struct conf *names, const char *name)
+{
+	for (size_t i = 0; i < conf_count(names); i++)
+		if (strcmp(conf_at(names, i)->string, name) == 0)
+			return true;
+	return false;
+}
+
+/* What is said to drain can: it runs here, and there are not too many. */
+static bool check_draining(struct build *b, const struct path *path, bool local, const struct conf *item)
+{
+	if (!local) {
+		conf_error(b->errors, item, "not-here", "only a function of this process can drain: \"%s\"",
+		           item->string);
+		return false;
+	}
+	if (__builtin_popcountll(path->draining) == PATH_DRAINS_MAX) {
+		conf_error(b->errors, item, "too-many-draining", "more than %d functions drain on one path",
+		           PATH_DRAINS_MAX);
+		return false;
+	}
+	return true;
+}
+
+static bool add_position(struct build *b, struct path *path, const struct conf *item,
+                         const struct conf *draining)
 {
 	struct position *p = &path->positions[path->count];
 	const struct conf *hop = hop_item(b->document, item->string, path->name);
@@ -276,6 +306,9 @@ static bool add_position(struct build *b, struct path *path, const struct conf *
 	}
 	if (!may_stand(b, nf, local, item))
 		return false;
+	p->draining = names_it(draining, p->name);
+	if (p->draining && !check_draining(b, path, local, item))
+		return false;
 	if (local ? !local_position(b, path, p, nf) : !hop_position(b, path, p, hop, nf, item))
 		return false;
 	path->count++;
@@ -288,6 +321,7 @@ bool path_same_walk(const struct path *a, const struct path *b)
 		return false;
 	for (unsigned i = 0; i < a->count; i++)
 		if (a->positions[i].nf != b->positions[i].nf ||
+		    a->positions[i].draining != b->positions[i].draining ||
 		    a->positions[i].link[0] != b->positions[i].link[0])
 			return false;
 	return true;
@@ -351,7 +385,7 @@ static bool fill_path(struct build *b, struct path *path, const struct conf *ite
 	path->symmetric = conf_bool(item, "symmetric", true);
 	path->priority = (int32_t)conf_int(item, "priority", 0);
 	for (size_t i = 1; i + 1 < n; i++)
-		if (!add_position(b, path, conf_at(names, i)))
+		if (!add_position(b, path, conf_at(names, i), conf_get(item, "draining")))
 			return false;
 	if (!segments_build(b->engine, path)) {
 		conf_error(b->errors, item, "too-many-layouts",

@@ -17,6 +17,7 @@ enum {
 	ENGINE_PATHS_MAX = 256,
 	PATH_POSITIONS_MAX = SHARED_POSITIONS_MAX,
 	ENGINE_CANDIDATES_MAX = 512,
+	PATH_DRAINS_MAX = 3,
 	PORT_OWNERS_MAX = 4,
 	NO_PORT = EDGE_NO_PORT,
 };
@@ -30,9 +31,10 @@ struct position {
 	const struct nf *nf;     /* NULL: a hop */
 	const void *snapshot;    /* of the function; of a hop: its shadow's */
 	const struct nf *shadow; /* of a hop: compiled here for its claims alone */
-	uint16_t link[2];        /* of a hop: ports a (walk 0 goes in here) and b */
-	uint8_t on_failure;      /* enum on_failure */
-	uint16_t hop;            /* of a hop: index of its state word in the engine */
+	bool draining; /* takes no new sessions: those that have its slot go on through it (change/drain.h) */
+	uint16_t link[2];   /* of a hop: ports a (walk 0 goes in here) and b */
+	uint8_t on_failure; /* enum on_failure */
+	uint16_t hop;       /* of a hop: index of its state word in the engine */
 	char name[NF_NAME_MAX];
 };
 
@@ -42,7 +44,10 @@ struct segment {
 	uint8_t entry_zone, answer_zone;
 	uint16_t layout; /* which slots its sessions have: index in engine.layouts */
 	uint8_t walk;
-	uint64_t set; /* bit i: function i is one of it */
+	uint64_t set;    /* bit i: function i is one of it */
+	uint64_t drains; /* those besides, which former sessions have */
+	uint16_t draining_layout
+	        [1 << PATH_DRAINS_MAX]; /* by which of `drains` a session has, the lowest is bit 0 */
 };
 
 struct path {
@@ -55,8 +60,9 @@ struct path {
 	uint32_t generation; /* moves when a function on it was compiled anew, and with its structure */
 	uint32_t structure;  /* revision with which its positions last changed */
 	int32_t priority;
-	uint16_t order;         /* place in the document: among equals, the first is asked first */
-	uint64_t nf_set;        /* bit i: function (or shadow) with id i stands on it */
+	uint16_t order;    /* place in the document: among equals, the first is asked first */
+	uint64_t nf_set;   /* bit i: function (or shadow) with id i stands on it, and takes new sessions */
+	uint64_t draining; /* those that take none any more */
 	struct nfp_rules match; /* what enters it; no rules: everything */
 	uint16_t segment_count;
 	struct segment segments[2 * (PATH_POSITIONS_MAX + 1)];
@@ -96,7 +102,7 @@ struct snapshot_port {
 	uint8_t mac[6];
 	uint8_t check_mac; /* routed outside port: other destinations are not for us */
 	uint16_t first_candidate,
-	        candidates;     /* of an outside port: range in snapshot.candidates, in priority order */
+	        candidates; /* of an outside port: range in snapshot.candidates, in priority order */
 	uint8_t owner_count;
 	struct owner owners[PORT_OWNERS_MAX]; /* who is asked for the owner bucket; none: the address pair */
 };

@@ -152,8 +152,13 @@ struct worker {
 	uint64_t opened_this_turn;
 	uint64_t sweeping, sweep_cursor; /* revision under which the table is being swept, and how far */
 	_Atomic uint64_t swept;          /* revision under which it was swept whole */
-	uint32_t given, give_asked;      /* what was asked of it: done, being done */
-	uint16_t giving;                 /* path whose sessions it gives away, and how far it is */
+	uint64_t drain_counting, drain_cursor,
+	        drain_count_at;               /* revision under which it counts, how far, when again */
+	uint32_t drain_count[ENGINE_NFS_MAX]; /* sessions that drain, by function: as far as counted ... */
+	_Atomic uint32_t drain_sessions[ENGINE_NFS_MAX]; /* ... and by the last count, under this revision: */
+	_Atomic uint64_t drain_counted;
+	uint32_t given, give_asked; /* what was asked of it: done, being done */
+	uint16_t giving;            /* path whose sessions it gives away, and how far it is */
 	uint64_t give_cursor;
 	uint64_t mute; /* bit i: link i takes no sessions */
 	bool found;    /* a predecessor's sessions are in the table, and the functions do not know yet */

@@ -25,8 +25,8 @@ struct bundle {
 };
 
 /* What every process tells, below /v1/services/S/state. */
-static const char *const topics[] = { "paths",  "ports",      "counters", "workers", "hops",
-	                              "memory", "neighbours", "routes",   "claims" };
+static const char *const topics[] = { "paths",  "ports",  "counters",   "workers", "hops",
+	                              "drains", "memory", "neighbours", "routes",  "claims" };
 
 /* --- parts --- */
 

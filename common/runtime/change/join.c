@@ -39,7 +39,7 @@ bool session_join(struct worker *w, struct session *s, const struct path *path, 
 		const struct position *p = &path->positions[i];
 
 		if (!(has >> p->nf->id & 1)) {
-			if (!session_join_one(w, s, path, i, &tuple))
+			if (!p->draining && !session_join_one(w, s, path, i, &tuple))
 				return false;
 		} else if (p->nf->klass->review) {
 			p->nf->klass->review(p->nf, p->snapshot, s, &tuple, path->ends[segment->walk],

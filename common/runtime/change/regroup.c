@@ -29,6 +29,7 @@ struct flow {
 	struct tuple head,
 	        tail; /* as packets of direction 0 come in, and leave; zones: where they come in, where answers do */
 	uint64_t here; /* functions that have slots in the parts */
+	uint64_t has;  /* these, and those that had one elsewhere */
 };
 
 /* One session as it is to be. */
@@ -237,6 +238,8 @@ static bool cross_segment(struct flow *f, struct plan *plan, const struct segmen
 		const struct position *p = &f->path->positions[i];
 		uint64_t bit = UINT64_C(1) << p->nf->id;
 
+		if (!(has & bit) && p->draining)
+			continue;
 		if (!(has & bit)) {
 			if (!session_join_one(f->w, f->first, f->path, i, tuple))
 				return false;
@@ -318,7 +321,7 @@ static bool make_way(struct worker *w, struct session *other)
 
 static void describe(struct session *s, const struct flow *f, const struct piece *piece)
 {
-	s->layout = piece->segment->layout;
+	s->layout = segment_layout(piece->segment, f->has);
 	s->generation = f->path->generation;
 	s->flags &= (uint8_t)~SESSION_REWRITTEN;
 	if (!same_but_zone(piece->in, piece->out))
@@ -344,7 +347,7 @@ static bool rekey(struct flow *f, const struct piece *piece)
 
 static bool keeps_sessions(const struct path *path, const struct segment *segment)
 {
-	return segment->set || segment->end < 0 || segment->end >= path->count ||
+	return segment->set || segment->drains || segment->end < 0 || segment->end >= path->count ||
 	       segment->first == (segment->walk ? path->count - 1 : 0);
 }
 
@@ -400,7 +403,7 @@ static enum refreshed carry_out(struct flow *f, const struct plan *plan, uint64_
 	uint64_t now_here = 0;
 
 	for (unsigned i = 0; i < plan->piece_count; i++)
-		now_here |= plan->pieces[i].segment->set;
+		now_here |= plan->pieces[i].segment->set | (plan->pieces[i].segment->drains & has);
 	for (unsigned i = 0; i < plan->crossing_count; i++)
 		send_over(f, &plan->crossings[i], has);
 	for (unsigned i = 1; i < plan->piece_count; i++)
@@ -432,9 +435,12 @@ enum refreshed session_regroup(struct worker *w, struct session *s, const struct
 		return REFRESH_CLOSED;
 	}
 	has = gather(&f);
+	if (same_but_zone(f.head, f.tail))
+		has &= ~path->draining; /* nothing that would have to go on */
+	f.has = has;
 	f.first->bucket = (uint8_t)owner_of_session(w->snapshot, path, f.walk, &f.head);
-	if (has & w->engine->rewriters & ~path->nf_set || !lay_out(&f, &plan, has, &taken) ||
-	    !rekey(&f, &plan.pieces[0]))
+	if (has & w->engine->rewriters & ~(path->nf_set | path->draining) ||
+	    !lay_out(&f, &plan, has, &taken) || !rekey(&f, &plan.pieces[0]))
 		return give_up(&f, f.here | taken, plan.denied);
 	return carry_out(&f, &plan, has);
 }

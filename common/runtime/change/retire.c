@@ -35,6 +35,12 @@ static void note(uint64_t *left, bool used, bool known, uint64_t revision)
 		*left = revision;
 }
 
+static void note_layouts(const struct segment *s, bool *layouts)
+{
+	for (unsigned i = 0; i < 1u << __builtin_popcountll(s->drains); i++)
+		layouts[s->draining_layout[i]] = true;
+}
+
 void retire_note(struct engine *engine, const struct snapshot *next)
 {
 	bool layouts[ENGINE_LAYOUTS_MAX] = { false };
@@ -42,7 +48,7 @@ void retire_note(struct engine *engine, const struct snapshot *next)
 	for (unsigned i = 0; i < ENGINE_PATHS_MAX; i++) {
 		note(&engine->path_left[i], next->paths[i], engine->path_names[i][0], next->revision);
 		for (unsigned k = 0; next->paths[i] && k < next->paths[i]->segment_count; k++)
-			layouts[next->paths[i]->segments[k].layout] = true;
+			note_layouts(&next->paths[i]->segments[k], layouts);
 	}
 	for (unsigned i = 0; i < ENGINE_NFS_MAX; i++)
 		note(&engine->nf_left[i], next->nfs[i], engine->nfs[i], next->revision);

@@ -41,11 +41,44 @@ static int build_one(struct path *path, int walk, int at, uint8_t entry)
 
 	*s = (struct segment){ .first = (int16_t)at, .walk = (uint8_t)walk, .entry_zone = entry };
 	for (; at >= 0 && at < path->count && path->positions[at].nf; at += step)
-		s->set |= UINT64_C(1) << path->positions[at].nf->id;
+		*(path->positions[at].draining ? &s->drains : &s->set) |= UINT64_C(1)
+		                                                          << path->positions[at].nf->id;
 	s->end = (int16_t)at;
 	s->answer_zone =
 	        zone_of(at >= 0 && at < path->count ? path->positions[at].link[walk] : path->ends[!walk]);
 	return at;
+}
+
+/* The functions of `drains` that a number stands for. */
+static uint64_t chosen(uint64_t drains, unsigned number)
+{
+	uint64_t set = 0;
+
+	for (; drains; drains &= drains - 1, number >>= 1)
+		set |= number & 1 ? drains & -drains : 0;
+	return set;
+}
+
+static bool give_layouts(struct engine *engine, struct segment *s)
+{
+	for (unsigned i = 0; i < 1u << __builtin_popcountll(s->drains); i++) {
+		int layout = layout_of(engine, s->set | chosen(s->drains, i));
+
+		if (layout < 0)
+			return false;
+		s->draining_layout[i] = (uint16_t)layout;
+	}
+	s->layout = s->draining_layout[0];
+	return true;
+}
+
+uint16_t segment_layout(const struct segment *s, uint64_t has)
+{
+	unsigned number = 0;
+
+	for (uint64_t drains = s->drains, bit = 1; drains; drains &= drains - 1, bit <<= 1)
+		number |= has & drains & -drains ? bit : 0;
+	return s->draining_layout[number];
 }
 
 bool segments_build(struct engine *engine, struct path *path)
@@ -58,13 +91,9 @@ bool segments_build(struct engine *engine, struct path *path)
 		while (at >= 0 && at < path->count)
 			at = build_one(path, walk, at + step, zone_of(path->positions[at].link[!walk]));
 	}
-	for (unsigned i = 0; i < path->segment_count; i++) {
-		int layout = layout_of(engine, path->segments[i].set);
-
-		if (layout < 0)
+	for (unsigned i = 0; i < path->segment_count; i++)
+		if (!give_layouts(engine, &path->segments[i]))
 			return false;
-		path->segments[i].layout = (uint16_t)layout;
-	}
 	return true;
 }
 
@@ -85,18 +114,22 @@ const struct segment *segment_at(const struct path *path, int walk, int position
 	return last;
 }
 
+/* Whether a zone is that of packets which a function of the segment emits. */
+static bool emits(const struct segment *s, uint8_t zone)
+{
+	return zone >= EMITTED_ZONE && (s->set | s->drains) >> (zone & ~EMITTED_ZONE) & 1;
+}
+
 static bool answers_in(const struct segment *s, uint8_t answer)
 {
-	return !answer || s->answer_zone == answer ||
-	       (answer >= EMITTED_ZONE && s->set >> (answer & ~EMITTED_ZONE) & 1);
+	return !answer || s->answer_zone == answer || emits(s, answer);
 }
 
 const struct segment *segment_of(const struct path *path, int walk, uint8_t entry, uint8_t answer)
 {
 	for (unsigned i = 0; i < path->segment_count; i++) {
 		const struct segment *s = &path->segments[i];
-		bool enters = s->entry_zone == entry ||
-		              (entry >= EMITTED_ZONE && s->set >> (entry & ~EMITTED_ZONE) & 1);
+		bool enters = s->entry_zone == entry || emits(s, entry);
 
 		if (s->walk == walk && enters && answers_in(s, answer))
 			return s;

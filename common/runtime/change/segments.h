@@ -12,6 +12,9 @@
 /* Fills in the segments of a path whose positions stand, and gives their sets of functions numbers; false: there are no numbers left. */
 bool segments_build(struct engine *engine, struct path *path);
 
+/* The layout of a session of this segment that has the slots of `has`. */
+uint16_t segment_layout(const struct segment *s, uint64_t has);
+
 /* The segment in which a packet of this walk is that goes on at `position`. */
 const struct segment *segment_at(const struct path *path, int walk, int position);
 

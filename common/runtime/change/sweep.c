@@ -3,7 +3,7 @@
  * After a change of configuration every session is brought up to date: those that packets touch at once, by the packet
  * (refresh.c); the others here, a few each turn. Worker thread.
  */
-#include "runtime/worker.h"
+#include "runtime/change/drain.h"
 
 enum { SWEEP_BUDGET = 32, SWEEP_BUDGET_HOLDING = 1024 };
 
@@ -21,7 +21,7 @@ unsigned sweep_turn(struct worker *w)
 	uint64_t revision = w->snapshot->revision;
 
 	if (likely(atomic_load_explicit(&w->swept, memory_order_relaxed) == revision))
-		return 0;
+		return drain_count_turn(w);
 	if (w->sweeping != revision) {
 		w->sweeping = revision;
 		w->sweep_cursor = 0;

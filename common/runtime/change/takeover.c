@@ -101,7 +101,7 @@ static void note_gone(struct takeover *t, const struct path *path, const struct 
 		                     *back = entered_by(path, walk, hop->zone[!walk]);
 
 		hop->before[walk] = front ? front->entry_zone : 0;
-		hop->kept_before[walk] = front && (front->set || at_an_end(path, front));
+		hop->kept_before[walk] = front && (front->set || front->drains || at_an_end(path, front));
 		hop->behind[walk] = back ? back->answer_zone : 0;
 	}
 }

@@ -207,6 +207,7 @@ static bool take_in(struct worker *w, const struct path *path, uint16_t number, 
 	s->flags |= (t->walk ? SESSION_WALK : 0) |
 	            (t->known && !tuple_equal(&t->before, &t->behind) ? SESSION_REWRITTEN : 0);
 	has = fill(w, s, path, segment, t, &well);
+	s->layout = segment_layout(segment, has);
 	if (well && session_join(w, s, path, segment, has) &&
 	    flow_commit(w->table, s, s->flags & SESSION_ONEWAY ? NULL : &answer) == FLOW_OK)
 		return true;

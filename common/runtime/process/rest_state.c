@@ -6,6 +6,7 @@
 #include "manage/openapi.h"
 #include "manage/pages.h"
 #include "manage/problem.h"
+#include "runtime/change/drain.h"
 #include "runtime/look/levels.h"
 #include "runtime/process/process.h"
 #include "runtime/look/quality_show.h"
@@ -21,7 +22,7 @@ static json_t *names_of_paths(struct engine *engine, unsigned id)
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < s->path_count; i++)
-		if (s->paths[i] && s->paths[i]->nf_set >> id & 1)
+		if (s->paths[i] && (s->paths[i]->nf_set | s->paths[i]->draining) >> id & 1)
 			json_array_append_new(list, json_string(s->paths[i]->name));
 	return list;
 }
@@ -122,9 +123,12 @@ static json_t *show_path(const struct path *path, struct engine *engine)
 	for (unsigned i = 0; i < path->count; i++) {
 		const struct position *p = &path->positions[i];
 
-		json_array_append_new(positions, json_pack("{s:s,s:s,s:b}", "name", p->name, "placement",
-		                                           p->nf ? "local" : "hop", "up",
-		                                           p->nf || atomic_load(&engine->hop_up[p->hop])));
+		json_array_append_new(positions,
+		                      json_pack("{s:s,s:s,s:b}", "name", p->name, "placement",
+		                                p->draining ? "draining"
+		                                : p->nf     ? "local"
+		                                            : "hop",
+		                                "up", p->nf || atomic_load(&engine->hop_up[p->hop])));
 	}
 	json = json_pack("{s:s,s:s,s:s,s:o,s:b,s:i,s:I}", "name", path->name, "first",
 	                 engine_port_name(engine, path->ends[0]), "last",
@@ -234,13 +238,48 @@ static json_t *show_hops(struct engine *engine)
 	return list;
 }
 
+/* A function that takes no new sessions on some path: how many still go through it, as far as they were counted, and the seconds that they have. NULL: it
+ * is none. */
+static json_t *show_drain(struct engine *engine, const struct nf *nf)
+{
+	const struct snapshot *s = atomic_load(&engine->snapshot);
+	int64_t sessions = drain_sessions(engine, nf->id), left = drain_left(engine, nf->id);
+	json_t *paths = json_array(), *json = NULL;
+
+	for (unsigned i = 0; i < s->path_count; i++)
+		if (s->paths[i] && s->paths[i]->draining >> nf->id & 1)
+			json_array_append_new(paths, json_string(s->paths[i]->name));
+	if (json_array_size(paths))
+		json = json_pack("{s:s,s:s,s:O}", "name", nf->name, "kind", nf->klass->name, "paths", paths);
+	json_decref(paths);
+	if (json && sessions >= 0)
+		json_object_set_new(json, "sessions", json_integer(sessions));
+	if (json && left >= 0)
+		json_object_set_new(json, "secondsLeft", json_integer(left));
+	return json;
+}
+
+static json_t *show_drains(struct engine *engine)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < ENGINE_NFS_MAX; i++) {
+		json_t *json = engine->nfs[i] ? show_drain(engine, engine->nfs[i]) : NULL;
+
+		if (json)
+			json_array_append_new(list, json);
+	}
+	return list;
+}
+
 static void get_state(const struct rest_request *request, struct rest_reply *reply)
 {
 	static const struct {
 		const char *topic;
 		json_t *(*show)(struct engine *engine);
 	} topics[] = { { "paths", show_paths },     { "ports", show_ports }, { "counters", show_counters },
-		       { "workers", show_workers }, { "hops", show_hops },   { "memory", levels_memory } };
+		       { "workers", show_workers }, { "hops", show_hops },   { "drains", show_drains },
+		       { "memory", levels_memory } };
 	struct engine *engine = engine_of(request);
 	const char *topic = rest_param(request, "topic");
 	json_t *out = NULL;
@@ -309,7 +348,8 @@ const struct rest_route state_routes[] = {
 	           .summary = "Filtered and paged where it is a list",
 	           .query = "filter limit cursor" } },
 	{ .pattern = "/v1/state/{topic}",
-	  .summary = "The engine's state: paths, ports, counters, workers, hops, memory, neighbours, routes, "
+	  .summary = "The engine's state: paths, ports, counters, workers, hops, drains, memory, neighbours, "
+	             "routes, "
 	             "claims",
 	  .get = { .handle = get_state,
 	           .summary = "Filtered and paged where it is a list",

@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "manage/log.h"
+#include "runtime/change/drain.h"
 #include "runtime/change/handover.h"
 #include "util/atomic_file.h"
 
@@ -28,7 +29,7 @@ void running_save(const struct engine *engine)
 
 	if (!engine->options.directory || engine->options.check)
 		return;
-	json = conf_to_json(engine->document);
+	json = conf_to_json(engine->running ? engine->running : engine->document);
 	text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	json_decref(json);
 	if (!text)
@@ -162,7 +163,7 @@ static bool wanted(const struct conf *former, const struct conf *next)
 
 	if (whole) {
 		schema_defaults(engine_schema, whole);
-		is = moves(former, whole) && reachable(former, whole);
+		is = (moves(former, whole) || drain_is_in(former)) && reachable(former, whole);
 	}
 	conf_free(whole);
 	return is;
