@@ -311,13 +311,26 @@ bool port_open_replay(struct port *port, const struct port_options *options, con
 	return true;
 }
 
-/* Where flows go to: one of so many addresses from the first on. */
-struct targets {
+/* One of so many addresses from the first on. */
+struct addresses {
 	uint32_t first, count;
 };
 
-/* A UDP frame of flow i, from 10.x.y.z; its destination and ports are by the seed. */
-static void make_flow(struct template *t, uint32_t i, uint32_t seed, struct targets targets, uint16_t length)
+/* Where flows come from, and go to. */
+struct ends {
+	struct addresses sources, targets;
+};
+
+/* The source of flow i: one after the other from 10.0.0.2 on, or by the seed where the URL names sources. */
+static uint32_t source_of(uint32_t i, uint32_t seed, struct addresses sources)
+{
+	if (!sources.count)
+		return RTE_IPV4(10, 0, 0, 2) + (i & 0xfffff);
+	return sources.first + rte_hash_crc_4byte(i, ~seed) % sources.count;
+}
+
+/* A UDP frame of flow i; its destination and ports are by the seed. */
+static void make_flow(struct template *t, uint32_t i, uint32_t seed, const struct ends *ends, uint16_t length)
 {
 	uint32_t random = rte_hash_crc_4byte(i, seed);
 	struct rte_ether_hdr *ether = (struct rte_ether_hdr *)t->bytes;
@@ -330,8 +343,8 @@ static void make_flow(struct template *t, uint32_t i, uint32_t seed, struct targ
 	ip->total_length = rte_cpu_to_be_16((uint16_t)(length - RTE_ETHER_HDR_LEN));
 	ip->time_to_live = 64;
 	ip->next_proto_id = IPPROTO_UDP;
-	ip->src_addr = rte_cpu_to_be_32(RTE_IPV4(10, 0, 0, 2) + (i & 0xfffff));
-	ip->dst_addr = rte_cpu_to_be_32(targets.first + random % targets.count);
+	ip->src_addr = rte_cpu_to_be_32(source_of(i, seed, ends->sources));
+	ip->dst_addr = rte_cpu_to_be_32(ends->targets.first + random % ends->targets.count);
 	udp->src_port = rte_cpu_to_be_16((uint16_t)(1024 + (random >> 16) % 60000));
 	udp->dst_port = rte_cpu_to_be_16((uint16_t)(1024 + i % 50000));
 	udp->dgram_len = rte_cpu_to_be_16((uint16_t)(length - RTE_ETHER_HDR_LEN - sizeof(*ip)));
@@ -342,12 +355,14 @@ bool port_open_synth(struct port *port, const struct port_options *options, cons
                      struct errors *errors)
 {
 	uint32_t flows = port_option(rest, "flows", 65536), seed = port_option(rest, "seed", 1);
-	struct targets targets = { port_option(rest, "to", RTE_IPV4(198u, 18, 0, 1)),
-		                   port_option(rest, "targets", 65536) };
+	struct ends ends = {
+		{ port_option(rest, "from", RTE_IPV4(10, 0, 0, 2)), port_option(rest, "sources", 0) },
+		{ port_option(rest, "to", RTE_IPV4(198u, 18, 0, 1)), port_option(rest, "targets", 65536) }
+	};
 	unsigned size = port_option(rest, "size", 64);
 	struct play *play;
 
-	if (flows < 1 || targets.count < 1 || size < 60 || size > 1518) {
+	if (flows < 1 || ends.targets.count < 1 || size < 60 || size > 1518) {
 		port_error(errors, options, "bad-option",
 		           "flows and targets must be at least 1, size 60 to 1518 bytes");
 		return false;
@@ -362,7 +377,7 @@ bool port_open_synth(struct port *port, const struct port_options *options, cons
 		return true;
 	for (uint32_t i = 0; i < flows; i++) {
 		memcpy(play->templates[i].bytes, port->mac, 6);
-		make_flow(&play->templates[i], i, seed, targets, (uint16_t)size);
+		make_flow(&play->templates[i], i, seed, &ends, (uint16_t)size);
 	}
 	play->count = flows;
 	return true;

@@ -73,10 +73,10 @@ const struct port_kind port_kinds[] = {
 	  false,
 	  true },
 	{ "synth",
-	  "synth:[?flows=N&size=BYTES&seed=N&to=ADDRESS&targets=N&learn=1&silent=1]: makes flows for benches "
-	  "(to N addresses from a number on), sends to nowhere",
+	  "synth:[?flows=N&size=BYTES&seed=N&from=ADDRESS&sources=N&to=ADDRESS&targets=N&learn=1&silent=1]: "
+	  "makes flows for benches (of N addresses from a number on to N others), sends to nowhere",
 	  port_open_synth,
-	  { "flows", "size", "seed", "to", "targets", "learn", "silent" },
+	  { "flows", "size", "seed", "from", "sources", "to", "targets", "learn", "silent" },
 	  true,
 	  true },
 	{ .prefix = NULL },

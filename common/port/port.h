@@ -90,7 +90,7 @@ struct port_kind {
 	const char *help;
 	bool (*open)(struct port *port, const struct port_options *options, const char *rest,
 	             struct errors *errors);
-	const char *options[8]; /* names of what may follow a question mark; all of them are numbers */
+	const char *options[12]; /* names of what may follow a question mark; all of them are numbers */
 	bool bare;              /* nothing but options follows the colon */
 	bool shared;            /* several ports may have the same URL */
 };

@@ -23,6 +23,9 @@ for _name in ("chain3-64k", "chain3-1m"):
 _case("router-900k", compute.packets, "no function, 900,000 routes, destinations all over them: the next hop is in the session")
 for _name in ("chain2-900k", "chain2-900k-1m"):
     _case(_name, compute.packets, "firewall and NAT before 900,000 routes; 64 k and 1 M sessions")
+for _name in ("chain3-900k", "chain3-900k-1m"):
+    _case(_name, compute.whole, "the three functions before 900,000 routes, clients behind one half of them and 1,000 backends behind the other; and their share of the slowest function alone",
+          [_name, _name + "-share"])
 for _name in ("acl-1k", "acl-10k"):
     _case(_name, compute.packets, "the classifier alone: what a first packet pays for rules")
 _case("sessions-firewall", compute.sessions, "sessions opened by their first packets and closed again, a second")
@@ -30,14 +33,16 @@ _case("sessions-firewall-10k", compute.sessions, "the same with 10,000 rules")
 _case("sessions-nat", compute.sessions, "the same of a NAT")
 _case("sessions-lb", compute.sessions, "the same of a load balancer")
 _case("sessions-900k", compute.sessions, "the same of no function, 900,000 routes: each first packet is a lookup")
-_case("workers2", compute.workers, "two workers against one, NAT and new sessions: input spread by owner, and half of it at the wrong one",
-      ["workers2-spread", "workers2-unspread", "workers2-handed", "workers2-sessions-spread", "workers2-sessions-unspread"])
+_case("workers2", compute.workers, "two workers against one: null forwarders, NAT and new sessions, input spread by owner and half of it at the wrong one",
+      ["workers2-null", "workers2-spread", "workers2-unspread", "workers2-handed", "workers2-sessions-spread", "workers2-sessions-unspread"])
 LINK_ROWS = ["", "-loss", "-p50", "-p99", "-p99.9"]
 for _name in ("link-vhost-64", "link-vhost-1500", "link-memif-64"):
     _case(_name, links.link, "a firewall behind two links: rate and loss at full rate, latency at half of it", [_name + r for r in LINK_ROWS])
 for _name in ("processes1", "processes2", "processes3"):
     _case(_name, links.processes, "functions local against the same as processes, all on one cpu",
           [_name + r for r in ("-local", "", "-times", "-hop", "-local-p50", "-p50", "-slower")])
+_case("processes1-own", links.processes_own, "the same with a cpu of its own for each process and each end of the traffic; of four cpus",
+      ["processes1-own" + r for r in ("-local", "", "-times", "-hop", "-local-p50", "-p50", "-slower")])
 _case("first-packet", links.first_packet, "latency of single packets to a process that sleeps", ["first-packet", "first-packet-p99"])
 _case("idle", process.idle, "share of a core of a process without traffic")
 _case("memory", process.memory, "proportional set size of such a process")
@@ -46,5 +51,5 @@ _case("session-memory", process.session_memory, "memory of a session, IPv4 and I
 _case("recovery", process.recovery, "longest time without a packet when a service's process is killed under 2,000 packets a second")
 
 # The table of README.md; docs/PERFORMANCE.md has them all.
-README = ["null", "hop", "firewall-64k", "firewall-1m", "nat-64k", "nat-1m", "lb-64k", "lb-1m", "chain2-64k", "chain2-1m", "chain3-64k", "chain3-1m", "chain2-900k",
+README = ["null", "hop", "firewall-64k", "firewall-1m", "nat-64k", "nat-1m", "lb-64k", "lb-1m", "chain2-64k", "chain2-1m", "chain3-64k", "chain3-1m", "chain3-900k",
           "acl-1k", "acl-10k", "sessions-firewall", "sessions-nat", "sessions-lb", "idle", "memory", "recovery"]

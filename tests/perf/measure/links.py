@@ -5,6 +5,7 @@ Frames go one way, 1,000 flows, through a routed edge. The process has one worke
 """
 import json
 import os
+import sys
 
 import lab
 
@@ -19,6 +20,7 @@ COUNT = {"name": "c", "kind": "count"}
 LINKS = {"vhost": ("vhost:{}", "virtio:{}"), "memif": ("memif:{}", "memif:{}?server=1")}
 SECONDS, SHORT = 0.4, 5
 WAITED = 0.02
+OWN = 4
 
 
 def spread(count):
@@ -114,13 +116,11 @@ def first_packet(case, arguments):
     return [row(case, "us", [r["p50"] for r in results]), row(f"{case}-p99", "us", [r["p99"] for r in results])]
 
 
-def processes(case, arguments):
-    """processesN: N functions local, and the same as processes of their own, on one and the same cpu."""
-    functions = [FIREWALL, NAT, COUNT][:int(case[-1])]
-    cpu, ends = spread(1)
+def _compare(case, arguments, functions, cpus, ends):
+    """The functions local, and as processes behind hops, on these cpus; what a hop costs is the cycles of all cpus used."""
     results = []
     for apart in (False, True):
-        service = Service(functions, [cpu], apart=apart)
+        service = Service(functions, cpus, apart=apart)
         results.append(service.measure(arguments.samples, ends))
         service.close()
     (local, local_half), (apart, apart_half) = ((r[0::2], r[1::2]) for r in results)
@@ -128,6 +128,21 @@ def processes(case, arguments):
         return machine.tsc_mhz() * 1e6 / r["pps"]
     return [row(f"{case}-local", "Mpps", [r["pps"] / 1e6 for r in local]), row(case, "Mpps", [r["pps"] / 1e6 for r in apart]),
             row(f"{case}-times", "times packets", [l["pps"] / r["pps"] for l, r in zip(local, apart)]),
-            row(f"{case}-hop", "cycles/packet", [(cycles(r) - cycles(l)) / len(functions) for l, r in zip(local, apart)]),
+            row(f"{case}-hop", "cycles/packet", [(len(cpus) * cycles(r) - cycles(l)) / len(functions) for l, r in zip(local, apart)]),
             row(f"{case}-local-p50", "us", [r["p50"] for r in local_half]), row(f"{case}-p50", "us", [r["p50"] for r in apart_half]),
             row(f"{case}-slower", "times latency", [r["p50"] / l["p50"] for l, r in zip(local_half, apart_half)])]
+
+
+def processes(case, arguments):
+    """processesN: N functions local, and the same as processes of their own, on one and the same cpu."""
+    cpu, ends = spread(1)
+    return _compare(case, arguments, [FIREWALL, NAT, COUNT][:int(case[-1])], [cpu], ends)
+
+
+def processes_own(case, arguments):
+    """processes1-own: one function; its process, the service's, sender and receiver have a cpu each."""
+    cpus = machine.cpus()
+    if len(cpus) < OWN:
+        print(f"{case}: left out, for it takes {OWN} cpus and there are {len(cpus)}", file=sys.stderr)
+        return []
+    return _compare(case, arguments, [FIREWALL], cpus[:2], cpus[2:OWN])

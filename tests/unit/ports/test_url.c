@@ -38,7 +38,7 @@ static void right_ones(void **state)
 	expect("null:?size=1400&receive=0", NULL);
 	expect("replay:/a.pcap?frames=10", NULL);
 	expect("synth:", NULL);
-	expect("synth:?flows=65536&size=64&seed=7&learn=1&silent=0", NULL);
+	expect("synth:?flows=65536&size=64&seed=7&from=1&sources=9&to=5&targets=3&learn=1&silent=0", NULL);
 }
 
 static void wrong_ones(void **state)
