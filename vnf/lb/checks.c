@@ -111,17 +111,17 @@ static void changed(void *context, uint32_t id, bool up, const char *why)
 	const struct pool_backend *b = &live->pool->backends[id];
 	struct ip_addr address = { .family = b->is.family };
 	struct events *events = nf->engine->options.events;
-	char text[NET_TEXT];
+	char text[NET_TEXT], service[POOL_NAME];
 
 	memcpy(address.bytes, b->is.address.bytes, sizeof(address.bytes));
 	ip_addr_format(&address, text, sizeof(text));
+	pool_service_read_name(live->pool, b->is.service, service);
 	pool_backend_state(live->pool, id, up, why);
 	log_info(up ? "backend-up" : "backend-down", "function=%s service=%s backend=%s reason=%s", nf->name,
-	         live->pool->services[b->is.service].name, text, why);
+	         service, text, why);
 	if (events)
 		events_add(events, up ? "backend-up" : "backend-down", nf->name, NULL,
-		           "backend %s of service %s is %s: %s", text,
-		           live->pool->services[b->is.service].name, up ? "up" : "down", why);
+		           "backend %s of service %s is %s: %s", text, service, up ? "up" : "down", why);
 }
 
 static struct health_target target_of(const struct lb_service *s, const struct lb_backend *b)

@@ -323,12 +323,13 @@ void *lb_compile(struct nf *nf, const void *previous, const struct conf *config,
 		compile_sources,   compile_services,  check_services, lb_check_addresses,
 		lb_checks_sources, compile_endpoints, compile_owners, make_memory,
 	};
-	struct lb_compile c = {
-		.nf = nf, .config = config, .out = calloc(1, sizeof(*c.out)), .errors = errors
-	};
+	struct lb_compile c = { .nf = nf,
+		                .config = config,
+		                .out = calloc(1, sizeof(*c.out)),
+		                .previous = previous,
+		                .errors = errors };
 	size_t before = errors->count;
 
-	(void)previous;
 	if (!c.out) {
 		conf_error(errors, config, "no-memory", "not enough memory");
 		return NULL;
@@ -345,6 +346,7 @@ void *lb_compile(struct nf *nf, const void *previous, const struct conf *config,
 
 void lb_published(struct nf *nf, const void *snapshot, bool here)
 {
+	lb_services_name(snapshot);
 	lb_checks_publish(nf, snapshot, here);
 	lb_names_publish(nf->live, snapshot);
 }

@@ -239,11 +239,14 @@ struct lb_compile {
 	struct nf *nf;
 	const struct conf *config;
 	struct lb_config *out;
+	const struct lb_config *previous; /* NULL: none */
 	struct errors *errors;
 	int source_numbers[SOURCE_POOLS_MAX]; /* live numbers of the configuration's sources, in its order */
 };
 bool lb_service_read(struct lb_compile *c, const struct conf *item, struct lb_service *service);
 void lb_service_free(struct lb_live *live, struct lb_service *service);
+/* Services that were renamed are called so from now on: this configuration runs. */
+void lb_services_name(const struct lb_config *config);
 
 /* addresses.c. Errors are added; once services and sources are read. Control side. */
 void lb_check_addresses(struct lb_compile *c);

@@ -79,7 +79,22 @@ void pool_leave(struct pool *pool, unsigned worker, unsigned id)
 
 /* --- services --- */
 
-int pool_service_hold(struct pool *pool, const char *name)
+void pool_service_name(struct pool *pool, unsigned service, const char *name)
+{
+	pthread_mutex_lock(&pool->mutex);
+	snprintf(pool->services[service].name, sizeof(pool->services[service].name), "%s", name);
+	pthread_mutex_unlock(&pool->mutex);
+}
+
+/* In a place that no configuration and no session has, and so no worker. */
+static void begin_service(struct pool *pool, unsigned service, const char *name)
+{
+	pool_service_name(pool, service, name);
+	for (unsigned w = 0; w < pool->workers; w++)
+		memset(&pool->worker[w]->services[service], 0, sizeof(pool->worker[w]->services[service]));
+}
+
+int pool_service_hold(struct pool *pool, const char *name, int renamed)
 {
 	int place = -1;
 
@@ -91,11 +106,19 @@ int pool_service_hold(struct pool *pool, const char *name)
 		if (!pool->services[i].snapshots && !pool_service_sessions(pool, (unsigned)i))
 			place = i;
 	}
-	if (place < 0)
-		return -1;
-	snprintf(pool->services[place].name, sizeof(pool->services[place].name), "%s", name);
-	pool->services[place].snapshots = 1;
+	if (renamed < 0 && place >= 0)
+		begin_service(pool, (unsigned)place, name);
+	place = renamed >= 0 ? renamed : place;
+	if (place >= 0)
+		pool->services[place].snapshots++;
 	return place;
+}
+
+void pool_service_read_name(struct pool *pool, unsigned service, char name[POOL_NAME])
+{
+	pthread_mutex_lock(&pool->mutex);
+	memcpy(name, pool->services[service].name, POOL_NAME);
+	pthread_mutex_unlock(&pool->mutex);
 }
 
 void pool_service_drop(struct pool *pool, unsigned service)

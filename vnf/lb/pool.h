@@ -23,6 +23,7 @@ enum {
 	POOL_SERVICES_MAX = 1024,
 	POOL_BACKENDS_MAX = 16384,
 	POOL_WHY = 160,
+	POOL_NAME = 64,
 	POOL_NONE = 0xffff,
 };
 
@@ -51,8 +52,8 @@ struct pool_backend {
 };
 
 struct pool_service {
-	char name[64];
-	unsigned snapshots; /* control side; 0: free */
+	char name[POOL_NAME]; /* written by the control side, under the mutex */
+	unsigned snapshots;   /* control side; 0: free */
 };
 
 /* One worker's counts of a backend. */
@@ -95,9 +96,14 @@ struct pool {
 struct pool *pool_create(unsigned workers, uint64_t (*clock)(const void *), const void *clock_context);
 void pool_destroy(struct pool *pool);
 
-/* The number of a service by name, or a new one; -1: all are taken. Counts as named until pool_service_drop(). Control side. */
-int pool_service_hold(struct pool *pool, const char *name);
+/* The number of a service by name, or if that is not known `renamed` (-1: none), or a new one; -1: all are taken. Counts as named until
+ * pool_service_drop(). Control side. */
+int pool_service_hold(struct pool *pool, const char *name, int renamed);
 void pool_service_drop(struct pool *pool, unsigned service);
+/* Its name from now on. Control side. */
+void pool_service_name(struct pool *pool, unsigned service, const char *name);
+/* Reads it. Any control thread. */
+void pool_service_read_name(struct pool *pool, unsigned service, char name[POOL_NAME]);
 
 /* The same for a backend. A new one is up unless it is `checked`, then it waits for its first check. `settle` is called before numbers of old ones are
  * given away again: it must wait until every worker has been between two turns. */

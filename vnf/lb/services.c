@@ -319,26 +319,46 @@ static uint64_t table_id(const struct lb_backend *b)
 	return maglev_mix(id ^ b->address.halves[1]);
 }
 
+/* The table of the configuration before, if it would be the same: a thousand of them take seconds. */
+static const uint16_t *table_before(const struct lb_service *s, const struct lb_set *set,
+                                    const struct lb_service *before, bool backup)
+{
+	const struct lb_set *old = before ? &before->sets[backup] : NULL;
+
+	if (!old || !old->table || before->table_size != s->table_size || old->count != set->count)
+		return NULL;
+	for (unsigned i = 0; i < set->count; i++) {
+		const struct lb_backend *a = &s->backends[set->members[i]],
+		                        *b = &before->backends[old->members[i]];
+
+		if (table_id(a) != table_id(b) || a->weight != b->weight)
+			return NULL;
+	}
+	return old->table;
+}
+
 static bool fill_table(const struct lb_service *s, struct lb_set *set)
 {
 	struct maglev_member *members = calloc(set->count, sizeof(*members));
 	bool filled = false;
 
-	set->table = calloc(s->table_size, sizeof(*set->table));
 	for (unsigned i = 0; members && i < set->count; i++) {
 		const struct lb_backend *b = &s->backends[set->members[i]];
 
 		members[i] = (struct maglev_member){ table_id(b), b->weight };
 	}
-	if (set->table && members)
+	if (members)
 		filled = maglev_fill(set->table, s->table_size, members, set->count);
 	free(members);
 	return filled;
 }
 
 /* Of backends that drain or are disabled the table keeps the entries: others' flows stay where they are when one comes back. */
-static bool make_set(const struct lb_service *s, bool backup, struct lb_set *set)
+static bool make_set(const struct lb_service *s, const struct lb_service *before, bool backup,
+                     struct lb_set *set)
 {
+	const uint16_t *table;
+
 	set->members = calloc(s->backend_count + 1, sizeof(*set->members));
 	for (unsigned i = 0; set->members && i < s->backend_count; i++)
 		if (s->backends[i].backup == backup && s->backends[i].weight)
@@ -348,18 +368,25 @@ static bool make_set(const struct lb_service *s, bool backup, struct lb_set *set
 	/* Packets without a session go by the table, whoever chooses for sessions. */
 	if (!set->count || (s->scheduler != LB_MAGLEV && s->scheduler != LB_SOURCE_HASH && !lb_is_away(s)))
 		return true;
-	return fill_table(s, set);
+	set->table = calloc(s->table_size, sizeof(*set->table));
+	table = table_before(s, set, before, backup);
+	if (!set->table || !table)
+		return set->table && fill_table(s, set);
+	memcpy(set->table, table, s->table_size * sizeof(*table));
+	return true;
 }
 
 static bool make_sets(struct lb_compile *c, const struct conf *item, struct lb_service *s)
 {
+	const struct lb_service *before = c->previous ? c->previous->by_number[s->id] : NULL;
+
 	s->table_size = (uint32_t)conf_int(item, "tableSize", MAGLEV_SIZE);
 	if (!maglev_size_right(s->table_size)) {
 		conf_error(c->errors, conf_get(item, "tableSize"), "not-prime", "%u is not a prime",
 		           s->table_size);
 		return false;
 	}
-	if (make_set(s, false, &s->sets[0]) && make_set(s, true, &s->sets[1]))
+	if (make_set(s, before, false, &s->sets[0]) && make_set(s, before, true, &s->sets[1]))
 		return true;
 	conf_error(c->errors, item, "no-memory", "not enough memory");
 	return false;
@@ -392,6 +419,19 @@ static bool read_place(struct lb_compile *c, const struct conf *item, struct lb_
 	return read_address(c, conf_get(item, "address"), 0, &s->address, &s->family);
 }
 
+/* The number by which the pool knows the service: that of its name, or, where the name is new, of the service that was at its place and is there under
+ * its old name no more. */
+static int hold_service(struct lb_compile *c, const struct lb_service *s)
+{
+	const struct lb_config *config = c->previous;
+	const struct lb_service *before =
+	        config ? bsearch(s, config->services, config->service_count, sizeof(*s), lb_service_order)
+	               : NULL;
+	bool renamed = before && !conf_item(conf_get(c->config, "services"), "name", before->name);
+
+	return pool_service_hold(c->out->live->pool, s->name, renamed ? before->id : -1);
+}
+
 bool lb_service_read(struct lb_compile *c, const struct conf *item, struct lb_service *s)
 {
 	size_t before = c->errors->count;
@@ -408,7 +448,7 @@ bool lb_service_read(struct lb_compile *c, const struct conf *item, struct lb_se
 	s->limits = read_limits(c, item);
 	read_persistence(conf_get(item, "persistence"), s);
 	read_mode(c, item, s);
-	id = pool_service_hold(c->out->live->pool, s->name);
+	id = hold_service(c, s);
 	if (id < 0)
 		conf_error(c->errors, item, "too-many-services",
 		           "%d services are configured or still have sessions", POOL_SERVICES_MAX);
@@ -433,4 +473,10 @@ void lb_service_free(struct lb_live *live, struct lb_service *s)
 	prefix_set_free(&s->deny);
 	free(s->check);
 	free(s->backends);
+}
+
+void lb_services_name(const struct lb_config *config)
+{
+	for (unsigned i = 0; i < config->service_count; i++)
+		pool_service_name(config->live->pool, config->services[i].id, config->services[i].name);
 }

@@ -145,6 +145,36 @@ static void removal_moves_little(void **state)
 	bench_stop(&b);
 }
 
+/* A table that would be the same is taken over from the configuration before, and no other. */
+static void tables_of_reloads(void **state)
+{
+	unsigned counts[4], again[4];
+	struct bench b;
+
+	(void)state;
+	bench_start(&b, NULL, SERVICE("", THREE));
+	bench_spread(&b, VIP, SPREAD, counts, 3);
+	bench_close_all(&b);
+	bench_reload(&b, SERVICE("'slowStart':1,", THREE));
+	bench_spread(&b, VIP, SPREAD, again, 3);
+	bench_close_all(&b);
+	assert_memory_equal(counts, again, sizeof(counts));
+	bench_reload(&b, SERVICE("", B(2, ",'weight':2") "," B(3, ",'weight':5") "," B(1, ",'weight':1")));
+	bench_spread(&b, VIP, SPREAD, again, 3);
+	bench_close_all(&b);
+	assert_memory_equal(counts, again, sizeof(counts));
+	bench_reload(&b, SERVICE("", B(2, ",'weight':5") "," B(3, ",'weight':2") "," B(1, ",'weight':1")));
+	bench_spread(&b, VIP, SPREAD, counts, 3);
+	bench_close_all(&b);
+	in_tenth(counts[2], SPREAD * 5 / 8);
+	bench_reload(&b, SERVICE("'tableSize':1009,",
+	                         B(2, ",'weight':5") "," B(3, ",'weight':2") "," B(1, ",'weight':1")));
+	bench_spread(&b, VIP, SPREAD, counts, 3);
+	bench_close_all(&b);
+	in_tenth(counts[2], SPREAD * 5 / 8);
+	bench_stop(&b);
+}
+
 static void slow_start(void **state)
 {
 	static const char *const schedulers[] = { "maglev", "round-robin", "weighted-round-robin",
@@ -257,6 +287,7 @@ int main(void)
 		cmocka_unit_test(weights),
 		cmocka_unit_test(failure_moves_its_own),
 		cmocka_unit_test(removal_moves_little),
+		cmocka_unit_test(tables_of_reloads),
 		cmocka_unit_test(slow_start),
 		cmocka_unit_test(drain_and_backup),
 		cmocka_unit_test(limits),

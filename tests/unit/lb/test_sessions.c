@@ -181,6 +181,10 @@ static struct session *open_on(struct bench *b, unsigned backend)
 }
 
 /* What a changed configuration means for live sessions. */
+#define OTHERWISE(name, ports)                                        \
+	"{'name':'" name "','address':'" VIP "','ports':'" ports "'," \
+	"'backends':[{'name':'b1','address':'192.0.2.1'}]}"
+
 static void reviews(void **state)
 {
 	struct session *one, *two;
@@ -202,6 +206,13 @@ static void reviews(void **state)
 	                 "','ports':'80','backends':[{'name':'renamed','address':'192.0.2.1'}]}]}");
 	assert_int_equal(bench_review(&b, one), VERDICT_PASS);
 	assert_int_equal(bench_review(&b, two), VERDICT_DROP);
+	bench_reload(&b, "{'services':[" OTHERWISE("shop", "80-90") "]}");
+	assert_int_equal(bench_review(&b, one), VERDICT_PASS);
+	bench_reload(&b, "{'services':[" OTHERWISE("shop", "70-90") "," OTHERWISE("web", "443") "]}");
+	assert_int_equal(bench_review(&b, one), VERDICT_PASS);
+	assert_int_equal(bench_sessions(&b, "b1"), 1);
+	bench_reload(&b, "{'services':[" OTHERWISE("new", "70") "," OTHERWISE("shop", "443") "]}");
+	assert_int_equal(bench_review(&b, one), VERDICT_DROP);
 	bench_reload(&b, "{}");
 	assert_int_equal(bench_review(&b, one), VERDICT_DROP);
 	bench_close_all(&b);
