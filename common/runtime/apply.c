@@ -3,6 +3,7 @@
  * Applying a document: check, make room for new ports and functions, compile off to the side, open ports, publish, wait a grace period, clear
  * away what is gone. All or nothing: what fails before publication leaves no trace. Control side, under the engine's lock.
  */
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -396,6 +397,7 @@ static void publish(struct engine *engine, struct snapshot *next)
 		names_release(engine);
 	if (engine->heartbeat)
 		engine->heartbeat->generation = next->revision;
+	malloc_trim(0); /* of a large configuration that is gone the allocator would keep hundreds of megabytes */
 }
 
 /* Whether numbers that wait for the workers' sweep are about to be wanted. */
