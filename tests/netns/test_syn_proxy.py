@@ -9,6 +9,7 @@ import time
 import unittest
 
 from lab import Line, run, until
+from nginx import Nginx
 
 # Says so when it listens, greets before it is spoken to, and sends N bytes.
 GREETER = """
@@ -240,6 +241,88 @@ class Flood(Case):
 
     def test_auto(self):
         self.survives("auto")
+
+
+class Balanced(Case):
+    """The same through services of a load balancer, to real web servers: in the mode that rewrites, without a proxy and with one, and by direct return, where what
+    finds no room for a session is balanced without."""
+
+    VIP, DIRECT, ALIEN = "198.51.100.80", "198.51.100.81", "198.51.100.253"
+
+    def setUp(self):
+        lab = Line()
+        content = random.Random(2).randbytes(SIZE)
+        self.sum = hashlib.sha256(content).hexdigest()
+        for address in ("192.0.2.11", "192.0.2.12"):
+            run("ip", "-n", lab.client, "addr", "add", f"{address}/24", "dev", "eth0")
+        # What answers past the load balancer goes by a link of its own, to a client of its own.
+        lab.veth(lab.server, "d0", lab.client, "far")
+        lab.host(lab.server, "d0", ["10.1.0.1/24"])
+        lab.host(lab.client, "far", ["10.1.0.2/24"])
+        run("ip", "-n", lab.client, "addr", "add", self.DIRECT, "dev", "lo")
+        run("ip", "-n", lab.server, "addr", "add", f"{self.ALIEN}/24", "dev", "eth0")
+        run("ip", "-n", lab.client, "route", "add", self.ALIEN, "via", "10.1.0.1")
+        for space, names in (lab.client, ("all", "far", "eth0")), (lab.server, ("all", "d0", "eth0")):
+            for name in names:
+                run("ip", "netns", "exec", space, "sysctl", "-qw", f"net.ipv4.conf.{name}.rp_filter=0")
+        web = Nginx(lab, lab.client, "web", ["listen 80; location /slow { limit_rate 200k; alias " + os.path.join(lab.folder, "web/root/file") + "; }"])
+        with open(os.path.join(web.folder, "root", "file"), "wb") as file:
+            file.write(content)
+        self.lab = lab
+        self.addCleanup(lab.close)
+
+    def balancer(self, when):
+        def service(name, vip, **more):
+            return {"name": name, "address": vip, "ports": "80", **more,
+                    "backends": [{"name": f"b{i}", "address": f"192.0.2.1{i}"} for i in (1, 2)]}
+        return {"name": "lb", "kind": "lb", "config": {"services": [service("web", self.VIP, synProxy=when), service("direct", self.DIRECT, mode="direct")]}}
+
+    def put(self, when, **engine):
+        reply = self.engine.rest("PUT", "/v1/config", self.lab.document([self.balancer(when)], **engine))
+        self.assertEqual(reply.status, 200, reply.body)
+
+    def download(self, vip, slowly=False):
+        source = ["--interface", self.ALIEN] if vip == self.DIRECT else []
+        return subprocess.Popen(["ip", "netns", "exec", self.lab.server, "curl", "-sS", *source, "-m", "100", "--retry", "5", f"http://{vip}/{'slow' if slowly else 'file'}"],
+                                stdout=subprocess.PIPE, bufsize=0)
+
+    def right(self, download, begun=b""):
+        return hashlib.sha256(begun + download.communicate(timeout=120)[0]).hexdigest() == self.sum
+
+    def undisturbed(self, vip, under_way):
+        """A download that was established before the flood is whole, and so is each of new clients while it lasts."""
+        established = self.download(vip, slowly=True)
+        begun = established.stdout.read(1000)
+        flood = self.lab.process(["timeout", "150", "hping3", "-q", *Flood.RATE, "--rand-source", "-S", "-p", "80", vip], netns=self.lab.server)
+        until("the flood is felt", under_way, 30)
+        for _ in range(3):
+            self.assertTrue(self.right(self.download(vip)), "new clients are served")
+        self.assertTrue(self.right(established, begun), "the established one was not disturbed")
+        self.assertTrue(flood.alive(), "all of that while it lasted")
+        flood.stop()
+        self.engine.balance()
+
+    def lb(self, name):
+        return self.engine.get("/v1/vnfs/lb")["counters"][name]
+
+    def start_balancer(self, when, **engine):
+        self.engine = self.lab.engine("edge", self.lab.document([self.balancer(when)], **engine)).ready()
+        until("neighbours are known", lambda: all(self.lab.ping(a, 1) for a in (self.lab.SERVER4, "198.51.100.2")))
+        until("the service answers", lambda: self.right(self.download(self.VIP)))
+
+    def test_without_proxy(self):
+        """With room for a second's SYNs all get their session, and those that come to nothing make room for others."""
+        self.start_balancer("off", sessions=400000)
+        self.undisturbed(self.VIP, lambda: self.lb("balanced") > 5000)
+
+    def test_with_proxy_and_without_sessions(self):
+        """With room for few of them."""
+        self.start_balancer("auto", sessions=2000)
+        for when in ("auto", "on"):
+            self.put(when, sessions=2000)
+            before = self.counter("syn-cookies")
+            self.undisturbed(self.VIP, lambda: self.counter("syn-cookies") > before + 2000)
+        self.undisturbed(self.DIRECT, lambda: self.lb("stateless") > 2000)
 
 
 if __name__ == "__main__":
