@@ -64,8 +64,8 @@ extern const char *const lb_schedulers[],
 enum lb_admin { LB_ENABLED, LB_DRAIN, LB_DISABLED };
 
 struct lb_limits {
-	uint32_t sessions;    /* at once; 0: no limit */
-	uint32_t rate, burst; /* new ones a second; 0: no limit */
+	uint32_t sessions;        /* at once; 0: no limit */
+	struct token_bucket rate; /* of new ones; its time is the pool's; interval 0: no limit */
 };
 
 struct lb_backend {

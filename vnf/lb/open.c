@@ -76,22 +76,20 @@ static bool admitted(struct first *f)
 {
 	struct pool *pool = f->config->live->pool;
 	const struct lb_limits *limits = &f->service->limits;
-	struct token_bucket *rate = &pool->worker[f->os->worker_id]->services[f->service->id].rate;
-	struct token_bucket wanted;
+	unsigned rate = pool_rate_of_service(f->service->id);
 
 	if (limits->sessions && pool_service_sessions(pool, f->service->id) >= limits->sessions) {
 		refuse(f, LB_SESSION_LIMIT);
 		return false;
 	}
-	if (!limits->rate || f->o->attempt)
+	if (!limits->rate.interval || f->o->attempt)
 		return true;
-	token_bucket_init(&wanted, limits->rate, limits->burst);
-	wanted.full = rate->full;
-	*rate = wanted;
-	if (token_bucket_take(rate, f->os->now))
-		return true;
-	refuse(f, LB_RATE_LIMIT);
-	return false;
+	if (!pool_rate_has(pool, rate, &limits->rate, f->os->now)) {
+		refuse(f, LB_RATE_LIMIT);
+		return false;
+	}
+	pool_rate_take(pool, f->os->worker_id, rate, &limits->rate, f->os->now);
+	return true;
 }
 
 static const struct lb_backend *choose(struct first *f)

@@ -43,7 +43,7 @@ uint32_t pool_sessions(const struct pool *pool, unsigned id)
 	uint32_t sum = 0;
 
 	for (unsigned w = 0; w < pool->workers; w++)
-		sum += __atomic_load_n(&pool->worker[w]->backends[id].sessions, __ATOMIC_RELAXED);
+		sum += __atomic_load_n(&pool->worker[w]->sessions[id], __ATOMIC_RELAXED);
 	return sum;
 }
 
@@ -65,7 +65,7 @@ void pool_join(struct pool *pool, unsigned worker, unsigned id)
 {
 	struct pool_worker *w = pool->worker[worker];
 
-	add(&w->backends[id].sessions, 1);
+	add(&w->sessions[id], 1);
 	add(&w->services[pool->backends[id].is.service].sessions, 1);
 }
 
@@ -73,8 +73,41 @@ void pool_leave(struct pool *pool, unsigned worker, unsigned id)
 {
 	struct pool_worker *w = pool->worker[worker];
 
-	add(&w->backends[id].sessions, UINT32_MAX);
+	add(&w->sessions[id], UINT32_MAX);
 	add(&w->services[pool->backends[id].is.service].sessions, UINT32_MAX);
+}
+
+/* --- rates --- */
+
+static uint64_t full_at(const struct pool *pool, unsigned rate)
+{
+	uint64_t sum = 0;
+
+	for (unsigned w = 0; w < pool->workers; w++)
+		sum += __atomic_load_n(&pool->worker[w]->spent[rate], __ATOMIC_RELAXED);
+	return sum;
+}
+
+/* What a bucket lacks, ns; at most a token more of each worker than it holds. */
+static uint64_t lacks(const struct pool *pool, const struct token_bucket *limit, uint64_t full, uint64_t now)
+{
+	uint64_t most = limit->depth + pool->workers * limit->interval;
+
+	return full > now && full - now <= most ? full - now : 0;
+}
+
+bool pool_rate_has(const struct pool *pool, unsigned rate, const struct token_bucket *limit, uint64_t now)
+{
+	return lacks(pool, limit, full_at(pool, rate), now) <= limit->depth;
+}
+
+void pool_rate_take(struct pool *pool, unsigned worker, unsigned rate, const struct token_bucket *limit,
+                    uint64_t now)
+{
+	uint64_t *spent = &pool->worker[worker]->spent[rate], full = full_at(pool, rate);
+
+	__atomic_store_n(spent, *spent - full + now + lacks(pool, limit, full, now) + limit->interval,
+	                 __ATOMIC_RELAXED);
 }
 
 /* --- services --- */

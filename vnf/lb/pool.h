@@ -58,21 +58,21 @@ struct pool_service {
 
 /* One worker's counts of a backend. */
 struct pool_use {
-	uint32_t sessions;
 	int32_t credit;  /* of weighted round robin */
 	uint64_t opened; /* sessions, ever */
 	uint64_t packets[2], bytes[2];
-	struct token_bucket rate;
 };
 
 struct pool_service_use {
 	uint32_t turn; /* of round robin */
 	uint32_t sessions;
 	uint64_t opened, refused;
-	struct token_bucket rate;
 };
 
+/* What others add up for each new session lies close together: where all backends are compared, 16 of them are one cache line of each worker. */
 struct pool_worker {
+	uint32_t sessions[POOL_BACKENDS_MAX];
+	uint64_t spent[POOL_SERVICES_MAX + POOL_BACKENDS_MAX]; /* of rates: pool_rate_has() */
 	struct pool_service_use services[POOL_SERVICES_MAX];
 	struct pool_use backends[POOL_BACKENDS_MAX];
 };
@@ -126,6 +126,25 @@ static inline unsigned pool_state_of(const struct pool *pool, unsigned id)
 /* Sessions on a backend, or on a service, over all workers: exact but for those that open or close at this moment. Any thread. */
 uint32_t pool_sessions(const struct pool *pool, unsigned id);
 uint32_t pool_service_sessions(const struct pool *pool, unsigned service);
+
+/* Rates of new sessions are of all workers together. A bucket is kept as the time at which it will be full again (packet/rate.h); here that time is the sum of what
+ * the workers have spent, each in its own word: no worker waits for another or writes what another does, and however flows are spread, so much is let through as the
+ * rate says; of those that ask at the same moment a few more. A sum that no workers can have come to (the rate was another a while ago) counts as a full bucket. */
+static inline unsigned pool_rate_of_service(unsigned service)
+{
+	return service;
+}
+
+static inline unsigned pool_rate_of_backend(unsigned id)
+{
+	return POOL_SERVICES_MAX + id;
+}
+
+/* Whether there is a token; takes none. Worker; now: ns. */
+bool pool_rate_has(const struct pool *pool, unsigned rate, const struct token_bucket *limit, uint64_t now);
+/* Takes one that there is. */
+void pool_rate_take(struct pool *pool, unsigned worker, unsigned rate, const struct token_bucket *limit,
+                    uint64_t now);
 
 /* A session joined or left. Its worker. */
 void pool_join(struct pool *pool, unsigned worker, unsigned id);

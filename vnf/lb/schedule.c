@@ -19,9 +19,10 @@ static uint32_t weight_now(const struct lb_choice *c, const struct lb_backend *b
 	return b->weight * ((uint32_t)((uint64_t)age * (RAMP_STEPS - 1) / slow) + 1);
 }
 
-static bool has_token(const struct lb_limits *limits, const struct token_bucket *rate, uint64_t now)
+static bool has_token(const struct lb_choice *c, const struct lb_backend *b)
 {
-	return !limits->rate || !rate->interval || rate->full <= now || rate->full - now <= rate->depth;
+	return !b->limits.rate.interval ||
+	       pool_rate_has(c->pool, pool_rate_of_backend(b->id), &b->limits.rate, c->now);
 }
 
 double lb_weight_now(const struct lb_choice *c, const struct lb_backend *b)
@@ -33,13 +34,10 @@ double lb_weight_now(const struct lb_choice *c, const struct lb_backend *b)
 
 bool lb_may_have(struct lb_choice *c, const struct lb_backend *b)
 {
-	const struct pool_use *use = &c->pool->worker[c->worker]->backends[b->id];
-
 	if (b->admin != LB_ENABLED || !(pool_state_of(c->pool, b->id) & POOL_UP))
 		return false;
 	c->up = true;
-	if ((b->limits.sessions && pool_sessions(c->pool, b->id) >= b->limits.sessions) ||
-	    !has_token(&b->limits, &use->rate, c->now)) {
+	if ((b->limits.sessions && pool_sessions(c->pool, b->id) >= b->limits.sessions) || !has_token(c, b)) {
 		c->full = true;
 		return false;
 	}
@@ -48,15 +46,8 @@ bool lb_may_have(struct lb_choice *c, const struct lb_backend *b)
 
 void lb_chosen(struct lb_choice *c, const struct lb_backend *b)
 {
-	struct token_bucket *rate = &c->pool->worker[c->worker]->backends[b->id].rate;
-	struct token_bucket wanted;
-
-	if (!b->limits.rate)
-		return;
-	token_bucket_init(&wanted, b->limits.rate, b->limits.burst);
-	wanted.full = rate->full;
-	*rate = wanted;
-	token_bucket_take(rate, c->now);
+	if (b->limits.rate.interval)
+		pool_rate_take(c->pool, c->worker, pool_rate_of_backend(b->id), &b->limits.rate, c->now);
 }
 
 /* Whether a backend takes this session in its present warmth; `dice` is the session's luck. */

@@ -19,21 +19,21 @@ const char *const lb_admins[] = { "enabled", "drain", "disabled", NULL };
 static const char *const failures[] = { "reset", "keep", NULL };
 static const char *const ends[] = { "last", "first", NULL };
 
-#define LIMITS                                                                                   \
-	{ .name = "maxSessions",                                                                 \
-	  .type = SCHEMA_INT,                                                                    \
-	  .max = INT32_MAX,                                                                      \
-	  .otherwise = "0",                                                                      \
-	  .help = "Sessions at once; 0: no limit." },                                            \
-	        { .name = "newSessions",                                                         \
-		  .type = SCHEMA_INT,                                                            \
-		  .max = 1000000000,                                                             \
-		  .unit = "sessions/s",                                                          \
-		  .otherwise = "0",                                                              \
-		  .help = "New sessions a second, shared evenly by the workers; 0: no limit." }, \
-	{                                                                                        \
-		.name = "newSessionsBurst", .type = SCHEMA_INT, .min = 1, .max = 1000000000,     \
-		.help = "New sessions at once; absent: a tenth of the rate."                     \
+#define LIMITS                                                                               \
+	{ .name = "maxSessions",                                                             \
+	  .type = SCHEMA_INT,                                                                \
+	  .max = INT32_MAX,                                                                  \
+	  .otherwise = "0",                                                                  \
+	  .help = "Sessions at once; 0: no limit." },                                        \
+	        { .name = "newSessions",                                                     \
+		  .type = SCHEMA_INT,                                                        \
+		  .max = 1000000000,                                                         \
+		  .unit = "sessions/s",                                                      \
+		  .otherwise = "0",                                                          \
+		  .help = "New sessions a second, of all workers together; 0: no limit." },  \
+	{                                                                                    \
+		.name = "newSessionsBurst", .type = SCHEMA_INT, .min = 1, .max = 1000000000, \
+		.help = "New sessions at once; absent: a tenth of the rate."                 \
 	}
 
 static const struct schema source_members[] = {

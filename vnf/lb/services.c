@@ -53,16 +53,15 @@ static bool read_address(struct lb_compile *c, const struct conf *item, uint8_t 
 	return true;
 }
 
-/* Rates are each worker's share: rounded up, so that a small one is not nothing. */
-static struct lb_limits read_limits(const struct lb_compile *c, const struct conf *item)
+static struct lb_limits read_limits(const struct conf *item)
 {
 	uint32_t rate = (uint32_t)conf_int(item, "newSessions", 0),
 	         burst = (uint32_t)conf_int(item, "newSessionsBurst", rate / 10 ? rate / 10 : 1);
-	unsigned workers = c->nf->workers;
+	struct lb_limits limits = { .sessions = (uint32_t)conf_int(item, "maxSessions", 0) };
 
-	return (struct lb_limits){ .sessions = (uint32_t)conf_int(item, "maxSessions", 0),
-		                   .rate = (rate + workers - 1) / workers,
-		                   .burst = (burst + workers - 1) / workers };
+	if (rate)
+		token_bucket_init(&limits.rate, rate, burst);
+	return limits;
 }
 
 static bool read_prefixes(struct lb_compile *c, const struct conf *list, struct prefix_set *set)
@@ -214,7 +213,7 @@ static bool read_limits_and_state(struct lb_compile *c, const struct conf *item,
 	b->weight = (uint16_t)conf_int(item, "weight", 1);
 	b->admin = index_of(item, "state", lb_admins);
 	b->backup = conf_bool(item, "backup", false);
-	b->limits = read_limits(c, item);
+	b->limits = read_limits(item);
 	if (b->port && lb_is_away(s)) {
 		conf_error(c->errors, conf_get(item, "port"), "not-rewritten",
 		           "mode \"%s\" rewrites nothing: the port is the one that the client asked for",
@@ -445,7 +444,7 @@ bool lb_service_read(struct lb_compile *c, const struct conf *item, struct lb_se
 	s->hash_address = s->scheduler == LB_SOURCE_HASH;
 	s->slow_start = (uint32_t)conf_int(item, "slowStart", 0) * 1000;
 	s->reset_on_failure = strcmp(conf_string(item, "onFailure", "reset"), "reset") == 0;
-	s->limits = read_limits(c, item);
+	s->limits = read_limits(item);
 	read_persistence(conf_get(item, "persistence"), s);
 	read_mode(c, item, s);
 	id = hold_service(c, s);

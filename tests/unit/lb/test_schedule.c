@@ -281,6 +281,41 @@ static void limits(void **state)
 	bench_stop(&b);
 }
 
+/* Whoever asks: one worker alone, all in turn, or each in its time get what the rate says, also when it was another before. */
+static void rates_of_all_workers(void **state)
+{
+	enum { WORKERS = 8, RATE = 1000, BURST = 20, MS = 1000000 };
+	struct pool *pool = pool_create(WORKERS, NULL, NULL);
+	struct token_bucket limit, slow;
+	uint64_t now = 5000 * (uint64_t)MS;
+
+	(void)state;
+	assert_non_null(pool);
+	token_bucket_init(&limit, RATE, BURST);
+	token_bucket_init(&slow, 1, 1000);
+	for (unsigned way = 0; way < 3; way++) {
+		unsigned taken = 0, asked = 0;
+
+		for (unsigned i = 0; i < 500; i++) /* an hour of the slow one is owed */
+			pool_rate_take(pool, i % WORKERS, 3, &slow, now);
+		for (unsigned ms = 0; ms < 2000; ms++, now += MS) {
+			for (unsigned i = 0; i < 16; i++, asked++) {
+				unsigned worker = way == 0   ? 5
+				                  : way == 1 ? asked % WORKERS
+				                             : ms / 250 % WORKERS;
+
+				if (!pool_rate_has(pool, 3, &limit, now))
+					continue;
+				pool_rate_take(pool, worker, 3, &limit, now);
+				taken++;
+			}
+		}
+		assert_in_range(taken, 2 * RATE + BURST - 2, 2 * RATE + BURST);
+		now += 10000 * (uint64_t)MS; /* what was not asked for is not saved up */
+	}
+	pool_destroy(pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -291,6 +326,7 @@ int main(void)
 		cmocka_unit_test(slow_start),
 		cmocka_unit_test(drain_and_backup),
 		cmocka_unit_test(limits),
+		cmocka_unit_test(rates_of_all_workers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
