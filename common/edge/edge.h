@@ -167,6 +167,10 @@ void edge_output(struct edge_worker *ew, const struct edge_table *table, struct 
 /* The port that packets to an address leave by; EDGE_NO_PORT: none, or one of our own. EDGE_LINK: the link whose subnet has it. */
 uint16_t edge_egress(const struct edge_table *table, uint8_t family, const union ipaddr *address);
 
+/* Whether two addresses are in one subnet of a port: hosts that reach each other past us. */
+bool edge_one_subnet(const struct edge_table *table, uint8_t family, const union ipaddr *a,
+                     const union ipaddr *b);
+
 /* The same for one packet whose next hop a function chose: a host on the link of one of our ports, whatever the packet's destination is (direct
  * return). The FIB is asked for the port alone; one that no port is connected to: EDGE_C_NO_ROUTE. The next hop is of the packet's family, and the same for
  * all packets of its session and direction. EDGE_ROUTED only. */

@@ -83,6 +83,7 @@ struct edge_table {
 	unsigned route_count;
 	struct edge_claim *claims;
 	unsigned claim_count;
+	bool shared_claims; /* some face several ports */
 };
 
 /* The hop of an address; never NULL. Any thread. */

@@ -128,8 +128,8 @@ static bool claim_own(struct edge_table *table, const struct ip_prefix *prefix, 
 static bool is_claimed_before(const struct edge_table *table, const struct edge_claim *claim)
 {
 	for (const struct edge_claim *other = table->claims; other < claim; other++)
-		if (other->owner == claim->owner && other->family == claim->family && other->length == claim->length &&
-		    ipaddr_equal(&other->address, &claim->address))
+		if (other->owner == claim->owner && other->family == claim->family &&
+		    other->length == claim->length && ipaddr_equal(&other->address, &claim->address))
 			return true;
 	return false;
 }
@@ -144,7 +144,9 @@ static void add_claim(struct edge_table *table, const struct edge_claim *claim, 
 		claim_error(errors, claim, "no-such-port", "the edge has no such port");
 	else if (claim->length == 0 || claim->length > ip_addr_bits(&prefix.address))
 		claim_error(errors, claim, "bad-claim", "not a prefix that can be claimed");
-	else if (!claim_own(table, &prefix, claim->owner) && !is_claimed_before(table, claim))
+	else if (is_claimed_before(table, claim))
+		table->shared_claims = true;
+	else if (!claim_own(table, &prefix, claim->owner))
 		add_route(table, &prefix, &hop, "claim", NULL);
 }
 

@@ -215,6 +215,22 @@ void edge_table_free(struct edge_table *table)
 	free(table);
 }
 
+/* Claims that face several ports have one route, but neighbours on each. */
+static bool is_claimed_on(const struct edge_table *table, uint16_t port, uint16_t owner, uint8_t family,
+                          const union ipaddr *address)
+{
+	struct ip_addr wanted = ip_addr_of(family, address);
+
+	for (unsigned i = 0; i < table->claim_count; i++) {
+		const struct edge_claim *claim = &table->claims[i];
+		struct ip_prefix prefix = { ip_addr_of(claim->family, &claim->address), claim->length };
+
+		if (claim->port == port && claim->owner == owner && ip_prefix_holds(&prefix, &wanted))
+			return true;
+	}
+	return false;
+}
+
 bool table_answers(const struct edge_table *table, uint16_t port, uint8_t family, const union ipaddr *address)
 {
 	const struct edge_hop *hop;
@@ -223,7 +239,10 @@ bool table_answers(const struct edge_table *table, uint16_t port, uint8_t family
 		return table->ports[port].routed6 &&
 		       memcmp(address->bytes, table->ports[port].link_local, 16) == 0;
 	hop = table_route(table, family, address);
-	return (hop->kind == HOP_LOCAL || hop->kind == HOP_CLAIM) && hop->port == port;
+	if (hop->kind != HOP_LOCAL && hop->kind != HOP_CLAIM)
+		return false;
+	return hop->port == port ||
+	       (table->shared_claims && is_claimed_on(table, port, hop->owner, family, address));
 }
 
 /* Whether an address is in a subnet of the port. */
@@ -257,6 +276,19 @@ bool table_on_link(const struct edge_table *table, uint16_t port, uint8_t family
 	/* A more specific route may lead past the subnet, as to a gateway that is its own next hop. */
 	return hop->kind != HOP_LOCAL && hop->kind != HOP_BROADCAST &&
 	       subnet_of(&table->ports[port], family, address);
+}
+
+bool edge_one_subnet(const struct edge_table *table, uint8_t family, const union ipaddr *a,
+                     const union ipaddr *b)
+{
+	for (unsigned i = 0; i < EDGE_PORTS_MAX; i++) {
+		const struct ip_prefix *own =
+		        table->ports[i].present ? subnet_of(&table->ports[i], family, a) : NULL;
+
+		if (own && own == subnet_of(&table->ports[i], family, b))
+			return true;
+	}
+	return false;
 }
 
 uint16_t edge_egress(const struct edge_table *table, uint8_t family, const union ipaddr *address)

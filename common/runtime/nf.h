@@ -281,6 +281,10 @@ struct nf_place {
  * path that has the function, with `walk` as it is given. False: it stands on none. */
 bool nf_place(const struct nf *nf, unsigned worker_id, uint8_t family, const union ipaddr *destination,
               int walk, struct nf_place *place);
+/* Whether packets to an address leave by the port that an opening came in by, at the other end of its path: answers would come in where none are looked for. */
+bool nf_turns_back(const struct worker *worker, const struct opening *o, const union ipaddr *destination);
+/* Whether two hosts are in one subnet of a port, and answer each other past us. */
+bool nf_one_subnet(const struct worker *worker, uint8_t family, const union ipaddr *a, const union ipaddr *b);
 /* The packet was for the function itself: counted as delivered, and freed. */
 void nf_deliver(struct worker *worker, struct rte_mbuf *m);
 

@@ -35,6 +35,17 @@ bool nf_place(const struct nf *nf, unsigned worker_id, uint8_t family, const uni
 	return found;
 }
 
+bool nf_turns_back(const struct worker *w, const struct opening *o, const union ipaddr *destination)
+{
+	return o->in_port != o->out_port &&
+	       edge_egress(w->snapshot->edge, o->tuple.family, destination) == o->in_port;
+}
+
+bool nf_one_subnet(const struct worker *w, uint8_t family, const union ipaddr *a, const union ipaddr *b)
+{
+	return edge_one_subnet(w->snapshot->edge, family, a, b);
+}
+
 void nf_deliver(struct worker *w, struct rte_mbuf *m)
 {
 	w->edge_counters[EDGE_C_DELIVERED]++;

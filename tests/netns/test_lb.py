@@ -225,6 +225,41 @@ class Balancer(unittest.TestCase):
         self.change([service("web", "192.0.2.200")], sources=[{"name": "four", "addresses": SOURCES}])
         self.engine.balance()
 
+    def second_host(self):
+        """A client on the link of the backends; answers what has it do something."""
+        lab, hub = self.lab, self.lab.space("hub")
+        other = lab.space("other")
+        for space, name in (lab.client, "eth0"), (lab.edge, "lan0"):
+            run("ip", "-n", space, "link", "del", name, check=False)
+        for space, name, far in (lab.client, "eth0", "h1"), (lab.edge, "lan0", "h2"), (other, "eth0", "h3"):
+            lab.veth(space, name, hub, far)
+        run("ip", "-n", hub, "link", "add", "hub0", "type", "bridge")
+        for far in ("h1", "h2", "h3", "hub0"):
+            run("ip", "-n", hub, "link", "set", far, *([] if far == "hub0" else ["master", "hub0"]), "up")
+        lab.host(lab.client, "eth0", [f"{a}/24" for a in (lab.CLIENT4, *BACKENDS)], ["192.0.2.1"])
+        lab.host(other, "eth0", ["192.0.2.50/24"], ["192.0.2.1"])
+        return self.talker(other)
+
+    def test_one_port(self):
+        """Clients on the backends' link are refused at once, with a counter, where answers would pass us by; by a path from the port to itself full NAT serves them."""
+        say, near = self.second_host(), "192.0.2.82"
+        full = [service("full", FULL, mode="full-nat"), service("near", near, mode="full-nat")]
+        document = self.document([service("web", VIP), *full], sources=[{"name": "four", "addresses": SOURCES}])
+        self.engine = self.lab.engine("lb", document, "sluice-lb").ready()
+        for vip in (VIP, FULL):
+            self.assertEqual(say("ask", vip, 80, 1), [["ConnectionRefusedError"]])
+            self.assertEqual(len(self.say("ask", vip, 80, 1)[0]), 2, "clients elsewhere")
+        self.assertEqual(self.counters()["same-port"], 2)
+        document["paths"].insert(0, {"name": "arm", "path": ["lan", "lb", "lan"]})
+        self.assertEqual(self.engine.rest("PUT", "/v1/config", document).status, 200)
+        for vip in (FULL, near):
+            for answer in say("ask", vip, 80, 4):
+                self.assertIn(answer[1], ("192.0.2.200", "192.0.2.201"), answer)
+        self.assertEqual(say("ask", VIP, 80, 1), [["ConnectionRefusedError"]], "the backend would answer the client itself")
+        for vip in (VIP, FULL):
+            self.assertEqual(len(self.say("ask", vip, 80, 1)[0]), 2, "clients elsewhere")
+        self.engine.balance()
+
     def check_metrics(self):
         """Clean, and as docs/METRICS.md says."""
         text = self.engine.rest("GET", "/metrics", headers={"Accept": "application/openmetrics-text"}).body

@@ -14,6 +14,11 @@ static const struct nf_counter counters[] = {
 	[LB_BACKENDS_FULL] = { "backends-full", "First packets refused because all backends are at a limit.",
 	                       true },
 	[LB_NO_PORT] = { "no-port", "First packets refused because no source port is left.", true },
+	[LB_SAME_PORT] = { "same-port",
+	                   "First packets of clients that share the backend's port, or its subnet, so that "
+	                   "answers would not come "
+	                   "back this way.",
+	                   true },
 	[LB_NOT_A_BEGINNING] = { "not-a-beginning", "TCP segments to a service that begin no session.",
 	                         true },
 	[LB_NOT_TRANSLATABLE] = { "not-translatable", "Protocols without ports in mode \"full-nat\".", true },

@@ -152,6 +152,19 @@ static void count(struct first *f, const struct lb_backend *backend)
 	f->os->counters[LB_BALANCED]++;
 }
 
+/* In a NAT mode answers must come back, to the end of the path that the packet goes to. */
+static bool comes_back(struct first *f, const struct lb_backend *backend)
+{
+	const struct tuple *t = &f->o->tuple;
+
+	if (!nf_turns_back(f->os->worker, f->o, &backend->address) &&
+	    (f->service->mode == LB_FULL_NAT ||
+	     !nf_one_subnet(f->os->worker, t->family, &t->src, &backend->address)))
+		return true;
+	refuse_loudly(f, LB_SAME_PORT);
+	return false;
+}
+
 static void balance(struct first *f, const struct lb_backend *backend)
 {
 	struct lb_slot *slot = nf_slot(f->nf, f->o->session);
@@ -165,7 +178,7 @@ static void balance(struct first *f, const struct lb_backend *backend)
 		                .vip_port = t->dport,
 		                .backend_port = backend->port ? backend->port : t->dport };
 
-	if (f->service->mode == LB_FULL_NAT && !take_source(f, slot, &ends))
+	if (!comes_back(f, backend) || (f->service->mode == LB_FULL_NAT && !take_source(f, slot, &ends)))
 		return;
 	slot->flags |= SLOT_ACTIVE;
 	slot->backend = backend->id;
