@@ -6,6 +6,7 @@ const char *const shared_idle[] = { "adaptive", "poll", NULL };
 const char *const shared_failure[] = { "drop", "bypass", NULL };
 const char *const shared_unmatched[] = { "drop", "route", "pass", NULL };
 const char *const shared_pass_or_drop[] = { "pass", "drop", NULL };
+const char *const shared_absent[] = { "refuse", "wait", NULL };
 const char *const shared_link_states[] = { "keep", "pass", NULL };
 const char *const shared_protocols[] = { "any", "tcp", "udp", "icmp", "icmpv6", "sctp", "esp", "gre", NULL };
 const char *const shared_families[] = { "any", "ipv4", "ipv6", NULL };

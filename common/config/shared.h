@@ -15,6 +15,7 @@ extern const char *const shared_idle[];
 extern const char *const shared_failure[];
 extern const char *const shared_unmatched[];
 extern const char *const shared_pass_or_drop[];
+extern const char *const shared_absent[];
 extern const char *const shared_link_states[];
 /* Of match_schema, in the order in which its readers know them. */
 extern const char *const shared_protocols[];
@@ -120,6 +121,12 @@ extern const struct schema match_schema[];
 	{ .name = "netns", \
 	  .type = SCHEMA_STRING, \
 	  .help = "Network namespace in which the device is looked for." }, \
+	{ .name = "absent", \
+	  .type = SCHEMA_ENUM, \
+	  .values = shared_absent, \
+	  .otherwise = "refuse", \
+	  .help = "What if the interface or namespace is not there when the port is to open: refuse the " \
+	          "configuration, or wait for it." }, \
 	{ .name = "addresses", \
 	  .type = SCHEMA_ARRAY, \
 	  .element = SCHEMA_INTERFACE_ADDRESS, \

@@ -114,6 +114,9 @@ void edge_announce(struct edge_worker *ew, const struct edge_table *table, uint1
 	const struct edge_port *p = &table->ports[port];
 
 	(void)now;
+	/* The addresses of a link are those of the service's edge. */
+	if (table->mode != EDGE_ROUTED)
+		return;
 	for (unsigned i = 0; i < p->address_count; i++) {
 		union ipaddr address = ipaddr_of(&p->addresses[i].address);
 

@@ -186,7 +186,7 @@ bool edge_error_source(const struct edge_table *table, struct rte_mbuf *offendin
 /* Timers: ARP/ND retries and aging, hold queues. Returns the next deadline in ns. */
 uint64_t edge_tick(struct edge_worker *ew, const struct edge_table *table, uint64_t now);
 
-/* Announces a port's addresses and claims (gratuitous ARP, unsolicited NA); worker 0. */
+/* Announces a port's addresses and claims (gratuitous ARP, unsolicited NA), if the edge is routed; worker 0. */
 void edge_announce(struct edge_worker *ew, const struct edge_table *table, uint16_t port, uint64_t now);
 
 /* A port's interface went away and came back: who its neighbours are is asked anew. Worker 0. */

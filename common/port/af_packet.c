@@ -21,7 +21,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "manage/log.h"
 #include "port/port.h"
 #include "port/whole.h"
 
@@ -46,8 +45,7 @@ struct af_packet {
 	void *map;
 	size_t mapped;
 	struct ring rx, tx;
-	_Atomic int interface; /* its index; another when it went away and came back */
-	bool lost;
+	int interface;           /* its index */
 	_Atomic uint64_t missed; /* what the kernel's count held before it was asked last; asking clears it */
 	struct whole whole;
 };
@@ -250,7 +248,7 @@ static uint16_t af_packet_tx(struct port *port, unsigned queue, struct rte_mbuf 
 	return sent;
 }
 
-/* Asked by its index: one of the same name may have taken its place, which this socket does not see before it is tended. */
+/* Asked by its index: one of the same name may have taken its place, which is not ours before the port is tended. */
 static bool af_packet_up(struct port *port)
 {
 	struct af_packet *a = port->private;
@@ -313,7 +311,7 @@ static bool make_rings(struct af_packet *a, bool large)
 	return true;
 }
 
-/* Binds the socket, whose rings stay, to the interface that has this name now. */
+/* Binds the socket to the interface. */
 static bool attach(struct af_packet *a, const char *interface, struct ifreq *mac)
 {
 	struct sockaddr_ll address = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
@@ -334,34 +332,15 @@ static bool attach(struct af_packet *a, const char *interface, struct ifreq *mac
 }
 
 /* The kernel takes the socket off an interface that goes away, and would not put it on another. */
-static bool is_bound(const struct af_packet *a)
+static enum port_ground af_packet_tend(struct port *port)
 {
+	const struct af_packet *a = port->private;
 	struct sockaddr_ll bound = { .sll_ifindex = 0 };
 	socklen_t length = sizeof(bound);
 
-	return getsockname(a->fd, (struct sockaddr *)&bound, &length) < 0 || bound.sll_ifindex > 0;
-}
-
-/* An interface that was taken away (a container's or a VM's that starts anew, a namespace's that is made anew) is taken up again when one of
- * its name is there. The port keeps its MAC, which its neighbours know: it is promiscuous. */
-static bool af_packet_tend(struct port *port)
-{
-	struct af_packet *a = port->private;
-	const char *interface = strchr(port->url, ':') + 1;
-	struct ifreq request = { 0 };
-
-	if (is_bound(a))
-		return false;
-	if (!a->lost)
-		log_warn("interface-lost", "port=%s interface=%s", port->name, interface);
-	a->lost = true;
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
-	if (ioctl(a->fd, SIOCGIFINDEX, &request) < 0 || !port_prepare_again(a->fd, interface) ||
-	    !attach(a, interface, &request))
-		return false;
-	a->lost = false;
-	log_info("interface-back", "port=%s interface=%s", port->name, interface);
-	return true;
+	if (getsockname(a->fd, (struct sockaddr *)&bound, &length) == 0 && bound.sll_ifindex <= 0)
+		return PORT_WAITS;
+	return PORT_STANDS;
 }
 
 /* An interface without IFF_UP has no carrier for its peer; the socket stays bound, and hears again when it is up. */

@@ -6,7 +6,7 @@
  * Nothing is said beside a frame of what a local sender left undone. A veth sends partial checksums: they are known by what stands in
  * their place, and finished; segmentation it leaves off while its driver
  * has a program, which is why the kernel's common way is not for it. Opened, tended and closed by the control side;
- * a queue is one worker's, behind a gate, for the interface may go away under it.
+ * a queue is one worker's.
  */
 #include <errno.h>
 #include <linux/ethtool.h>
@@ -19,8 +19,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "manage/log.h"
-#include "port/gate.h"
 #include "port/port.h"
 #include "port/whole.h"
 #include "port/xdp.h"
@@ -28,14 +26,11 @@
 enum { KICKS = 4 };
 
 struct af_xdp {
-	_Atomic int there; /* 0: the interface has our sockets; -1: it is gone */
 	unsigned interface;
 	int control;  /* a socket of the interface's namespace */
 	bool partial; /* its other end may leave checksums to us */
 	struct xdp_program program;
-	struct gate rx_gate[PORT_QUEUES_MAX], tx_gate[PORT_QUEUES_MAX];
 	struct xdp_socket sockets[PORT_QUEUES_MAX];
-	_Atomic uint64_t missed; /* by sockets that are closed */
 };
 
 /* --- receiving --- */
@@ -116,13 +111,8 @@ static uint16_t receive(struct port *port, struct xdp_socket *s, struct rte_mbuf
 static uint16_t af_xdp_rx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
 {
 	struct af_xdp *x = port->private;
-	uint16_t got;
 
-	if (gate_enter(&x->rx_gate[queue], &x->there) < 0)
-		return 0;
-	got = receive(port, &x->sockets[queue], m, n);
-	gate_leave(&x->rx_gate[queue]);
-	return got;
+	return receive(port, &x->sockets[queue], m, n);
 }
 
 /* --- sending --- */
@@ -173,12 +163,8 @@ static uint16_t send_frames(struct port *port, struct xdp_socket *s, struct rte_
 static uint16_t af_xdp_tx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
 {
 	struct af_xdp *x = port->private;
-	uint16_t sent;
+	uint16_t sent = send_frames(port, &x->sockets[queue], m, n);
 
-	if (gate_enter(&x->tx_gate[queue], &x->there) < 0)
-		return 0;
-	sent = send_frames(port, &x->sockets[queue], m, n);
-	gate_leave(&x->tx_gate[queue]);
 	rte_pktmbuf_free_bulk(m, sent);
 	return sent;
 }
@@ -223,12 +209,9 @@ static void let_go(struct port *port)
 {
 	struct af_xdp *x = port->private;
 
-	gates_close(&x->there, x->rx_gate, x->tx_gate, PORT_QUEUES_MAX);
 	xdp_program_close(&x->program);
-	for (unsigned i = 0; i < port->rx_queues; i++) {
-		atomic_fetch_add(&x->missed, lost_by(&x->sockets[i]));
+	for (unsigned i = 0; i < port->rx_queues; i++)
 		xdp_socket_close(&x->sockets[i]);
-	}
 }
 
 /* Makes the sockets, then the program that gives them frames. Called in the interface's namespace. */
@@ -243,10 +226,8 @@ static bool take_up(struct port *port, const char **asked)
 	well = well && xdp_program_attach(&x->program, x->interface, port->rx_queues, !x->partial, asked);
 	for (unsigned i = 0; well && i < port->rx_queues; i++)
 		well = xdp_program_add(&x->program, i, x->sockets[i].fd);
-	if (well) {
-		atomic_store_explicit(&x->there, 0, memory_order_release);
+	if (well)
 		return true;
-	}
 	why = errno;
 	let_go(port);
 	errno = why;
@@ -259,50 +240,26 @@ static bool af_xdp_up(struct port *port)
 	struct ifreq request = { .ifr_ifindex = (int)x->interface };
 	const int wanted = IFF_UP | IFF_RUNNING;
 
-	return atomic_load(&x->there) == 0 && ioctl(x->control, SIOCGIFNAME, &request) == 0 &&
+	return ioctl(x->control, SIOCGIFNAME, &request) == 0 &&
 	       ioctl(x->control, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & wanted) == wanted;
 }
 
 static uint64_t af_xdp_missed(struct port *port)
 {
 	struct af_xdp *x = port->private;
-	uint64_t sum = atomic_load(&x->missed);
+	uint64_t sum = 0;
 
-	for (unsigned i = 0; i < port->rx_queues && atomic_load(&x->there) == 0; i++)
+	for (unsigned i = 0; i < port->rx_queues; i++)
 		sum += lost_by(&x->sockets[i]);
 	return sum;
 }
 
-static const char *interface_of(const struct port *port)
+static enum port_ground af_xdp_tend(struct port *port)
 {
-	return strchr(port->url, ':') + 1;
-}
-
-static bool again(void *port)
-{
-	struct af_xdp *x = ((struct port *)port)->private;
-	const char *asked;
-
-	x->interface = if_nametoindex(interface_of(port));
-	return x->interface && take_up(port, &asked);
-}
-
-/* An interface that was taken away is taken up again when one of its name is there. */
-static bool af_xdp_tend(struct port *port)
-{
-	struct af_xdp *x = port->private;
+	const struct af_xdp *x = port->private;
 	struct ifreq request = { .ifr_ifindex = (int)x->interface };
 
-	if (atomic_load(&x->there) == 0) {
-		if (ioctl(x->control, SIOCGIFNAME, &request) == 0)
-			return false;
-		let_go(port);
-		log_warn("interface-lost", "port=%s interface=%s", port->name, interface_of(port));
-	}
-	if (!port_prepare_again(x->control, interface_of(port)) || !port_in_netns_of(x->control, again, port))
-		return false;
-	log_info("interface-back", "port=%s interface=%s", port->name, interface_of(port));
-	return true;
+	return ioctl(x->control, SIOCGIFNAME, &request) == 0 ? PORT_STANDS : PORT_WAITS;
 }
 
 static void af_xdp_close(struct port *port)
@@ -342,7 +299,6 @@ static struct af_xdp *new_af_xdp(const char *interface)
 	if (!x)
 		return NULL;
 	memset(x, 0, sizeof(*x));
-	atomic_init(&x->there, -1);
 	x->control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	x->interface = if_nametoindex(interface);
 	x->partial = is_veth(x->control, interface);

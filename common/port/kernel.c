@@ -19,7 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "port/port.h"
+#include "port/ground.h"
 
 /* Enters a namespace; the answer is a descriptor of the old one for leave(), -1 where none was asked for, -2 on failure. */
 static int enter(const struct port_options *options, struct errors *errors)
@@ -151,43 +151,6 @@ static bool prepare(const struct port_options *options, const char *name, struct
 	return raise_mtu(options, name, errors) && turn_up(options, name, errors);
 }
 
-bool port_in_netns_of(int socket, bool (*work)(void *), void *context)
-{
-	int space = ioctl(socket, SIOCGSKNS), old = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-	bool entered = space >= 0 && old >= 0 && setns(space, CLONE_NEWNET) == 0, well;
-
-	if (space >= 0)
-		close(space);
-	if (!entered) {
-		if (old >= 0)
-			close(old);
-		return false;
-	}
-	well = work(context);
-	leave(old);
-	return well;
-}
-
-struct preparation {
-	int socket;
-	const char *interface;
-};
-
-static bool prepare_here(void *preparation)
-{
-	struct preparation *p = preparation;
-
-	make_ours(p->socket, p->interface);
-	return bring_up(p->socket, p->interface);
-}
-
-bool port_prepare_again(int socket, const char *interface)
-{
-	struct preparation p = { socket, interface };
-
-	return port_in_netns_of(socket, prepare_here, &p);
-}
-
 static bool exists(const struct port_options *options, const char *name, struct errors *errors)
 {
 	char names[384];
@@ -237,20 +200,32 @@ static bool open_on(struct port *port, const struct port_options *options, const
 	return opened;
 }
 
+static bool open_af_packet(struct port *port, const struct port_options *options, const char *rest,
+                           struct errors *errors)
+{
+	return open_on(port, options, rest, port_af_packet, errors);
+}
+
+static bool open_af_xdp(struct port *port, const struct port_options *options, const char *rest,
+                        struct errors *errors)
+{
+	return open_on(port, options, rest, port_af_xdp, errors);
+}
+
 bool port_open_af_packet(struct port *port, const struct port_options *options, const char *rest,
                          struct errors *errors)
 {
-	return open_on(port, options, rest, port_af_packet, errors);
+	return ground_open(port, options, rest, open_af_packet, errors);
 }
 
 bool port_open_af_xdp(struct port *port, const struct port_options *options, const char *rest,
                       struct errors *errors)
 {
-	return open_on(port, options, rest, port_af_xdp, errors);
+	return ground_open(port, options, rest, open_af_xdp, errors);
 }
 
-bool port_open_tap(struct port *port, const struct port_options *options, const char *rest,
-                   struct errors *errors)
+static bool open_tap(struct port *port, const struct port_options *options, const char *rest,
+                     struct errors *errors)
 {
 	unsigned queues = port_option(rest, "queues", options->queues);
 	char name[IF_NAMESIZE];
@@ -274,4 +249,10 @@ bool port_open_tap(struct port *port, const struct port_options *options, const 
 	}
 	leave(old);
 	return opened;
+}
+
+bool port_open_tap(struct port *port, const struct port_options *options, const char *rest,
+                   struct errors *errors)
+{
+	return ground_open(port, options, rest, open_tap, errors);
 }

@@ -265,9 +265,9 @@ bool port_up(struct port *port)
 	return port && port->ops->up(port);
 }
 
-bool port_tend(struct port *port)
+enum port_ground port_tend(struct port *port)
 {
-	return port && port->ops->tend && port->ops->tend(port);
+	return port && port->ops->tend ? port->ops->tend(port) : PORT_STANDS;
 }
 
 uint64_t port_missed(struct port *port)

@@ -18,6 +18,10 @@
 enum { PORT_NAME_MAX = 64, PORT_URL_MAX = 256, PORT_QUEUES_MAX = 32, PORT_RING_SIZE = 512 };
 
 struct port;
+struct ground;
+
+/* What a port stands on: it is there; it is not, and the port waits for it; it is there again, perhaps another. */
+enum port_ground { PORT_STANDS, PORT_WAITS, PORT_BACK };
 
 struct port_ops {
 	/* Receives at most n packets of a queue. */
@@ -28,8 +32,8 @@ struct port_ops {
 	void (*close)(struct port *port);
 	/* Frames that the device had but had no room for, since it was opened; NULL: it cannot tell. Any control thread. */
 	uint64_t (*missed)(struct port *port);
-	/* Looks after what may go away under the port; true: it came back. NULL: nothing does. The main thread, a few times a second. */
-	bool (*tend)(struct port *port);
+	/* Looks after what may go away under the port. NULL: nothing does. The main thread, a few times a second. */
+	enum port_ground (*tend)(struct port *port);
 	/* Takes its link down, so that the neighbour sees none, or gives it back; false: it cannot now. NULL: never can. The main thread. */
 	bool (*show_link)(struct port *port, bool up);
 };
@@ -43,7 +47,8 @@ struct port {
 	_Atomic uint64_t
 	        oversize; /* frames longer than the port can take: left out, not received or not sent */
 	struct rte_mempool *pool;
-	void *private; /* of its kind */
+	void *private;         /* of its kind */
+	struct ground *ground; /* below ports of kernel interfaces (ground.h); else NULL */
 	char name[PORT_NAME_MAX];
 	char url[PORT_URL_MAX];
 	char device_name[PORT_NAME_MAX];
@@ -58,6 +63,7 @@ struct port_options {
 	uint16_t mtu;    /* largest IP packet that is to be sent; 0: the device's own */
 	struct rte_mempool *pool;
 	const struct conf *where; /* the place of errors; NULL: they name the port */
+	bool wait; /* an interface or namespace that is not there is waited for; other kinds of ports mind it not */
 };
 
 /* Opens a port; NULL with errors that name the URL and the way out. Waits for no peer. */
@@ -68,8 +74,8 @@ void port_close(struct port *port);
 bool port_up(struct port *port);
 /* Frames that the device lost for want of room. Any control thread. */
 uint64_t port_missed(struct port *port);
-/* Looks after what the port stands on; true: it is another since the last time. Main thread. */
-bool port_tend(struct port *port);
+/* Looks after what the port stands on. Main thread. */
+enum port_ground port_tend(struct port *port);
 /* Counts a frame that is too long; rare, hence any worker. */
 static inline void port_count_oversize(struct port *port)
 {
@@ -131,11 +137,6 @@ bool port_af_packet(struct port *port, const struct port_options *options, const
 /* af_xdp.c: binds AF_XDP sockets to the queues of an interface of the calling thread's network namespace. */
 bool port_af_xdp(struct port *port, const struct port_options *options, const char *interface,
                  struct errors *errors);
-
-/* kernel.c: calls `work` in the network namespace of `socket`; false: that cannot be entered, or what `work` answers. */
-bool port_in_netns_of(int socket, bool (*work)(void *), void *context);
-/* kernel.c: makes an interface that the kernel has (again) ours, in the network namespace of `socket`; false: not yet. */
-bool port_prepare_again(int socket, const char *interface);
 
 /* tap.c: makes or takes up a TAP in the calling thread's network namespace; a persistent one outlives the port. */
 bool port_tap(struct port *port, const struct port_options *options, const char *name, uint16_t queues,

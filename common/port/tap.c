@@ -110,6 +110,12 @@ static bool tap_up(struct port *port)
 	return ioctl(tap->queues[0].fd, TUNGETIFF, &request) == 0;
 }
 
+/* One that was deleted is made again. */
+static enum port_ground tap_tend(struct port *port)
+{
+	return tap_up(port) ? PORT_STANDS : PORT_WAITS;
+}
+
 static bool tap_show_link(struct port *port, bool up)
 {
 	struct tap *tap = port->private;
@@ -129,7 +135,7 @@ static void tap_close(struct port *port)
 	free(tap);
 }
 
-static const struct port_ops tap_ops = { tap_rx, tap_tx, tap_up, tap_close, NULL, NULL, tap_show_link };
+static const struct port_ops tap_ops = { tap_rx, tap_tx, tap_up, tap_close, NULL, tap_tend, tap_show_link };
 
 /* A persistent interface has one queue or many, as it was made, and must be asked for likewise. */
 static int attach_queue(const char *name, uint16_t queues)

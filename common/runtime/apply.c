@@ -233,16 +233,20 @@ static bool open_port(struct change *c, unsigned number)
 {
 	struct engine *engine = c->engine;
 	struct engine_port *slot = &engine->ports[number];
-	const struct conf *ports = conf_get(conf_get(c->document, "edge"), "ports");
+	const struct conf *ports = conf_get(conf_get(c->document, "edge"), "ports"),
+	                  *item = conf_item(ports, "name", slot->name);
 	struct port_options options = {
 		.name = slot->name,
 		.url = slot->device,
 		.netns = slot->netns[0] ? slot->netns : NULL,
 		.number = (uint16_t)number,
 		.queues = (uint16_t)engine->sizes.workers,
-		.mtu = (uint16_t)conf_int(conf_item(ports, "name", slot->name), "mtu", 0),
+		.mtu = (uint16_t)conf_int(item, "mtu", 0),
 		.pool = engine->pool,
 		.where = c->where[number],
+		/* What a predecessor had may be gone for now: its other ports must not suffer for that. */
+		.wait = names_had_port(engine, slot->name) ||
+		        strcmp(conf_string(item, "absent", "refuse"), "wait") == 0,
 	};
 
 	slot->port = port_open(&options, c->errors);

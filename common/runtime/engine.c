@@ -13,7 +13,6 @@
 
 #include "config/shared.h"
 #include "runtime/engine_private.h"
-#include "runtime/linkstate.h"
 #include "runtime/change/names.h"
 #include "runtime/change/pickup.h"
 #include "runtime/change/resettle.h"
@@ -373,30 +372,6 @@ void engine_see_links(struct engine *engine, const struct snapshot *snapshot)
 				                     port_up(engine->ports[p->link[1]].port));
 		}
 	}
-}
-
-static void renew_neighbours(struct worker *w, void *ports)
-{
-	for (unsigned i = 0; i < ENGINE_PORTS_MAX; i++)
-		if (*(uint64_t *)ports >> i & 1)
-			edge_port_renewed(w->edge, (uint16_t)i);
-}
-
-void engine_poll_links(struct engine *engine)
-{
-	const struct snapshot *snapshot;
-	uint64_t renewed = 0;
-
-	pthread_mutex_lock(&engine->link_lock);
-	snapshot = atomic_load(&engine->snapshot);
-	for (unsigned i = 0; i < snapshot->port_count; i++)
-		if (snapshot->ports[i].role != PORT_UNUSED && port_tend(engine->ports[i].port))
-			renewed |= UINT64_C(1) << i;
-	linkstate_poll(engine, snapshot);
-	engine_see_links(engine, snapshot);
-	pthread_mutex_unlock(&engine->link_lock);
-	if (renewed)
-		engine_call(engine, 0, renew_neighbours, &renewed);
 }
 
 void engine_free(struct engine *engine)

@@ -126,6 +126,9 @@ struct engine {
 	uint64_t
 	        link_taken; /* bit i: port i's link was taken down (linkstate.h); with the next under link_lock */
 	uint64_t link_settles[ENGINE_PORTS_MAX]; /* ns until which the link of a port does not count */
+	/* Bit i: port i is watched; had a link when it was looked at last; was last told to have none (linkwatch.c). */
+	uint64_t link_seen, link_up, link_down;
+	uint64_t link_tell_at[ENGINE_PORTS_MAX]; /* ns before which nothing is told of its link */
 	uint64_t held_since;                     /* when `holding` began, ns */
 	bool names_known;                        /* the sessions found mean what they meant */
 	const char *pickup_why;                  /* what of a predecessor cannot be used; NULL: nothing */
@@ -154,7 +157,7 @@ bool engine_apply(struct engine *engine, struct conf *document, bool dry, struct
  * not compile any more stays as it is, and the log says why. To be called a few times a second by a control thread; takes the lock. */
 void engine_renew(struct engine *engine);
 
-/* Watches links of hops and tends ports: to be called a few times a second by the control thread. */
+/* Watches links, of hops and of ports, and tends ports: to be called a few times a second by the control thread. */
 void engine_poll_links(struct engine *engine);
 
 /* Runs fn on one worker between two turns and waits for it. Control thread. */

@@ -85,5 +85,6 @@ void linkstate_forget(struct engine *engine, unsigned number)
 		set(engine, number, true);
 	engine->link_taken &= ~(UINT64_C(1) << number);
 	engine->link_settles[number] = 0;
+	engine->link_seen &= ~(UINT64_C(1) << number);
 	pthread_mutex_unlock(&engine->link_lock);
 }

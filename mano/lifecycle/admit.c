@@ -189,25 +189,53 @@ static void admit_device(const struct conf *port, const char *netns, struct erro
 	json_decref(names);
 }
 
-static void admit_ports(const struct target *target, struct errors *errors)
+static bool is_same(const struct conf *a, const char *a_netns, const struct conf *b, const char *b_netns)
+{
+	return strcmp(conf_string(a, "device", ""), conf_string(b, "device", "")) == 0 &&
+	       strcmp(conf_string(a, "netns", a_netns), conf_string(b, "netns", b_netns)) == 0;
+}
+
+/* Whether the service has this port already: what it stands on may have gone away, which is no reason to refuse another change. */
+static bool has_already(struct manager *manager, const char *service, const struct conf *port,
+                        const char *common)
+{
+	pthread_mutex_lock(&manager->lock);
+	const struct service *now = manager_service(manager, service);
+	const struct conf *edge = now ? conf_get(now->document, "edge") : NULL,
+	                  *same = conf_item(conf_get(edge, "ports"), "name", conf_string(port, "name", ""));
+	bool has = same && is_same(same, conf_string(edge, "netns", ""), port, common);
+	pthread_mutex_unlock(&manager->lock);
+	return has;
+}
+
+/* False: there is no need to look at the next. */
+static bool admit_port(const struct conf *edge, const struct conf *port, struct errors *errors)
+{
+	const struct conf *own = conf_get(port, "netns"), *place = own ? own : conf_get(edge, "netns");
+	const char *netns = place ? place->string : NULL;
+
+	if (!netns || host_has_netns(netns)) {
+		admit_device(port, netns, errors);
+		return true;
+	}
+	conf_error(errors, place, "no-such-netns", "there is no network namespace \"%s\": ip netns add %s",
+	           netns, netns);
+	return own;
+}
+
+static void admit_ports(struct manager *manager, const struct target *target, struct errors *errors)
 {
 	const struct conf *edge = conf_get(target->document, "edge"), *ports = conf_get(edge, "ports");
-	const char *common = conf_string(edge, "netns", NULL);
+	const char *common = conf_string(edge, "netns", "");
 
-	if (!host_has_netns(common)) {
-		conf_error(errors, conf_get(edge, "netns"), "no-such-netns",
-		           "there is no network namespace \"%s\": ip netns add %s", common, common);
-		return;
-	}
 	for (size_t i = 0; i < conf_count(ports); i++) {
 		const struct conf *port = conf_at(ports, i);
-		const char *netns = conf_string(port, "netns", common);
+		bool waits = strcmp(conf_string(port, "absent", "refuse"), "wait") == 0;
 
-		if (host_has_netns(netns))
-			admit_device(port, netns, errors);
-		else
-			conf_error(errors, conf_get(port, "netns"), "no-such-netns",
-			           "there is no network namespace \"%s\": ip netns add %s", netns, netns);
+		if (waits || (!target->as_it_is && has_already(manager, target->name, port, common)))
+			continue;
+		if (!admit_port(edge, port, errors))
+			break;
 	}
 }
 
@@ -248,7 +276,7 @@ static void admit_one(struct manager *manager, const struct target *target, stru
 	admit_hugepages(manager, target, &supply->hugepages_kb, &found);
 	admit_room(manager, target, &supply->files_kb, &found);
 	pthread_mutex_unlock(&manager->lock);
-	admit_ports(target, &found);
+	admit_ports(manager, target, &found);
 	if (target->is_new)
 		admit_socket(manager, target, &found);
 	errors_move(errors, &found, target->prefix);

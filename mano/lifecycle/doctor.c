@@ -138,7 +138,8 @@ static void check_services(struct manager *manager, json_t *checks)
 		if (!manager->services[i]->going)
 			targets_add(&targets, manager->services[i]->name,
 			            conf_clone(manager->services[i]->document),
-			            text_format("services[%s]", manager->services[i]->name));
+			            text_format("services[%s]", manager->services[i]->name))
+			        ->as_it_is = true;
 	pthread_mutex_unlock(&manager->lock);
 	targets_render(manager, &targets);
 	for (size_t i = 0; i < targets.count; i++)

@@ -14,6 +14,7 @@ struct target {
 	char *name;
 	struct conf *document; /* NULL: the service shall go */
 	bool is_new;           /* it was not there before */
+	bool as_it_is;         /* it is looked at, not changed */
 	char *prefix;          /* of its paths in errors: "services[0]." */
 	struct renderings renderings;
 	struct conf_diff diff; /* against what there was */

@@ -256,6 +256,14 @@ bool names_port_may(const struct engine *engine, unsigned number, const char *na
 	return !engine->names->port[number][0];
 }
 
+bool names_had_port(const struct engine *engine, const char *name)
+{
+	for (unsigned i = 0; engine->names && i < ENGINE_PORTS_MAX; i++)
+		if (strcmp(engine->names->port[i], name) == 0)
+			return true;
+	return false;
+}
+
 static bool is_own(const struct names *names, unsigned id, const char *name, const struct nf_class *klass)
 {
 	return strcmp(names->function[id].name, name) == 0 &&

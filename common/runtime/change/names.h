@@ -22,6 +22,8 @@ void names_release(struct engine *engine);
 
 /* Whether a port (function) of that name may have this number: it is the name's own, or nobody's. */
 bool names_port_may(const struct engine *engine, unsigned number, const char *name);
+/* Whether a predecessor, of which nothing has been taken over yet, had a port of that name. */
+bool names_had_port(const struct engine *engine, const char *name);
 bool names_function_may(const struct engine *engine, unsigned id, const char *name,
                         const struct nf_class *klass);
 /* Whether a function that the predecessor had keeps something else in sessions in this build: another size or version. */

@@ -100,7 +100,7 @@ static unsigned carry(struct side *from, struct side *to)
 
 static void look(struct side *side)
 {
-	bool back = port_tend(side->port), up = port_up(side->port);
+	bool back = port_tend(side->port) == PORT_BACK, up = port_up(side->port);
 
 	if (back)
 		printf("%s back\n", side->name);
