@@ -166,6 +166,35 @@ class Health(unittest.TestCase):
         self.expect(self.UP)
         self.engine.balance()
 
+    def health(self):
+        return {b["name"]: b["health"] for b in self.engine.get("/v1/vnfs/lb/state/services")[0]["backends"]}
+
+    def test_beginnings(self):
+        """What a process that died knew to be down is down for its successor, and what is known of none is what `initial` says, whoever it is."""
+        service = self.service("web", 80, 8080)
+        service["backends"] += [{"name": "dead", "address": "192.0.2.99", "port": 8080}, {"name": "gone", "address": "192.0.2.98", "port": 8080}]
+        self.start([service])
+        down = {"b": "up", "dead": "down", "gone": "down"}
+        until("two are down", lambda: self.health() == down, 30)
+        for _ in range(2):
+            self.engine.process.kill()
+            self.engine.process.child.wait()
+            self.engine.start()
+            self.engine.ready()
+            self.assertEqual(self.health(), down, "at once")
+            self.assertTrue(all(self.lab.fetch("http://198.51.100.80/", self.lab.server) for _ in range(6)))
+        run("ip", "-n", self.lab.client, "addr", "add", "192.0.2.98/24", "dev", "eth0")
+        self.nginx.reload(["listen 192.0.2.11:8080; listen 192.0.2.98:8080; location / { return 200 'all is well'; }"])
+        until("one is back", lambda: self.health() == {**down, "gone": "up"}, 30)
+        patient = {**service, "health": {**service["health"], "fall": 1000, "initial": "up"}, "backends": service["backends"] + [{"name": "new", "address": "192.0.2.97"}]}
+        self.assertLess(self.engine.rest("PUT", "/v1/config", self.document([patient])).status, 300)
+        self.assertEqual(self.health(), {**down, "gone": "up", "new": "up"}, "added, and trusted; what was down must pass first")
+        first = self.service("web", 80, 8080, address="192.0.2.96", initial="down", fall=1000)
+        self.engine = self.lab.engine("other", {**self.document([first]), "edge": {"ports": [{"name": n, "device": "null:?receive=0", "addresses": [a]} for n, a in (("lan", "192.0.2.1/24"), ("wan", "198.51.100.2/24"))]}},
+                                      "sluice-lb").ready()
+        self.assertNotEqual(self.health(), {"b": "up"})
+        self.engine.balance()
+
     def test_names(self):
         """Each address of a name is a backend; they come and go with the name's, under connections that stay, and stand when the name does not resolve."""
         names = Names(11)

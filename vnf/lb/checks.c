@@ -135,8 +135,8 @@ static struct health_target target_of(const struct lb_service *s, const struct l
 	return target;
 }
 
-/* The targets of a configuration; answers how many. `out` may be NULL. */
-static unsigned targets_of(const struct lb_config *config, bool assumed, struct health_target *out)
+/* The targets of a configuration; answers how many. `out` may be NULL. What is up stays so until `fall` checks have failed. */
+static unsigned targets_of(const struct lb_config *config, struct health_target *out)
 {
 	unsigned n = 0;
 
@@ -148,7 +148,7 @@ static unsigned targets_of(const struct lb_config *config, bool assumed, struct 
 				continue;
 			if (out) {
 				out[n] = target_of(s, &s->backends[k]);
-				out[n].assumed = assumed;
+				out[n].assumed = pool_state_of(config->live->pool, out[n].id) & POOL_UP;
 			}
 			n++;
 		}
@@ -167,10 +167,17 @@ static void set_checked(const struct lb_config *config, bool checked)
 	}
 }
 
+static void told(void *nf)
+{
+	lb_health_keep(nf);
+}
+
 static bool make_checker(struct nf *nf, struct errors *errors)
 {
 	struct lb_live *live = nf->live;
-	struct health_options options = { .name = nf->name, .workers = nf->workers, .seed = nf->seed };
+	struct health_options options = {
+		.name = nf->name, .workers = nf->workers, .seed = nf->seed, .told = told
+	};
 	struct health *health;
 
 	if (live->health)
@@ -180,8 +187,7 @@ static bool make_checker(struct nf *nf, struct errors *errors)
 	return health != NULL;
 }
 
-static bool set_targets(struct nf *nf, const struct lb_config *config, unsigned n, bool assumed,
-                        struct errors *errors)
+static bool set_targets(struct nf *nf, const struct lb_config *config, unsigned n, struct errors *errors)
 {
 	struct lb_live *live = nf->live;
 	struct health_target *targets = calloc(n + 1, sizeof(*targets));
@@ -191,7 +197,7 @@ static bool set_targets(struct nf *nf, const struct lb_config *config, unsigned 
 		errors_add(errors, NULL, "no-memory", NULL, 0, "not enough memory");
 		return false;
 	}
-	targets_of(config, assumed, targets);
+	targets_of(config, targets);
 	if (make_checker(nf, errors) &&
 	    health_sources(live->health, &config->health_source[0], &config->health_source[1], errors) == 0)
 		set = health_set(live->health, targets, n, errors) == 0;
@@ -203,16 +209,17 @@ void lb_checks_publish(struct nf *nf, const struct lb_config *config, bool here)
 {
 	struct lb_live *live = nf->live;
 	struct errors errors = ERRORS_NONE;
-	unsigned n = here ? targets_of(config, false, NULL) : 0;
-	bool begins = !live->published;
+	unsigned n = here ? targets_of(config, NULL) : 0;
 
 	if (here) {
 		set_checked(config, true);
+		if (!live->published)
+			lb_health_found(nf, config);
 		live->published = true;
 	}
 	if (!n && live->health)
 		health_set(live->health, NULL, 0, &errors);
-	if (n && !set_targets(nf, config, n, begins, &errors)) {
+	if (n && !set_targets(nf, config, n, &errors)) {
 		set_checked(config, false);
 		log_error("health-checks-off", "function=%s reason=%s", nf->name,
 		          errors.count ? errors.list[0].detail : "?");

@@ -2,7 +2,8 @@
 /*
  * Health checks (health/health.h) of a configuration's backends: targets are numbered as in the pool, which is told their states. The checker is made
  * by the first published configuration that checks anything, and lives as long as the function. Backends that a process begins with count as up
- * until `fall` checks have failed (sessions of a predecessor may be on them); those that join later wait for their first.
+ * until `fall` checks have failed (sessions of a predecessor may be on them), but those that the predecessor knew to be down (kept.c); those that join
+ * later wait for their first; unless the check says else.
  */
 #ifndef SLUICE_VNF_LB_CHECKS_H
 #define SLUICE_VNF_LB_CHECKS_H
@@ -23,6 +24,18 @@ static inline bool lb_is_checked(const struct lb_service *service, const struct 
 {
 	return service->check && backend->admin != LB_DISABLED;
 }
+
+/* Whether a backend of which nothing is known counts as down. */
+static inline bool lb_begins_down(const struct lb_service *service, const struct lb_backend *backend,
+                                  bool added)
+{
+	return lb_is_checked(service, backend) && (service->check->initial == HEALTH_INITIAL_DOWN ||
+	                                           (service->check->initial == HEALTH_INITIAL_AUTO && added));
+}
+
+/* kept.c: what is down is kept in a file beside the session file, for a successor. Thread of the checker; control side. */
+void lb_health_keep(const struct nf *nf);
+void lb_health_found(const struct nf *nf, const struct lb_config *config);
 
 /* Checks are those of this configuration from now on; what cannot be checked counts as up, and the log says why. Control side. */
 void lb_checks_publish(struct nf *nf, const struct lb_config *config, bool here);

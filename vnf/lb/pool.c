@@ -273,18 +273,37 @@ void pool_backend_runs(struct pool *pool, unsigned id, bool checked, bool reset_
 	pthread_mutex_unlock(&pool->mutex);
 }
 
-void pool_backend_state(struct pool *pool, uint32_t id, bool up, const char *why)
+static uint64_t wall_clock(void)
 {
-	struct pool_backend *b = &pool->backends[id];
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+void pool_backend_state(struct pool *pool, uint32_t id, bool up, const char *why)
+{
+	struct pool_backend *b = &pool->backends[id];
+
 	pthread_mutex_lock(&pool->mutex);
 	if (b->checked) {
 		snprintf(b->why, sizeof(b->why), "%s", why);
-		b->turned_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+		b->turned_ns = wall_clock();
 		b->turns++;
 		set_state(pool, id, up);
+	}
+	pthread_mutex_unlock(&pool->mutex);
+}
+
+void pool_backend_found_down(struct pool *pool, uint32_t id, const char *why)
+{
+	struct pool_backend *b = &pool->backends[id];
+
+	pthread_mutex_lock(&pool->mutex);
+	if (b->checked) {
+		snprintf(b->why, sizeof(b->why), "%s", why);
+		b->turned_ns = wall_clock();
+		set_state(pool, id, false);
 	}
 	pthread_mutex_unlock(&pool->mutex);
 }

@@ -194,8 +194,7 @@ static bool hold_backend(struct lb_compile *c, const struct conf *item, const st
 	is.service = s->id;
 	is.port = b->port;
 	is.family = s->family;
-	id = pool_hold(c->out->live->pool, &is, lb_is_checked(s, b) && c->out->live->published, settle,
-	               c->nf);
+	id = pool_hold(c->out->live->pool, &is, lb_begins_down(s, b, c->out->live->published), settle, c->nf);
 	if (id < 0) {
 		conf_error(c->errors, item, "too-many-backends",
 		           "%d backends are configured or still have sessions", POOL_BACKENDS_MAX);

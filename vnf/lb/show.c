@@ -69,7 +69,7 @@ static const char *health_of(const struct pool *pool, const struct lb_backend *b
 		return "disabled";
 	if (pool_state_of(pool, b->id) & POOL_UP)
 		return "up";
-	return live->turns ? "down" : "unknown";
+	return live->turned_ns ? "down" : "unknown";
 }
 
 static void add_health(json_t *out, struct pool *pool, const struct lb_backend *b)

@@ -297,6 +297,8 @@ static void tell(struct health *h)
 	pthread_mutex_unlock(&h->lock);
 	for (unsigned i = 0; i < n; i++)
 		h->changed(h->context, changes[i].id, changes[i].up, changes[i].why);
+	if (h->options.told)
+		h->options.told(h->context);
 	free(changes);
 	pthread_mutex_lock(&h->lock);
 }

@@ -10,6 +10,7 @@
 
 static const char *const kinds[] = { "tcp", "http", "https", "udp", "icmp", "dns", NULL };
 static const char *const states[] = { "unknown", "up", "down" };
+static const char *const initials[] = { "auto", "up", "down", NULL };
 static const char *const types[] = { "A", "AAAA", "NS", "SOA", "MX", "TXT", "SRV", NULL };
 static const uint16_t type_numbers[] = { 1, 28, 2, 6, 15, 16, 33 };
 static const char *const rcodes[] = {
@@ -53,6 +54,13 @@ const struct schema health_check_schema[] = {
 	  .max = 1000,
 	  .otherwise = "3",
 	  .help = "Checks in a row that must fail until the backend is down." },
+	{ .name = "initial",
+	  .type = SCHEMA_ENUM,
+	  .values = initials,
+	  .otherwise = "auto",
+	  .help = "What a backend of which nothing is known counts as: up until `fall` checks have failed, "
+	          "down until "
+	          "one has passed; auto: up if a process begins with it, down if it is added." },
 	{ .name = "damping",
 	  .type = SCHEMA_BOOL,
 	  .otherwise = "true",
@@ -333,6 +341,7 @@ bool health_check_read(const struct conf *group, struct health_check *check, str
 	read_times(group, check, errors);
 	check->rise = (uint32_t)conf_int(group, "rise", 2);
 	check->fall = (uint32_t)conf_int(group, "fall", 3);
+	check->initial = (uint8_t)index_of(group, "initial", initials);
 	check->damped = conf_bool(group, "damping", true);
 	check->half_life = (uint32_t)conf_int(group, "halfLife", 30) * 1000;
 	refuse_others(group, (enum health_kind)check->kind, errors);

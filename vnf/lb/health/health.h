@@ -29,11 +29,15 @@ struct health_range {
 	uint16_t first, last;
 };
 
+/* What a target of which nothing is known counts as. */
+enum health_initial { HEALTH_INITIAL_AUTO, HEALTH_INITIAL_UP, HEALTH_INITIAL_DOWN };
+
 /* One check as configured. No pointers: may be copied and compared (zero it before it is filled in). */
 struct health_check {
 	uint8_t kind; /* enum health_kind */
 	bool verify;  /* HTTPS: the certificate must be right for `host` */
 	bool damped;
+	uint8_t initial; /* enum health_initial; the caller's */
 	uint8_t status_count;
 	uint8_t rcode;              /* DNS: what the answer's code must be */
 	uint16_t port;              /* 0: the target's */
@@ -68,6 +72,8 @@ enum health_state { HEALTH_UNKNOWN, HEALTH_UP, HEALTH_DOWN };
 typedef void health_changed_fn(void *context, uint32_t id, bool up, const char *why);
 
 struct health_options {
+	void (*told)(
+	        void *context); /* after changes were told, once for all that turned together; as above; may be NULL */
 	const char *name; /* of the function: names the thread */
 	unsigned
 	        workers; /* of the engine, nf->workers; 0: no datapath, sockets of the process's own namespace (tests) */
