@@ -52,7 +52,7 @@ struct slot_layout {
 enum opening_flag {
 	OPEN_MIDSTREAM =
 	        1
-	        << 0, /* TCP without SYN, or a function added to a live session's path: must not rewrite then */
+	        << 0, /* TCP without SYN, or a function added to a live session's path: must not rewrite then, but for OPEN_PICKUP */
 	OPEN_ADDED = 1 << 1,  /* the latter: the session lives already */
 	OPEN_PROVEN = 1 << 2, /* its originator has shown that it gets our answers, or cannot be asked to */
 	OPEN_PRESSED =

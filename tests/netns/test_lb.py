@@ -309,6 +309,29 @@ class Balancer(unittest.TestCase):
         self.assertGreater(self.counters()["not-a-beginning"], 0)
         self.engine.balance()
 
+    def test_sessions_lost(self):
+        """The session memory is gone: Maglev finds the backends of connections anew; a scheduler that cannot tell resets them."""
+        services = [service("web", VIP), service("web6", VIP6, BACKENDS6, scheduler="source-hash"), service("turns", FULL, scheduler="round-robin")]
+        self.start(services, workers=2)
+        held = self.hold(*"abcdefgh")
+        six = [self.say("open", name, VIP6, 80)[0] for name in ("k", "l")]
+        self.assertEqual(len(set(held.values())), 3, held)
+        self.hold("z", host=FULL)
+        self.engine.process.kill()
+        self.engine.process.child.wait()
+        for name in os.listdir(self.engine.folder):
+            if name.startswith("sessions."):
+                os.unlink(os.path.join(self.engine.folder, name))
+        self.engine.start()
+        self.engine.ready()
+        self.expect(held)
+        self.expect({"k": 1, "l": 1})
+        sessions = self.engine.get("/v1/state/sessions?limit=1000&filter=(eq,functions/lb/service,web6)")
+        self.assertEqual({s["functions"]["lb"]["address"] for s in sessions}, set(six))
+        self.assertEqual(self.say("say", "z"), "ConnectionResetError")
+        self.assertGreater(self.counters()["not-a-beginning"], 0)
+        self.engine.balance()
+
     def test_beside_a_nat_on_two_workers(self):
         """Each packet's owner follows from what the function says that knows its addresses, in whichever order they stand."""
         outside = self.lab.process([sys.executable, "-c", BACKEND, "8080", self.lab.SERVER4], netns=self.lab.server)

@@ -19,7 +19,8 @@ static const struct nf_counter counters[] = {
 	                   "answers would not come "
 	                   "back this way.",
 	                   true },
-	[LB_NOT_A_BEGINNING] = { "not-a-beginning", "TCP segments to a service that begin no session.",
+	[LB_NOT_A_BEGINNING] = { "not-a-beginning",
+	                         "TCP segments to a service, or from its backends, that begin no session.",
 	                         true },
 	[LB_NOT_TRANSLATABLE] = { "not-translatable", "Protocols without ports in mode \"full-nat\".", true },
 	[LB_BACKEND_FAILED] = { "backend-failed", "Packets of sessions whose backend has failed.", true },

@@ -267,6 +267,8 @@ const struct source_pool *lb_source_of(const struct lb_config *config, uint8_t f
                                        const union ipaddr *address);
 /* Whether the service lets a client in. */
 bool lb_allows(const struct lb_service *service, const union ipaddr *client);
+/* Whether a packet comes from where a backend serves. */
+bool lb_is_backend(const struct lb_config *config, const struct tuple *t);
 /* The service's backend of a number; NULL: none. */
 const struct lb_backend *lb_backend_of(const struct lb_service *service, unsigned id);
 enum ports_space lb_space(uint8_t protocol);

@@ -182,6 +182,11 @@ static bool is_endpoint(const struct lb_config *config, const struct tuple *t, c
 	       endpoint_at(config, t->family, address, 0, UINT16_MAX);
 }
 
+bool lb_is_backend(const struct lb_config *config, const struct tuple *t)
+{
+	return is_endpoint(config, t, &t->src, t->sport);
+}
+
 static unsigned bucket_of_client(const struct lb_config *config, uint8_t family, const union ipaddr *client)
 {
 	union ipaddr masked = persist_mask(client, config->owner_length[family == FAMILY_V6]);

@@ -187,6 +187,27 @@ static void balance(struct first *f, const struct lb_backend *backend)
 	count(f, backend);
 }
 
+/* A connection that a predecessor knew is taken up from its middle where its backend follows from the flow alone. */
+static bool may_pick_up(const struct first *f)
+{
+	const struct lb_service *s = f->service;
+	bool by_flow = s->scheduler == LB_MAGLEV || s->scheduler == LB_SOURCE_HASH;
+
+	return f->o->flags & OPEN_PICKUP && s->mode == LB_NAT && by_flow && (!s->persist || s->hash_address);
+}
+
+/* Not to a service. While connections are taken up, a backend's segment waits for its client's, which shows by what address it has the backend: as it is it would end
+ * the connection. */
+static void open_other(struct first *f)
+{
+	const struct tuple *t = &f->o->tuple;
+
+	if (lb_claims_address(f->config, t->family, &t->dst))
+		refuse(f, LB_NO_SERVICE);
+	else if (f->o->flags & OPEN_PICKUP && t->proto == IPPROTO_TCP && lb_is_backend(f->config, t))
+		refuse(f, LB_NOT_A_BEGINNING);
+}
+
 static void open_one(struct first *f)
 {
 	const struct tuple *t = &f->o->tuple;
@@ -194,15 +215,14 @@ static void open_one(struct first *f)
 
 	f->service = lb_service_of(f->config, t->family, &t->dst, t->proto, t->dport);
 	if (!f->service) {
-		if (lb_claims_address(f->config, t->family, &t->dst))
-			refuse(f, LB_NO_SERVICE);
+		open_other(f);
 		return;
 	}
 	if (!lb_allows(f->service, &t->src)) {
 		refuse(f, LB_DENIED);
 		return;
 	}
-	if (f->o->flags & OPEN_MIDSTREAM && !lb_is_away(f->service)) {
+	if (f->o->flags & OPEN_MIDSTREAM && !lb_is_away(f->service) && !may_pick_up(f)) {
 		refuse_loudly(f, LB_NOT_A_BEGINNING);
 		return;
 	}
