@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const uint64_t CLAIMS_END_NS = 500000000; /* after the last one no more are expected */
+
 static bool same_pool(const struct source_pool *a, const struct source_pool *b)
 {
 	return strcmp(a->name, b->name) == 0 && a->family == b->family && a->range_count == b->range_count &&
@@ -118,4 +120,23 @@ void source_pools_free(struct source_pool **pools)
 {
 	for (unsigned i = 0; i < SOURCE_POOLS_MAX; i++)
 		free_pool(pools, i);
+}
+
+bool source_pool_claim(struct source_pool *pool, unsigned bucket, enum ports_space space, uint32_t address,
+                       uint16_t port)
+{
+	__atomic_store_n(&pool->used, 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&pool->claimed, 1, __ATOMIC_RELAXED);
+	return ports_claim(pool->ports, bucket, space, address, port);
+}
+
+void source_pool_grant(struct source_pool *pool, const uint8_t *asked, uint64_t now)
+{
+	if (__atomic_load_n(&pool->claimed, __ATOMIC_RELAXED)) {
+		__atomic_store_n(&pool->claimed, 0, __ATOMIC_RELAXED);
+		pool->grants_at = now + CLAIMS_END_NS;
+	}
+	for (unsigned bucket = 0; now >= pool->grants_at && bucket < PORTS_BUCKETS; bucket++)
+		if (__atomic_load_n(&asked[bucket], __ATOMIC_RELAXED) && ports_wants(pool->ports, bucket))
+			ports_grant(pool->ports, bucket);
 }

@@ -24,7 +24,16 @@ struct source_pool {
 	uint16_t first_port, last_port; /* host order */
 	unsigned snapshots;             /* configurations that name it; control side */
 	uint8_t used;                   /* a worker has ever taken a port of it; relaxed */
+	uint8_t claimed;                /* one was claimed since worker 0 looked last; relaxed */
+	uint64_t grants_at;             /* worker 0's: ns before which no block of the reserve is granted */
 };
+
+/* A session from elsewhere takes its port again, as ports_claim(). The session's worker. */
+bool source_pool_claim(struct source_pool *pool, unsigned bucket, enum ports_space space, uint32_t address,
+                       uint16_t port);
+/* Gives blocks of the reserve to buckets that run low, of those in `asked` that have ever allocated. While sessions come from elsewhere none is given: it might be the one that
+ * the next of them has a port of. From tick(), by worker 0 alone. */
+void source_pool_grant(struct source_pool *pool, const uint8_t *asked, uint64_t now);
 
 /* The pool in `pools` (by number: slots name them; SOURCE_POOLS_MAX of them) like this one, or a new one: its number; -1 with errors added. It counts as
  * named by one more configuration until source_pools_drop(). */

@@ -178,6 +178,7 @@ class Live(mano.Case):
 
     placement = "fused"
     engine = {}
+    nat = NAT
 
     def setUp(self):
         super().setUp()
@@ -186,7 +187,7 @@ class Live(mano.Case):
         self.descriptor = {
             "name": "edge", "placement": self.placement, "engine": dict(self.engine),
             "edge": {"ports": self.line.ports()},
-            "vnfs": [{"name": "fw", "kind": "firewall", "config": FIREWALL}, {"name": "nat", "kind": "nat", "config": NAT}],
+            "vnfs": [{"name": "fw", "kind": "firewall", "config": FIREWALL}, {"name": "nat", "kind": "nat", "config": self.nat}],
             "chains": [{"name": "all", "path": ["lan", "fw", "nat", "wan"]}]}
         self.s.must_apply(self.descriptor)
         for target in (self.line.SERVER4, self.line.SERVER6):

@@ -6,9 +6,12 @@
  *   load receive ADDRESS PORT                     counts until SIGTERM, then prints one JSON object; at SIGUSR1 one of what was
  *                                                 since the last: flows not heard, longest silence of one
  *   load send ADDRESS PORT FLOWS RATE SECONDS     RATE datagrams a second over all flows; prints how many were sent
+ *   load fill ADDRESS PORT FROM COUNT RATE        one datagram each from COUNT ends: ports of the IPv4 addresses from FROM on, which the host has
+ *   load echo ADDRESS PORT                        sends back what it hears, until SIGTERM
  *
  * One thread; nothing is allocated while packets flow.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <netdb.h>
@@ -21,7 +24,15 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FLOWS_MAX = 4096, BATCH = 64, SIZE = 64, TICK_NS = 1000000, BUFFER = 64 << 20 };
+enum {
+	FLOWS_MAX = 4096,
+	BATCH = 64,
+	SIZE = 64,
+	TICK_NS = 1000000,
+	BUFFER = 64 << 20,
+	PORT_FIRST = 10000,
+	PORTS = 50000
+};
 
 struct datagram {
 	uint32_t magic, flow;
@@ -197,6 +208,67 @@ static int send_all(const char *host, const char *port, unsigned flows, double r
 	return 0;
 }
 
+/* The n-th end of those from an address on. */
+static struct sockaddr_in end_of(struct in_addr first, unsigned n)
+{
+	return (struct sockaddr_in){ .sin_family = AF_INET,
+		                     .sin_port = htons((uint16_t)(PORT_FIRST + n % PORTS)),
+		                     .sin_addr.s_addr = htonl(ntohl(first.s_addr) + n / PORTS) };
+}
+
+/* A socket stays for a while, so that the answer finds it. */
+static int fill(const char *host, const char *port, const char *from, unsigned count, double rate)
+{
+	static int fd[FLOWS_MAX];
+	struct addrinfo *at = address_of(host, port);
+	struct datagram d = { .magic = 0 };
+	struct in_addr first;
+	int64_t begin = now_ns();
+
+	if (inet_pton(AF_INET, from, &first) != 1)
+		die(from);
+	for (unsigned i = 0; i < count && !stop_asked; i++) {
+		struct sockaddr_in end = end_of(first, i);
+		struct timespec pause = { 0, TICK_NS };
+
+		if (i >= FLOWS_MAX)
+			close(fd[i % FLOWS_MAX]);
+		fd[i % FLOWS_MAX] = socket(AF_INET, SOCK_DGRAM, 0);
+		if (bind(fd[i % FLOWS_MAX], (struct sockaddr *)&end, sizeof(end)) < 0 ||
+		    sendto(fd[i % FLOWS_MAX], &d, sizeof(d), 0, at->ai_addr, at->ai_addrlen) < 0)
+			die("fill");
+		while (!stop_asked && (double)(now_ns() - begin) * rate < 1e9 * i)
+			nanosleep(&pause, NULL);
+	}
+	freeaddrinfo(at);
+	return 0;
+}
+
+static int echo(const char *host, const char *port)
+{
+	struct addrinfo *at = address_of(host, port);
+	int fd = socket(at->ai_family, SOCK_DGRAM, 0), size = BUFFER;
+	struct timeval wait = { 0, 100000 };
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+	if (fd < 0 || bind(fd, at->ai_addr, at->ai_addrlen) < 0)
+		die("bind");
+	freeaddrinfo(at);
+	printf("listening\n");
+	fflush(stdout);
+	while (!stop_asked) {
+		struct sockaddr_storage from;
+		socklen_t length = sizeof(from);
+		struct datagram d;
+		ssize_t n = recvfrom(fd, &d, sizeof(d), 0, (struct sockaddr *)&from, &length);
+
+		if (n > 0)
+			sendto(fd, &d, (size_t)n, 0, (struct sockaddr *)&from, length);
+	}
+	return 0;
+}
+
 int main(int count, char **words)
 {
 	struct sigaction action = { .sa_handler = on_stop }, reporting = { .sa_handler = on_report };
@@ -208,7 +280,11 @@ int main(int count, char **words)
 		return receive(words[2], words[3]);
 	if (count == 7 && strcmp(words[1], "send") == 0 && atoi(words[4]) > 0 && atoi(words[4]) <= FLOWS_MAX)
 		return send_all(words[2], words[3], (unsigned)atoi(words[4]), atof(words[5]), atof(words[6]));
-	fprintf(stderr,
-	        "usage: load receive ADDRESS PORT\n       load send ADDRESS PORT FLOWS RATE SECONDS\n");
+	if (count == 7 && strcmp(words[1], "fill") == 0)
+		return fill(words[2], words[3], words[4], (unsigned)atoi(words[5]), atof(words[6]));
+	if (count == 4 && strcmp(words[1], "echo") == 0)
+		return echo(words[2], words[3]);
+	fprintf(stderr, "usage: load receive ADDRESS PORT\n       load send ADDRESS PORT FLOWS RATE SECONDS\n"
+	                "       load fill ADDRESS PORT FROM COUNT RATE\n       load echo ADDRESS PORT\n");
 	return 2;
 }

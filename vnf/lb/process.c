@@ -190,17 +190,10 @@ void lb_process(const struct nf *nf, const void *snapshot, struct batch *b)
 	nf_leave(b, leaving.m, leaving.count);
 }
 
-/* Buckets that run low are given blocks of the reserve; worker 0 is the one that hands them out. */
-static void grant(const struct lb_config *config)
+static void grant(const struct lb_config *config, uint64_t now)
 {
-	for (uint32_t left = config->sources; left; left &= left - 1) {
-		struct ports *ports = config->live->sources[__builtin_ctz(left)]->ports;
-
-		for (unsigned bucket = 0; bucket < PORTS_BUCKETS; bucket++)
-			if (__atomic_load_n(&config->live->asked[bucket], __ATOMIC_RELAXED) &&
-			    ports_wants(ports, bucket))
-				ports_grant(ports, bucket);
-	}
+	for (uint32_t left = config->sources; left; left &= left - 1)
+		source_pool_grant(config->live->sources[__builtin_ctz(left)], config->live->asked, now);
 }
 
 uint64_t lb_tick(const struct nf *nf, const void *snapshot, unsigned worker_id, uint64_t now)
@@ -211,6 +204,6 @@ uint64_t lb_tick(const struct nf *nf, const void *snapshot, unsigned worker_id, 
 
 	config->live->workers[worker_id].now = lb_seconds(now);
 	if (worker_id == 0)
-		grant(config);
+		grant(config, now);
 	return checks < other ? checks : other;
 }

@@ -151,9 +151,8 @@ static bool claim_source(const struct lb_config *config, const struct lb_service
 	slot->pool = (uint8_t)service->source;
 	source = config->live->sources[slot->pool];
 	__atomic_store_n(&config->live->asked[s->bucket], 1, __ATOMIC_RELAXED);
-	__atomic_store_n(&source->used, 1, __ATOMIC_RELAXED);
-	return ports_claim(source->ports, s->bucket, lb_space(s->key[0].proto),
-	                   source_word(slot, s->key[0].family), source_port(slot, s->key[0].family));
+	return source_pool_claim(source, s->bucket, lb_space(s->key[0].proto),
+	                         source_word(slot, s->key[0].family), source_port(slot, s->key[0].family));
 }
 
 /* Its client is remembered from now on: when it was last seen is not known. */

@@ -59,19 +59,13 @@ void nat_process(const struct nf *nf, const void *snapshot, struct batch *b)
 	}
 }
 
-/* Buckets that run low are given blocks of the reserve; worker 0 is the one that hands them out. */
 uint64_t nat_tick(const struct nf *nf, const void *snapshot, unsigned worker_id, uint64_t now)
 {
 	const struct nat_config *config = snapshot;
 
 	(void)nf;
-	for (unsigned p = 0; worker_id == 0 && p < SOURCE_POOLS_MAX; p++) {
-		struct ports *ports = config->pools >> p & 1 ? config->live->pools[p]->ports : NULL;
-
-		for (unsigned bucket = 0; ports && bucket < PORTS_BUCKETS; bucket++)
-			if (__atomic_load_n(&config->live->asked[bucket], __ATOMIC_RELAXED) &&
-			    ports_wants(ports, bucket))
-				ports_grant(ports, bucket);
-	}
+	for (unsigned p = 0; worker_id == 0 && p < SOURCE_POOLS_MAX; p++)
+		if (config->pools >> p & 1)
+			source_pool_grant(config->live->pools[p], config->live->asked, now);
 	return worker_id == 0 ? now + 1000000 : UINT64_MAX;
 }

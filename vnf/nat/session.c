@@ -137,8 +137,7 @@ static bool claim(const struct nat_config *config, const struct session *s, cons
 	struct source_pool *pool = config->live->pools[slot->pool];
 
 	__atomic_store_n(&config->live->asked[s->bucket], 1, __ATOMIC_RELAXED);
-	__atomic_store_n(&pool->used, 1, __ATOMIC_RELAXED);
-	return ports_claim(pool->ports, s->bucket, slot->space, slot->out.address, slot->out.port);
+	return source_pool_claim(pool, s->bucket, slot->space, slot->out.address, slot->out.port);
 }
 
 /* The mapping of a found session: the first one that is found makes it again, the others join it. MAPPING_NONE: it clashes, or no room. */

@@ -390,6 +390,9 @@ static void send_over(struct flow *f, const struct crossing *c, uint64_t has)
 	if (nf && has >> nf->id & 1)
 		transfer_put_slot(t, nf, f->first);
 	transfer_send(f->w, c->hop->link[f->walk], &frame);
+	if (!atomic_load_explicit(&f->w->engine->holding, memory_order_relaxed))
+		transfer_send(f->w, c->hop->link[!f->walk],
+		              &frame); /* an answer may be on its way behind it */
 }
 
 static void leave_all(struct flow *f, uint64_t set)

@@ -16,8 +16,9 @@
 enum {
 	STEP_US = 200,
 	LINKS_US = 500 * 1000, /* a process that has just been started anew */
-	PATIENCE_US =
-	        200 * 1000, /* without anything new: the process hangs, or is of a build that does not give */
+	FORMER_WAITS = 12,     /* five seconds each */
+	PATIENCE_US = 1000 *
+	              1000, /* without anything new: the process hangs, or is of a build that does not give */
 	NONE = -1,
 };
 
@@ -227,8 +228,9 @@ bool takeover_find(struct engine *engine, const struct snapshot *now, const stru
 {
 	struct takeover *t = engine->takeover;
 
-	if (t->hops && !retire_wait(engine))
-		return false;
+	for (unsigned waits = 0; t->hops && !retire_wait(engine); waits++)
+		if (waits == FORMER_WAITS)
+			return false;
 	forget(t);
 	find_gone(engine, now, next);
 	for (unsigned waited = 0; waited < LINKS_US && !links_up(engine, t); waited += STEP_US)

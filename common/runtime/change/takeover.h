@@ -26,8 +26,8 @@ struct gone_hop {
 struct takeover *takeover_new(void);
 void takeover_free(struct takeover *takeover);
 
-/* Finds what hops are gone with `next`, and waits half a second at most until their links are up. False: none, or sessions of
- * the change before are still being regrouped, which has to do with what it knows. Control side, as are the next two. */
+/* Finds what hops are gone with `next`, and waits half a second at most until their links are up, before that a minute at most until the
+ * sessions of the change before have been regrouped, which has to do with what it knows. False: none, or they still have not. Control side, as are the next two. */
 bool takeover_find(struct engine *engine, const struct snapshot *now, const struct snapshot *next);
 /* Asks their processes for their sessions and waits until these are here, or nothing comes any more. Workers must not receive from outside ports
  * meanwhile. */

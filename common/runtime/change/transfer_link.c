@@ -2,24 +2,30 @@
 /* Sessions on links. Worker thread. */
 #include "runtime/change/transfer_link.h"
 
+#include <unistd.h>
+
 #include <rte_pause.h>
 
 #include "runtime/change/join.h"
 #include "runtime/change/segments.h"
 #include "runtime/change/takeover.h"
 
-enum { TRIES = 2000, GIVE_BUDGET = 512, CLOCKS_DIFFER_MS = 10 };
+enum { TRIES = 2000, NAP_US = 20, NAPS = 10000, GIVE_BUDGET = 512, CLOCKS_DIFFER_MS = 10 };
 
 /* --- sending --- */
 
+/* The other end may share this core, and sleep: it is let go on. It has hung if it takes nothing for some 200 ms. */
 static bool put_on_link(struct worker *w, uint16_t number, struct rte_mbuf *m)
 {
 	struct port *port = w->engine->ports[number].port;
 
-	for (unsigned i = 0; i < TRIES; i++) {
+	for (unsigned i = 0; i < TRIES + NAPS; i++) {
 		if (port->ops->tx(port, w->id, &m, 1) == 1)
 			return true;
-		rte_pause();
+		if (i < TRIES)
+			rte_pause();
+		else
+			usleep(NAP_US);
 	}
 	return false;
 }
@@ -139,15 +145,14 @@ static void asked_to_give(struct worker *w, const struct path *path)
 
 /* --- receiving --- */
 
-static const struct candidate *way_in(struct worker *w, uint16_t number)
+/* The path that a link serves; a session may come by either of its ends. */
+static const struct path *path_of(struct worker *w, uint16_t number)
 {
-	const struct snapshot_port *port = &w->snapshot->ports[number];
+	for (unsigned i = 0; i < w->snapshot->path_count; i++) {
+		const struct path *path = w->snapshot->paths[i];
 
-	for (unsigned i = 0; i < port->candidates; i++) {
-		const struct candidate *c = &w->snapshot->candidates[port->first_candidate + i];
-
-		if (c->path->ends[c->walk] == number)
-			return c;
+		if (path && (path->ends[0] == number || path->ends[1] == number))
+			return path;
 	}
 	return NULL;
 }
@@ -187,8 +192,7 @@ static void undo(struct worker *w, struct session *s, uint64_t has)
 	flow_abandon(w->table, s);
 }
 
-static bool take_in(struct worker *w, const struct path *path, uint16_t number, uint8_t bucket,
-                    const struct transfer *t)
+static bool take_in(struct worker *w, const struct path *path, uint8_t bucket, const struct transfer *t)
 {
 	const struct segment *segment = segment_at(path, t->walk, t->walk ? path->count - 1 : 0);
 	struct tuple forward = t->before, answer = tuple_reverse(t->known ? &t->behind : &t->before);
@@ -203,7 +207,7 @@ static bool take_in(struct worker *w, const struct path *path, uint16_t number, 
 	s->path = path->id;
 	s->layout = segment->layout;
 	s->bucket = bucket;
-	s->entry_ports = number | 0xffff0000u;
+	s->entry_ports = path->ends[t->walk] | 0xffff0000u;
 	s->flags |= (t->walk ? SESSION_WALK : 0) |
 	            (t->known && !tuple_equal(&t->before, &t->behind) ? SESSION_REWRITTEN : 0);
 	has = fill(w, s, path, segment, t, &well);
@@ -232,27 +236,27 @@ static bool here_already(struct worker *w, const struct tuple *forward, const st
 void transfer_owned(struct worker *w, struct rte_mbuf *m)
 {
 	struct pkt *p = pkt_of(m);
-	const struct candidate *in = way_in(w, p->in_port);
+	const struct path *path = path_of(w, p->in_port);
 	struct transfer_frame frame;
 	struct tuple forward;
 
-	if (!in || !transfer_decode(m, &frame) || in->walk != frame.session.walk) {
+	if (!path || !transfer_decode(m, &frame)) {
 		worker_drop(w, m, C_TRANSFER_REFUSED);
 		return;
 	}
 	forward = frame.session.before;
-	forward.zone = w->snapshot->ports[p->in_port].zone;
-	if (here_already(w, &forward, &frame.session.carry) ||
-	    take_in(w, in->path, p->in_port, p->bucket, &frame.session))
+	forward.zone = w->snapshot->ports[path->ends[frame.session.walk]].zone;
+	if (here_already(w, &forward, &frame.session.carry) || take_in(w, path, p->bucket, &frame.session))
 		taken(w, m);
 	else
 		worker_drop(w, m, C_TRANSFER_REFUSED);
 }
 
 /* To the worker that owns packets like those of the session. */
-static void to_owner(struct worker *w, uint16_t number, struct rte_mbuf *m, const struct transfer *t)
+static void to_owner(struct worker *w, const struct path *path, uint16_t number, struct rte_mbuf *m,
+                     const struct transfer *t)
 {
-	const struct snapshot_port *port = &w->snapshot->ports[number];
+	const struct snapshot_port *port = &w->snapshot->ports[path->ends[t->walk]];
 	struct pkt *p = pkt_of(m);
 	unsigned owner;
 
@@ -268,7 +272,7 @@ static void to_owner(struct worker *w, uint16_t number, struct rte_mbuf *m, cons
 
 void transfer_receive(struct worker *w, uint16_t number, struct rte_mbuf *m)
 {
-	const struct candidate *in;
+	const struct path *path;
 	struct transfer_frame frame;
 
 	if (!transfer_decode(m, &frame)) {
@@ -280,11 +284,11 @@ void transfer_receive(struct worker *w, uint16_t number, struct rte_mbuf *m)
 		taken(w, m);
 		return;
 	}
-	in = way_in(w, number);
-	if (frame.kind == TRANSFER_SESSION) {
-		to_owner(w, number, m, &frame.session);
-	} else if (frame.kind == TRANSFER_GIVE && in) {
-		asked_to_give(w, in->path);
+	path = path_of(w, number);
+	if (frame.kind == TRANSFER_SESSION && path) {
+		to_owner(w, path, number, m, &frame.session);
+	} else if (frame.kind == TRANSFER_GIVE && path) {
+		asked_to_give(w, path);
 		taken(w, m);
 	} else {
 		worker_drop(w, m, C_TRANSFER_REFUSED);

@@ -6,8 +6,8 @@
 #include "runtime/change/transfer.h"
 #include "runtime/worker.h"
 
-/* Sends a frame behind the packets that this worker has for the port. A full link is waited for, some ten microseconds; false, and counted: it did
- * not take the frame, and will not be waited for again until the next configuration. */
+/* Sends a frame behind the packets that this worker has for the port. A full link is waited for as long as it takes any; false, and counted: it did
+ * not take the frame for some 200 ms, and will not be waited for again until the next configuration. */
 bool transfer_send(struct worker *w, uint16_t port, const struct transfer_frame *frame);
 
 /* A frame came by a port; takes the mbuf over. */

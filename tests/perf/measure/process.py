@@ -49,21 +49,92 @@ def session_memory(case, arguments):
     return [row(case, "bytes", [bare4]), row(f"{case}6", "bytes", [bare6]), row(f"{case}-slots", "bytes", [whole4]), row(f"{case}6-slots", "bytes", [whole6])]
 
 
-def recovery(case, arguments):
+def _live():
     os.environ.setdefault("SLUICED", os.path.join(machine.BUILD, "mano", "sluiced", "sluiced"))
     os.environ.setdefault("SLUICE_PROGRAMS", ":".join(lab.program(f"sluice-{name}") for name in ("chain", "firewall", "nat")))
     for folder in ("mano", "live"):
         sys.path.insert(0, os.path.join(machine.ROOT, "tests", folder))
-    from live import Live, Load
+    import live
+    return live
+
+
+def recovery(case, arguments):
+    live = _live()
     values = []
     for _ in range(arguments.samples):  # a service of its own each time: one that dies again and again is started later and later
-        live = Live()
+        service = live.Live()
         try:
-            live.setUp()
-            load = Load(live.line, 2000, 3)
+            service.setUp()
+            load = live.Load(service.line, 2000, 3)
             time.sleep(1)
-            os.kill(next(iter(live.s.pids())), signal.SIGKILL)
+            os.kill(next(iter(service.s.pids())), signal.SIGKILL)
             values.append(load.result()["longestGapMs"])
         finally:
-            live.doCleanups()
+            service.doCleanups()
     return [row(case, "ms", values)]
+
+
+FILL_RATE, LOAD_RATE = 40000, 2000
+
+
+def _sessions(service):
+    return sum(w["sessions"] for w in service.s.get("/v1/services/edge/state/workers").json)
+
+
+def _fill(service, live, sessions):
+    """So many answered sessions through firewall and NAT, with a mapping each."""
+    line = service.line
+    for host in range(20 + sessions // 50000 + 1):
+        lab.run("ip", "-n", line.client, "address", "add", f"192.0.2.{20 + host}/24", "dev", "eth0", check=False)
+    echo = line.process([live.LOAD, "echo", line.SERVER4, 9], netns=line.server)
+    lab.until("the echo listens", lambda: "listening" in echo.text())
+    for _ in range(5):  # what was lost is sent again
+        filler = line.process([live.LOAD, "fill", line.SERVER4, 9, "192.0.2.20", sessions, FILL_RATE], netns=line.client)
+        lab.until("all have been sent", lambda filler=filler: not filler.alive(), 300)
+        time.sleep(1)
+        if _sessions(service) > 0.98 * sessions:
+            break
+    echo.kill(signal.SIGTERM)
+    return _sessions(service)
+
+
+def _change(service, live, load):
+    """Applies the descriptor: longest silence of any flow, and how long the whole took, in ms."""
+    load.flowing()
+    begin = time.monotonic()
+    service.apply()
+    took = 1000 * (time.monotonic() - begin)
+    time.sleep(1)
+    return load.flowing()[1], took
+
+
+def handover(case, arguments):
+    """A NAT goes to a process of its own and comes back, and workers come and go, under 2,000 numbered packets a second."""
+    live = _live()
+    sessions = {"64k": 65536, "1m": 1000000}[case.split("-")[1]]
+    nat = {"pools": [{"name": "public", "addresses": ["198.51.100.16-198.51.100.47"]}], "mappings": 1 << 20}
+    values = {}
+    for _ in range(min(arguments.samples, 3)):
+        service = live.Live()
+        service.engine = {"workers": 1, "workersMax": 2, "sessions": 9 * sessions // 2, "timeouts": {"udp": 3600}, "memory": 512}
+        service.nat = nat
+        try:
+            service.setUp()
+            filled = _fill(service, live, sessions)
+            load = live.Load(service.line, LOAD_RATE, 3600)
+            time.sleep(1)
+            for step, place, workers in (("out", "process", 1), ("back", "fused", 1), ("workers2", "fused", 2), ("workers1", "fused", 1)):
+                service.descriptor["vnfs"][1]["placement"] = place
+                service.descriptor["engine"]["workers"] = workers
+                silence, took = _change(service, live, load)
+                values.setdefault(f"-{step}", []).append(silence)
+                values.setdefault(f"-{step}-change", []).append(took)
+            load.stop()
+            result = load.result()
+            left = _sessions(service)
+            values.setdefault("-lost", []).append(result["lost"] + result["reordered"])
+            values.setdefault("-kept", []).append(100 * left / filled)
+        finally:
+            service.doCleanups()
+    units = {"-lost": "packets", "-kept": "% of sessions"}
+    return [row(case + name, units.get(name, "ms"), measured) for name, measured in values.items()]
