@@ -28,7 +28,7 @@ def count(case):
     command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=measured*", machine.program("bench"), "--count", "--flows", str(FLOWS), case]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     collected = re.search(r"Collected : (\d+)", done.stderr)
-    if done.returncode or not collected or int(collected.group(1)) == 0:
+    if done.returncode or not collected or int(collected.group(1)) == 0 or int(done.stdout) == 0:
         raise SystemExit(f"{case}: nothing was counted, exit {done.returncode}\n{done.stderr}")
     return round(int(collected.group(1)) / int(done.stdout), 1)
 

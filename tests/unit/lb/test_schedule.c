@@ -72,41 +72,71 @@ static void weights(void **state)
 	}
 }
 
-/* Of 100 backends one fails: its share is spread over the others, and of these no flow moves. */
+/* Whom 4000 flows of a client are given to. */
+static void owners_of(struct bench *b, unsigned *owners)
+{
+	for (unsigned i = 0; i < 4000; i++) {
+		struct session *s = bench_open(
+		        b, &(struct flow){ IPPROTO_UDP, "10.1.1.1", (uint16_t)(1024 + i), VIP, 80 });
+
+		owners[i] = bench_backend(b, s);
+		bench_close(b, s);
+	}
+}
+
+/* Number 42 of 100 has been taken out of use: its share is spread over the others, and of these no flow has moved. */
+static void only_its_own_moved(const unsigned *before, const unsigned *after)
+{
+	unsigned own = 0, counts[101] = { 0 };
+
+	for (unsigned i = 0; i < 4000; i++) {
+		if (before[i] != 42)
+			assert_int_equal(after[i], before[i]);
+		own += before[i] == 42;
+		counts[after[i]] += before[i] == 42;
+	}
+	assert_true(own > 10);
+	assert_int_equal(counts[42], 0);
+	for (unsigned i = 1; i <= 100; i++)
+		assert_true(counts[i] <= own / 4);
+}
+
 static void failure_moves_its_own(void **state)
 {
-	static unsigned before[SPREAD];
+	static unsigned before[SPREAD], after[SPREAD];
 	static char config[16384];
-	unsigned moved = 0, own = 0, counts[101];
 	struct bench b;
 
 	(void)state;
 	hundred(config, sizeof(config), "");
 	bench_start(&b, NULL, config);
-	for (unsigned i = 0; i < 4000; i++) {
-		struct session *s = bench_open(
-		        &b, &(struct flow){ IPPROTO_UDP, "10.1.1.1", (uint16_t)(1024 + i), VIP, 80 });
-
-		before[i] = bench_backend(&b, s);
-		bench_close(&b, s);
-	}
+	owners_of(&b, before);
 	bench_health(&b, "b42", false);
-	memset(counts, 0, sizeof(counts));
-	for (unsigned i = 0; i < 4000; i++) {
-		struct session *s = bench_open(
-		        &b, &(struct flow){ IPPROTO_UDP, "10.1.1.1", (uint16_t)(1024 + i), VIP, 80 });
-		unsigned now = bench_backend(&b, s);
+	owners_of(&b, after);
+	only_its_own_moved(before, after);
+	bench_health(&b, "b42", true);
+	owners_of(&b, after);
+	assert_memory_equal(before, after, 4000 * sizeof(*before));
+	bench_stop(&b);
+}
 
-		own += before[i] == 42;
-		moved += before[i] != 42 && now != before[i];
-		counts[now] += before[i] == 42;
-		bench_close(&b, s);
-	}
-	assert_true(own > 10);
-	assert_int_equal(moved, 0);
-	assert_int_equal(counts[42], 0);
-	for (unsigned i = 1; i <= 100; i++)
-		assert_true(counts[i] <= own / 4);
+static void drain_moves_its_own(void **state)
+{
+	static unsigned before[SPREAD], after[SPREAD];
+	static char config[16384];
+	struct bench b;
+	char *at;
+
+	(void)state;
+	hundred(config, sizeof(config), "");
+	bench_start(&b, NULL, config);
+	owners_of(&b, before);
+	at = strstr(config, "{'name':'b42'");
+	memmove(at + 16, at, strlen(at) + 1); /* room for its state */
+	memcpy(at, "{'state':'drain',", 17);
+	bench_reload(&b, config);
+	owners_of(&b, after);
+	only_its_own_moved(before, after);
 	bench_stop(&b);
 }
 
@@ -238,7 +268,38 @@ static void drain_and_backup(void **state)
 	bench_spread(&b, VIP, 10, counts, 3);
 	assert_int_equal(counts[0], 10);
 	assert_int_equal(b.counters[LB_NO_BACKEND], 10);
+	bench_reload(&b, SERVICE("", B(1, ",'maxSessions':5") "," B(3, ",'backup':true")));
+	bench_health(&b, "b3", true);
+	bench_spread(&b, VIP, 10, counts, 3);
+	assert_int_equal(counts[1], 5);
+	assert_int_equal(counts[3], 0); /* those that are merely full are not helped by a backup */
+	assert_int_equal(b.counters[LB_BACKENDS_FULL], 5);
+	bench_close_all(&b);
 	bench_stop(&b);
+}
+
+/* By source hash a client has one backend whatever its ports are; by Maglev its connections are spread. */
+static void ports_of_a_client(void **state)
+{
+	static const char *const schedulers[] = { SERVICE("'scheduler':'source-hash',", THREE),
+		                                  SERVICE("", THREE) };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned seen = 0;
+		struct bench b;
+
+		bench_start(&b, NULL, schedulers[i]);
+		for (uint16_t port = 1024; port < 1124; port++) {
+			struct session *s =
+			        bench_open(&b, &(struct flow){ IPPROTO_UDP, "10.1.1.1", port, VIP, 80 });
+
+			seen |= 1u << bench_backend(&b, s);
+		}
+		assert_int_equal(__builtin_popcount(seen), i ? 3 : 1);
+		bench_close_all(&b);
+		bench_stop(&b);
+	}
 }
 
 static void limits(void **state)
@@ -321,6 +382,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(weights),
 		cmocka_unit_test(failure_moves_its_own),
+		cmocka_unit_test(drain_moves_its_own),
+		cmocka_unit_test(ports_of_a_client),
 		cmocka_unit_test(removal_moves_little),
 		cmocka_unit_test(tables_of_reloads),
 		cmocka_unit_test(slow_start),
