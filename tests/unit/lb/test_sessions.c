@@ -111,6 +111,83 @@ static void packets(void **state)
 	bench_stop(&b);
 }
 
+/* --- ICMP errors --- */
+
+static void is_from_to(struct rte_mbuf *m, const char *src, const char *dst)
+{
+	bool six = pkt_of(m)->flags & PKT_V6;
+	char text[INET6_ADDRSTRLEN];
+
+	inet_ntop(six ? AF_INET6 : AF_INET,
+	          six ? (void *)pkt_ip6(m)->src_addr : (void *)&pkt_ip4(m)->src_addr, text, sizeof(text));
+	assert_string_equal(text, src);
+	inet_ntop(six ? AF_INET6 : AF_INET,
+	          six ? (void *)pkt_ip6(m)->dst_addr : (void *)&pkt_ip4(m)->dst_addr, text, sizeof(text));
+	assert_string_equal(text, dst);
+}
+
+/* A packet went through, and somebody behind us sends an error about it back: it tells of the packet as it was, byte for byte. */
+static void error_about(struct bench *b, struct session *s, const struct rte_mbuf *was, int direction,
+                        const char *from, const char *to, const char *from_then, const char *to_then)
+{
+	struct rte_mbuf *went = packet_clone(was), *m;
+	const struct pkt *p = pkt_of(went);
+	bool six = p->flags & PKT_V6;
+	uint16_t length = (uint16_t)(p->end - p->l3);
+
+	assert_true(bench_process(b, s, direction, went));
+	m = packet_parsed(&(struct packet_spec){ .src = from,
+	                                         .dst = to,
+	                                         .proto = six ? IPPROTO_ICMPV6 : IPPROTO_ICMP,
+	                                         .icmp_type = six ? 1 : 3,
+	                                         .payload = pkt_at(went, p->l3),
+	                                         .length = length });
+	assert_true(bench_process(b, s, !direction, m));
+	is_from_to(m, from_then, to_then);
+	assert_true(packet_checksums_right(m));
+	assert_memory_equal(rte_pktmbuf_mtod_offset(m, uint8_t *, pkt_of(m)->l4 + 8),
+	                    rte_pktmbuf_mtod_offset(was, uint8_t *, p->l3), length);
+	packet_free(went);
+	packet_free(m);
+}
+
+/* From the host that the packet was for, whose address is translated, and from a router on its way, which speaks for itself. */
+static void errors_of(struct bench *b, bool six, const char *source)
+{
+	const char *client = six ? CLIENT6 : CLIENT, *vip = six ? VIP6 : VIP, *real = six ? REAL6 : REAL,
+	           *near = six ? "2001:db8:3::fe" : "203.0.113.254",
+	           *far = six ? "2001:db8:1::fe" : "192.0.2.254";
+	struct session *s = bench_open(b, &(struct flow){ IPPROTO_TCP, client, 5000, vip, 80 });
+	struct rte_mbuf *asked = packet(IPPROTO_TCP, client, 5000, vip, 80), *answer;
+	struct tuple t;
+
+	assert_non_null(s);
+	session_tuple(s, 1, &t);
+	source = source ? source : client;
+	answer = packet(IPPROTO_TCP, real, 8080, source, ntohs(t.dport));
+	error_about(b, s, asked, 0, real, source, vip, client);
+	error_about(b, s, asked, 0, far, source, far, client);
+	error_about(b, s, answer, 1, client, vip, source, real);
+	error_about(b, s, answer, 1, near, vip, near, real);
+	packet_free(asked);
+	packet_free(answer);
+	bench_close(b, s);
+}
+
+static void icmp_errors(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	bench_start(&b, NULL, BOTH("nat"));
+	errors_of(&b, false, NULL);
+	errors_of(&b, true, NULL);
+	bench_reload(&b, BOTH("full-nat"));
+	errors_of(&b, false, "192.0.2.200");
+	errors_of(&b, true, "2001:db8:1::200");
+	bench_stop(&b);
+}
+
 /* A service of any protocol is one for one towards a backend. */
 static void any_protocol(void **state)
 {
@@ -358,9 +435,9 @@ static void refusals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(packets), cmocka_unit_test(any_protocol), cmocka_unit_test(access_list),
-		cmocka_unit_test(reviews), cmocka_unit_test(failures),     cmocka_unit_test(persistence),
-		cmocka_unit_test(crash),   cmocka_unit_test(refusals),
+		cmocka_unit_test(packets),     cmocka_unit_test(icmp_errors), cmocka_unit_test(any_protocol),
+		cmocka_unit_test(access_list), cmocka_unit_test(reviews),     cmocka_unit_test(failures),
+		cmocka_unit_test(persistence), cmocka_unit_test(crash),       cmocka_unit_test(refusals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

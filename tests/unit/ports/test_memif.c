@@ -273,6 +273,65 @@ static void survives_a_hostile_server(void **state)
 	bear(false);
 }
 
+/* One lie: of the ring's word, and of its first descriptor. */
+struct lie {
+	bool as_client, reading; /* who tells it; whether we then read, or send */
+	bool harmless;
+	uint16_t word; /* added to the one that the liar writes */
+	uint16_t region;
+	uint32_t length,
+	        back; /* its buffer begins so far from the memory's end; 0: the descriptor is left as it is */
+};
+
+static bool breaks(const struct lie *lie)
+{
+	struct pair pair = joined(1, 1, true);
+	struct memif_peer *us = lie->as_client ? pair.server : pair.client;
+	struct memif_peer *them = lie->as_client ? pair.client : pair.server;
+	struct memif_ring *ring = (lie->reading ? &them->tx[0] : &them->rx[0])->ring;
+	struct memif_queue *q = lie->reading ? &us->rx[0] : &us->tx[0];
+	struct rte_mbuf *m[BURST];
+	bool broken;
+
+	if (lie->back)
+		ring->desc[0] = (struct memif_desc){ .region = lie->region,
+			                             .length = lie->length,
+			                             .offset = (uint32_t)(us->regions[0].size - lie->back) };
+	if (lie->as_client)
+		ring->head = (uint16_t)(ring->head + lie->word);
+	else
+		ring->tail = (uint16_t)(ring->tail + lie->word);
+	if (lie->reading)
+		rte_pktmbuf_free_bulk(m, memif_receive(q, &port, m, BURST));
+	else
+		send_some(q, 1);
+	broken = q->broken;
+	part(pair);
+	return broken;
+}
+
+static void each_lie_breaks_the_queue(void **state)
+{
+	static const struct lie lies[] = {
+		{ .as_client = true, .reading = true, .word = (1 << LOG2) + 1 },
+		{ .as_client = true, .reading = true, .word = 1, .length = 60, .back = 60, .harmless = true },
+		{ .as_client = true, .reading = true, .word = 1, .length = 60, .back = 59 },
+		{ .as_client = true, .reading = true, .word = 1, .length = 60, .back = 60, .region = 1 },
+		{ .as_client = true, .word = 1 },
+		{ .as_client = true, .length = 60, .back = 59 },
+		{ .as_client = true, .length = 60, .back = 60, .region = 1 },
+		{ .reading = true, .word = (1 << LOG2) + 1 },
+		{ .reading = true, .word = 1, .length = BUFFER, .back = 1, .harmless = true },
+		{ .reading = true, .word = 1, .length = BUFFER + 1, .back = 1 },
+		{ .word = 1 },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(lies) / sizeof(*lies); i++)
+		assert_int_equal(breaks(&lies[i]), !lies[i].harmless);
+	assert_int_equal(rte_mempool_in_use_count(pool), 0);
+}
+
 /* --- clients that say what they must not --- */
 
 static int memory(size_t size, bool sealed)
@@ -381,6 +440,7 @@ int main(void)
 		cmocka_unit_test(needs_as_many_queues),
 		cmocka_unit_test(survives_a_hostile_client),
 		cmocka_unit_test(survives_a_hostile_server),
+		cmocka_unit_test(each_lie_breaks_the_queue),
 		cmocka_unit_test(refuses_what_it_must_not_believe),
 	};
 
