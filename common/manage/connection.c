@@ -111,6 +111,21 @@ bool connections_any(struct rest *rest)
 	return any;
 }
 
+bool connections_of(struct rest *rest, const struct listener *listener, bool cut)
+{
+	bool any = false;
+	pthread_mutex_lock(&rest->connection_lock);
+	for (struct connection *connection = rest->connections; connection; connection = connection->next) {
+		if (connection->listener != listener)
+			continue;
+		any = true;
+		if (cut)
+			shutdown(connection->fd, SHUT_RDWR);
+	}
+	pthread_mutex_unlock(&rest->connection_lock);
+	return any;
+}
+
 void connections_sweep(struct rest *rest, uint64_t now_us)
 {
 	pthread_mutex_lock(&rest->connection_lock);

@@ -71,11 +71,8 @@ const struct schema rest_schema[] = {
 	{ .name = "listen",
 	  .type = SCHEMA_STRING,
 	  .help = "ADDRESS:PORT where REST is served, too, with TLS 1.3; *: all addresses. No address of a "
-	          "traffic port. For the life of the process." },
-	{ .name = "limits",
-	  .type = SCHEMA_GROUP,
-	  .members = limits_schema,
-	  .help = "Limits of REST. For the life of the process." },
+	          "traffic port." },
+	{ .name = "limits", .type = SCHEMA_GROUP, .members = limits_schema, .help = "Limits of REST." },
 	{ .name = NULL },
 };
 

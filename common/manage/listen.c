@@ -79,14 +79,37 @@ bool listener_begin(struct listener *listener, int fd)
 	return true;
 }
 
+int listener_leave(struct listener *listener)
+{
+	listener->left_us = monotonic_us();
+	return MHD_quiesce_daemon(listener->daemon);
+}
+
 void listeners_close(struct rest *rest)
 {
 	for (struct listener *listener = rest->listeners; listener; listener = listener->next) {
+		if (listener->left_us)
+			continue;
 		if (listener->close)
 			listener->close(listener);
-		MHD_socket fd = MHD_quiesce_daemon(listener->daemon);
-		if (fd != MHD_INVALID_SOCKET)
+		int fd = listener_leave(listener);
+		if (fd >= 0)
 			close(fd);
+	}
+}
+
+/* Those that were told to leave, one after the other, as soon as nobody is there. */
+void rest_tend(struct rest *rest)
+{
+	for (struct listener **link = &rest->listeners, *listener; (listener = *link);) {
+		bool late = monotonic_us() >= listener->left_us + REST_LEAVE_S * UINT64_C(1000000);
+		if (!listener->left_us || connections_of(rest, listener, late)) {
+			link = &listener->next;
+			continue;
+		}
+		*link = listener->next;
+		MHD_stop_daemon(listener->daemon);
+		listener->free(listener);
 	}
 }
 

@@ -194,25 +194,81 @@ static bool certificate_there(struct access *access)
 	return there;
 }
 
-bool rest_listen_tcp(struct rest *rest, const struct rest_tcp *where, char *bound, struct errors *errors)
+/* On a socket that listens, which is taken over or closed. */
+static bool begin(struct rest *rest, int fd, const char *address, char *bound, struct errors *errors)
 {
-	if (!certificate_there(rest->options.access))
-		return fail(errors, where->address, "no-certificate",
-		            "server.crt and server.key are not there, or do not fit together");
 	struct listener *listener = calloc(1, sizeof *listener);
-	int fd = listener ? open_socket(where->address, errors) : -1;
-	if (listener)
+	if (listener) {
 		*listener = (struct listener){
 			.rest = rest, .tls = true, .arrive = arrive, .free = listener_free
 		};
-	if (fd >= 0 && listener_begin(listener, fd)) {
-		tell_bound(fd, bound);
-		return true;
-	}
-	if (fd >= 0) {
-		fail(errors, where->address, "listen-failed", "the HTTP server does not start");
-		close(fd);
+		snprintf(listener->address, sizeof listener->address, "%s", address);
+		if (listener_begin(listener, fd)) {
+			tell_bound(fd, bound);
+			return true;
+		}
 	}
 	free(listener);
-	return false;
+	close(fd);
+	return fail(errors, address, "listen-failed", "the HTTP server does not start");
+}
+
+static bool may_begin(const struct rest *rest, const char *address, struct errors *errors)
+{
+	return certificate_there(rest->options.access) ||
+	       fail(errors, address, "no-certificate",
+	            "server.crt and server.key are not there, or do not fit together");
+}
+
+bool rest_listen_tcp(struct rest *rest, const struct rest_tcp *where, char *bound, struct errors *errors)
+{
+	int fd = may_begin(rest, where->address, errors) ? open_socket(where->address, errors) : -1;
+	return fd >= 0 && begin(rest, fd, where->address, bound, errors);
+}
+
+/* The one that was begun last and is not told to leave; NULL: none. */
+static struct listener *present(struct rest *rest)
+{
+	struct listener *listener = rest->listeners;
+	while (listener && (!listener->tls || listener->left_us))
+		listener = listener->next;
+	return listener;
+}
+
+static void leave(struct listener *listener)
+{
+	int fd = listener ? listener_leave(listener) : -1;
+	if (fd >= 0)
+		close(fd);
+}
+
+static bool same_port(const char *a, const char *b)
+{
+	const char *x = strrchr(a, ':'), *y = strrchr(b, ':');
+	return x && y && !strcmp(x, y);
+}
+
+bool rest_move_tcp(struct rest *rest, const struct rest_tcp *where, char *bound, struct errors *errors)
+{
+	struct listener *old = present(rest);
+	if (!where) {
+		leave(old);
+		return true;
+	}
+	if (!may_begin(rest, where->address, errors))
+		return false;
+	if (old &&
+	    !strcmp(old->address, where->address)) { /* whoever connects meanwhile waits in its queue */
+		int fd = listener_leave(old);
+		return fd >= 0 && begin(rest, fd, where->address, bound, errors);
+	}
+	if (old && same_port(old->address, where->address)) { /* one of them may be all addresses */
+		leave(old);
+		old = NULL;
+	}
+	int fd = open_socket(where->address, errors);
+	if (fd < 0 || !begin(rest, fd, where->address, bound, errors))
+		return false;
+	leave(old);
+	return true;
 }

@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -48,6 +49,20 @@ bool log_open(const struct log_settings *settings)
 	if (old != STDERR_FILENO)
 		close(old);
 	return true;
+}
+
+void log_rotate(const struct log_settings *settings, long bytes)
+{
+	char former[4096];
+	struct stat status;
+	if (!settings->file || stat(settings->file, &status) || !S_ISREG(status.st_mode) ||
+	    status.st_size <= bytes ||
+	    (size_t)snprintf(former, sizeof former, "%s.1", settings->file) >= sizeof former)
+		return;
+	struct log_settings again = *settings;
+	again.level = sink.level;
+	if (rename(settings->file, former) == 0)
+		log_open(&again);
 }
 
 void log_set_level(enum log_level level)

@@ -28,6 +28,9 @@ struct log_settings {
 /* Sets where and how; until then: stderr, info, key=value. False with errno if the file cannot be opened
  * (nothing changes). Again with the same file: reopened (after rotation). */
 bool log_open(const struct log_settings *settings);
+/* If the file is larger than that: renames it to FILE.1, in the place of an earlier one, and goes on with an empty one and the level of now. Whoever has it
+ * open, too, goes on with the former. */
+void log_rotate(const struct log_settings *settings, long bytes);
 /* Changes the level alone. */
 void log_set_level(enum log_level level);
 /* "debug", "info", "warn", "error" to a level; false if it is none of them. */

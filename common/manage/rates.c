@@ -42,6 +42,14 @@ void rates_free(struct rates *rates)
 	free(rates);
 }
 
+void rates_set(struct rates *rates, unsigned rate, unsigned burst)
+{
+	pthread_mutex_lock(&rates->lock);
+	rates->rate = rate;
+	rates->burst = burst;
+	pthread_mutex_unlock(&rates->lock);
+}
+
 /* FNV-1a. */
 static unsigned row_of(const char *client)
 {
@@ -68,9 +76,9 @@ static struct bucket *bucket_of(struct rates *rates, const char *client, uint64_
 
 unsigned rates_take(struct rates *rates, const char *client, uint64_t now_us)
 {
-	uint64_t full = (uint64_t)rates->burst * SECOND_US;
 	unsigned wait = 0;
 	pthread_mutex_lock(&rates->lock);
+	uint64_t full = (uint64_t)rates->burst * SECOND_US;
 	struct bucket *bucket = bucket_of(rates, client, now_us);
 	uint64_t passed = now_us - bucket->last_us, most = full / rates->rate + 1;
 	bucket->left += (passed < most ? passed : most) * rates->rate;

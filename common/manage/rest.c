@@ -19,15 +19,8 @@ static unsigned or_default(unsigned value, unsigned otherwise)
 	return value ? value : otherwise;
 }
 
-static void set_options(struct rest *rest, const struct rest_options *options)
+static void default_limits(struct rest_options *mine)
 {
-	struct rest_options *mine = &rest->options;
-	if (options)
-		*mine = *options;
-	mine->threads = or_default(mine->threads, 8);
-	if (mine->threads < 2)
-		mine->threads = 2;
-	mine->queue = or_default(mine->queue, 64);
 	mine->connections = or_default(mine->connections, 256);
 	mine->streams = or_default(mine->streams, 64);
 	mine->per_client = or_default(mine->per_client, 64);
@@ -41,6 +34,42 @@ static void set_options(struct rest *rest, const struct rest_options *options)
 	mine->idle_s = or_default(mine->idle_s, 60);
 	mine->header_s = or_default(mine->header_s, 10);
 	mine->body_s = or_default(mine->body_s, 30);
+}
+
+static void set_options(struct rest *rest, const struct rest_options *options)
+{
+	struct rest_options *mine = &rest->options;
+	if (options)
+		*mine = *options;
+	mine->threads = or_default(mine->threads, 8);
+	if (mine->threads < 2)
+		mine->threads = 2;
+	mine->queue = or_default(mine->queue, 64);
+	default_limits(mine);
+}
+
+/* Whoever reads a limit meanwhile sees the former or the new one. */
+void rest_set_limits(struct rest *rest, const struct rest_options *limits)
+{
+	struct rest_options next = *limits, *mine = &rest->options;
+	default_limits(&next);
+	mine->connections = next.connections;
+	mine->streams = next.streams;
+	mine->per_client = next.per_client;
+	mine->handshakes = next.handshakes;
+	mine->rate = next.rate;
+	mine->burst = next.burst;
+	mine->body = next.body;
+	mine->header = next.header;
+	mine->idle_s = next.idle_s;
+	mine->header_s = next.header_s;
+	mine->body_s = next.body_s;
+	rates_set(rest->rates, next.rate, next.burst);
+}
+
+void rest_set_access(struct rest *rest, struct access *access)
+{
+	rest->options.access = access;
 }
 
 struct rest *rest_new(const struct rest_options *options)

@@ -29,7 +29,7 @@
 #include "manage/role.h"
 #include "util/errors.h"
 
-enum { REST_BODY_LIMIT = 16 << 20, REST_JSON_DEPTH = 64 };
+enum { REST_BODY_LIMIT = 16 << 20, REST_JSON_DEPTH = 64, REST_LEAVE_S = 10 };
 
 /* What a method accepts as a body; 0 means REST_JSON. A body of no bytes needs no type. */
 enum rest_type {
@@ -250,6 +250,16 @@ bool rest_listen_unix(struct rest *rest, const struct rest_unix *where, struct e
 /* Listens on TCP with TLS 1.3, for those whom options.access lets in; certificates must be there. Writes the
  * address with its port to `bound` (64 bytes; may be NULL). */
 bool rest_listen_tcp(struct rest *rest, const struct rest_tcp *where, char *bound, struct errors *errors);
+/* Listens there instead of where it last listened on TCP; NULL: nowhere. The new listener comes first, where that can be; the old one takes no more
+ * connections, and those that it has may end what they are about: see rest_tend. At the same address it gets the limits of now. False: as
+ * rest_listen_tcp; the old one stays unless it was in the way. One thread, which also calls rest_tend and rest_stop. */
+bool rest_move_tcp(struct rest *rest, const struct rest_tcp *where, char *bound, struct errors *errors);
+/* Ends listeners that were left once their last connection has gone, which is cut off after REST_LEAVE_S; to be called each second after a move. */
+void rest_tend(struct rest *rest);
+/* Takes the limits of `limits` (see rest_limit) from the next request on, and no other option. That thread. */
+void rest_set_limits(struct rest *rest, const struct rest_options *limits);
+/* Who may come by TCP, where nobody might until now; for the rest of the server's life. That thread. */
+void rest_set_access(struct rest *rest, struct access *access);
 /* Takes ADDRESS:PORT apart: a check for configurations. False: what is wrong in *why (static). */
 bool rest_tcp_check(const char *address, const char **why);
 /* Whether it listens at that very address ("192.0.2.1/24"; *: at none in particular). */

@@ -203,6 +203,7 @@ bool query_fits(struct rest_exchange *exchange);
 /* rates.c: requests a second of each client; some clients share when there are very many. */
 struct rates *rates_new(unsigned rate, unsigned burst);
 void rates_free(struct rates *rates);
+void rates_set(struct rates *rates, unsigned rate, unsigned burst);
 /* 0: go on; else the seconds until it may. Any thread. */
 unsigned rates_take(struct rates *rates, const char *client, uint64_t now_us);
 
@@ -215,6 +216,8 @@ void connection_deadline(struct connection *connection, unsigned seconds);
 /* Seconds for a body or reply of so many bytes. */
 unsigned connection_patience(const struct rest *rest, size_t bytes);
 bool connections_any(struct rest *rest);
+/* Whether any is a listener's; cut: they are cut off, too. */
+bool connections_of(struct rest *rest, const struct listener *listener, bool cut);
 /* Cuts those whose time is over. */
 void connections_sweep(struct rest *rest, uint64_t now_us);
 
@@ -224,12 +227,16 @@ struct listener {
 	struct rest *rest;
 	struct MHD_Daemon *daemon;
 	bool tls;
+	char address[64]; /* TCP: as it was asked for */
+	uint64_t left_us; /* when it was told to take no more connections; 0: it was not */
 	void (*arrive)(struct listener *listener, struct connection *connection); /* who is it? */
 	void (*close)(struct listener *listener);                                 /* no more come */
 	void (*free)(struct listener *listener);
 };
 /* Starts the HTTP library on a listening socket, which it takes over if it succeeds, and adds the listener. */
 bool listener_begin(struct listener *listener, int fd);
+/* It takes no more connections; answers its socket, which is the caller's now, or -1. */
+int listener_leave(struct listener *listener);
 void listeners_close(struct rest *rest);
 void listeners_free(struct rest *rest);
 

@@ -58,12 +58,11 @@ static void check_functions(struct engine *engine, struct conf *document, const 
 		check_function(engine, items->children[i], errors);
 }
 
-/* Where REST is served; not where traffic arrives, and not elsewhere than before. */
-static void check_manage(const struct engine *engine, const struct conf *document, struct errors *errors)
+/* Where REST is served; not where traffic arrives. */
+static void check_manage(const struct conf *document, struct errors *errors)
 {
 	const struct conf *manage = conf_get(document, "manage"), *listen = conf_get(manage, "listen"),
-	                  *ports = conf_get(conf_get(document, "edge"), "ports"),
-	                  *before = conf_get(engine->document, "manage");
+	                  *ports = conf_get(conf_get(document, "edge"), "ports");
 	const char *why;
 
 	if (listen && !rest_tcp_check(listen->string, &why))
@@ -78,10 +77,6 @@ static void check_manage(const struct engine *engine, const struct conf *documen
 				        "%s is an address of a traffic port: management has one of its own",
 				        conf_at(addresses, j)->string);
 	}
-	if (engine->document && !engine->options.check &&
-	    (!manage != !before || (manage && !conf_equal(manage, before))))
-		conf_error(errors, manage ? manage : document, "needs-restart",
-		           "where REST is served is for the life of the process");
 }
 
 static void check_sizes(struct engine *engine, const struct conf *document, struct errors *errors)
@@ -131,7 +126,7 @@ static bool check(struct change *c)
 	check_functions(c->engine, c->document, "functions", c->errors);
 	check_functions(c->engine, c->document, "hops", c->errors);
 	check_sizes(c->engine, c->document, c->errors);
-	check_manage(c->engine, c->document, c->errors);
+	check_manage(c->document, c->errors);
 	return c->errors->count == before;
 }
 
@@ -401,7 +396,8 @@ static void publish(struct engine *engine, struct snapshot *next)
 		names_release(engine);
 	if (engine->heartbeat)
 		engine->heartbeat->generation = next->revision;
-	malloc_trim(0); /* of a large configuration that is gone the allocator would keep hundreds of megabytes */
+	malloc_trim(
+	        0); /* of a large configuration that is gone the allocator would keep hundreds of megabytes */
 }
 
 /* Whether numbers that wait for the workers' sweep are about to be wanted. */

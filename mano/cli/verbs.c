@@ -167,7 +167,7 @@ const struct cli_verb cli_verbs[] = {
 	{ "doctor", "doctor", "what this host lacks, and how to mend it", "fix dry-run",
 	  "sluice doctor\texit 1 if anything is missing\n"
 	  "sluice doctor --fix --dry-run\twhat would be mended\n"
-	  "sluice doctor --fix\tfolders and sockets of the dead, missing hugepages\n",
+	  "sluice doctor --fix\tfolders, sockets and files of the dead, missing hugepages\n",
 	  command_doctor, false },
 	{ "support-bundle", "support-bundle [-w FILE]",
 	  "one file for those who help: descriptors, states, metrics, events, logs; no secrets, no sessions",

@@ -80,7 +80,8 @@ static bool put_link(const char *from, const char *to, const char *name, struct 
 /* What a document says of listening; malloc'd, NULL: nothing. */
 static char *listen_of(const char *document)
 {
-	json_t *json = json_loads(document, 0, NULL);
+	/* Most have none, and some are of many megabytes. */
+	json_t *json = strstr(document, "\"listen\"") ? json_loads(document, 0, NULL) : NULL;
 	char *listen =
 	        text_copy(json_string_value(json_object_get(json_object_get(json, "manage"), "listen")));
 

@@ -201,13 +201,25 @@ static void report_leftover(void *user, const char *name, enum leftover kind)
 	    text_copy(fixes[kind]));
 }
 
+static void report_elsewhere(void *user, const char *path)
+{
+	struct leftover_report *report = user;
+
+	report->any = true;
+	add(report->checks, "leftovers", false, "warning",
+	    text_format("%s was left by a process that is dead", path),
+	    text_copy("sluice doctor --fix removes it"));
+}
+
 static void check_leftovers(struct manager *manager, json_t *checks)
 {
 	struct leftover_report report = { manager, checks, false };
 
 	leftovers_each(manager, report_leftover, &report);
+	leftovers_elsewhere(report_elsewhere, &report);
 	if (!report.any)
-		add(checks, "leftovers", true, "warning", text_copy("no stale sockets or folders"), NULL);
+		add(checks, "leftovers", true, "warning", text_copy("no stale sockets, folders or files"),
+		    NULL);
 }
 
 /* --- namespaces --- */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lifecycle/credentials.h"
 #include "lifecycle/unit.h"
 #include "manage/log.h"
 #include "manage/problem.h"
@@ -177,6 +178,10 @@ enum push_result health_push(struct unit *unit, const struct wish *wish, struct 
 	struct push push = { .unit = unit, .until = unit_now() + PUSH_MS };
 	struct http_reply reply = { 0 };
 	enum push_result result = PUSH_DONE;
+
+	/* It may be told to listen, or to listen elsewhere. */
+	if (!credentials_issue(unit->manager, unit->folder, unit->name, wish->document, errors))
+		return PUSH_UNREACHED;
 	bool came = http_stream(unit->client, &request, on_answer, &push, &reply) && !push.broken;
 
 	strbuf_puts(&push.answer, "");

@@ -23,4 +23,10 @@ void leftovers_each(struct manager *manager, void (*visit)(void *user, const cha
 /* Removes one that is neither alive nor foreign. False with an error. */
 bool leftover_remove(struct manager *manager, const char *name, enum leftover kind, struct errors *errors);
 
+/* What dead processes of ours left elsewhere: folders and files named sluice-NAME-PID where the packet engine, shared memory and hugepages have theirs. Ours: by
+ * their name and owner; dead: no process has that number, and no file is locked. */
+void leftovers_elsewhere(void (*visit)(void *user, const char *path), void *user);
+/* Removes one. False with an error. */
+bool leftover_remove_elsewhere(struct manager *manager, const char *path, struct errors *errors);
+
 #endif

@@ -53,6 +53,17 @@ static void mend_leftover(void *user, const char *name, enum leftover kind)
 	errors_free(&errors);
 }
 
+static void mend_elsewhere(void *user, const char *path)
+{
+	struct mend *m = user;
+	struct errors errors = ERRORS_NONE;
+	bool removed = m->dry_run || leftover_remove_elsewhere(m->manager, path, &errors);
+
+	note(m, "leftovers", text_format("remove %s", path),
+	     removed ? NULL : text_copy(errors.list[0].detail));
+	errors_free(&errors);
+}
+
 /* --- namespaces --- */
 
 static void mend_netns(struct mend *m, const char *netns)
@@ -114,6 +125,7 @@ json_t *doctor_mend(struct manager *manager, bool dry_run)
 	struct mend m = { manager, json_array(), dry_run };
 
 	leftovers_each(manager, mend_leftover, &m);
+	leftovers_elsewhere(mend_elsewhere, &m);
 	mend_namespaces(&m);
 	mend_hugepages(&m);
 	json_t *answer = doctor_show(manager);

@@ -5,6 +5,7 @@ Who may do what over TCP: the first start, certificates of every kind, tokens an
 renewal without a restart. Against a real sluiced, with curl, openssl and sockets.
 """
 import json
+import http.client
 import os
 import random
 import signal
@@ -617,12 +618,44 @@ class Processes(AccessCase):
         lines = access.request(self.outer, self.tls(), "GET", "/v1/audit?filter=(eq,method,DELETE)", token=self.admin).json
         self.assertEqual([(line["how"], line["for"], line["path"]) for line in lines], [("unix", "token ci", "/v1/state/sessions")])
 
-    def test_another_address(self):
-        other = f"127.0.0.1:{free_port()}"
+    def test_changes_without_a_restart(self):
+        """Another address, other limits, all addresses, none, and again one: the process stays, and answers whoever asked at the old address."""
+        pid, other = self.s.shown()["process"]["pid"], f"127.0.0.1:{free_port()}"
+        under_way = http.client.HTTPSConnection("127.0.0.1", int(self.outer.split(":")[1]), timeout=60, context=self.tls())
+        self.addCleanup(under_way.close)
+
+        def ask():
+            under_way.request("GET", "/healthz")
+            answer = under_way.getresponse()
+            answer.read()
+            return answer.status
+
+        self.assertEqual(ask(), 200)
         self.document["manage"]["listen"] = other
         self.s.must_apply(self.document)
         wait_for(lambda: self.status(other) == 200, what="the new address is served")
-        self.assertIsNone(self.status(self.outer))
+        self.assertEqual(ask(), 200)
+        wait_for(lambda: self.status(self.outer) is None, what="the old one is not")
+        self.document["manage"]["limits"] = {"body": 1024}
+        self.s.must_apply(self.document)
+        wait_for(lambda: self.status(other, "/v1/config", "PATCH", {"x": "y" * 2000}, token=self.admin) == 413, what="the limit holds")
+        self.document["manage"] = {"listen": "*:" + other.split(":")[1]}
+        self.s.must_apply(self.document)
+        wait_for(lambda: self.status(other, "/v1/config", "PATCH", {"x": "y" * 2000}, token=self.admin) == 422, what="all addresses, and no limit")
+        del self.document["manage"]
+        self.s.must_apply(self.document)
+        wait_for(lambda: self.status(other) is None, what="nothing is served")
+        self.document["manage"] = {"listen": self.outer}
+        self.s.must_apply(self.document)
+        wait_for(lambda: self.status(self.outer, "/v1/config", token=self.admin) == 200, what="the first address again")
+        self.assertEqual(self.s.shown()["process"]["pid"], pid)
+
+    def test_listens_for_the_first_time(self):
+        self.s.must_apply(service("plain"))
+        pid, at = self.s.shown("plain")["process"]["pid"], f"127.0.0.1:{free_port()}"
+        self.s.must_apply(service("plain", manage={"listen": at}))
+        wait_for(lambda: self.status(at, "/v1/config", token=self.admin) == 200, what="it is served")
+        self.assertEqual(self.s.shown("plain")["process"]["pid"], pid)
 
     def test_what_is_refused(self):
         for listen, code in (("192.0.2.1:443", "traffic-address"), ("[2001:db8:1::1]:443", "traffic-address"),

@@ -32,6 +32,7 @@ enum {
 	EXIT_USAGE = 2,
 	EXIT_INVALID = 7,
 	WATCH_MS = 50,
+	LOG_BYTES = 8 << 20, /* and as many in the former file */
 	CHECK_MEMORY_MB = 256
 };
 
@@ -365,6 +366,7 @@ static void watch(struct process *p)
 			measure_shares(p);
 			management_poll(p);
 			history_poll(p);
+			log_rotate(p->log, LOG_BYTES);
 		}
 		poll(NULL, 0, WATCH_MS);
 		engine_poll_links(p->engine);
@@ -453,7 +455,7 @@ static struct conf *first_document(const struct command *c, struct process *p, s
 static int serve_until_stopped(const struct command *c)
 {
 	struct log_settings log = { .file = c->log_file, .level = LOG_LEVEL_INFO };
-	struct process p = { .program = c->program, .changes = PTHREAD_MUTEX_INITIALIZER };
+	struct process p = { .program = c->program, .log = &log, .changes = PTHREAD_MUTEX_INITIALIZER };
 	struct errors errors = ERRORS_NONE;
 	struct conf *document;
 	bool ran;

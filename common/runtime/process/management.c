@@ -71,37 +71,83 @@ bool management_open(struct process *p, const struct conf *document, struct rest
                      struct errors *errors)
 {
 	const struct conf *manage = conf_get(document, "manage");
-	const char *listen = conf_string(manage, "listen", NULL);
 	struct audit_options audit = { p->directory, AUDIT_FILE_BYTES, AUDIT_FILE_COUNT };
 
 	options->done = on_done;
 	options->refused = on_refused;
 	read_limits(conf_get(manage, "limits"), options);
+	read_limits(conf_get(manage, "limits"), &p->limits);
 	p->audit = audit_open(&audit, errors);
-	if (!p->audit || !listen)
+	p->listen = text_copy(conf_string(manage, "listen", NULL));
+	p->listening = !p->listen;
+	if (!p->audit || !p->listen)
 		return p->audit;
-	p->listen = text_copy(listen);
 	p->access = options->access = access_open(p->directory, NULL, errors);
 	return p->access && own_certificates(p, errors);
 }
 
-void management_poll(struct process *p)
+/* What the document that runs says, if it has changed. An engine that is being changed is looked at the next time. */
+static void read_again(struct process *p)
+{
+	struct rest_options limits = { 0 };
+	const struct conf *manage;
+
+	if (pthread_mutex_trylock(&p->engine->lock) != 0)
+		return;
+	if (p->engine->document && p->engine->revision != p->manage_revision) {
+		p->manage_revision = p->engine->revision;
+		manage = conf_get(p->engine->document, "manage");
+		const char *listen = conf_string(manage, "listen", NULL);
+
+		read_limits(conf_get(manage, "limits"), &limits);
+		p->listening &= memcmp(&limits, &p->limits, sizeof(limits)) == 0 && !listen == !p->listen &&
+		                (!listen || strcmp(listen, p->listen) == 0);
+		p->limits = limits;
+		free(p->listen);
+		p->listen = text_copy(listen);
+	}
+	pthread_mutex_unlock(&p->engine->lock);
+}
+
+/* Certificates are those of the address; nobody could come by TCP before the first. */
+static bool admits(struct process *p, struct errors *errors)
+{
+	if (!p->access) {
+		p->access = access_open(p->directory, NULL, errors);
+		rest_set_access(p->rest, p->access);
+	}
+	return p->access && own_certificates(p, errors);
+}
+
+static void listen_there(struct process *p)
 {
 	struct errors errors = ERRORS_NONE;
 	struct rest_tcp where = { p->listen };
 	char bound[64];
 
-	if (!p->listen || p->listening)
-		return;
-	p->listening = rest_listen_tcp(p->rest, &where, bound, &errors);
-	if (p->listening) {
+	rest_set_limits(p->rest, &p->limits);
+	if (p->listen && !admits(p, &errors))
+		p->listening = false;
+	else
+		p->listening = rest_move_tcp(p->rest, p->listen ? &where : NULL, bound, &errors);
+	if (p->listening && p->listen) {
 		log_info("listening", "address=%s", bound);
 		events_add(p->events, "listening", p->engine->sizes.name, NULL, "REST is served at %s",
 		           bound);
+	} else if (p->listening) {
+		log_info("not-listening", "text=REST is served on the control socket alone");
 	} else if (errors.count) {
 		log_limited(LOG_LEVEL_ERROR, "listen-failed", "text=%s", errors.list[0].detail);
 	}
 	errors_free(&errors);
+}
+
+void management_poll(struct process *p)
+{
+	read_again(p);
+	if (!p->listening)
+		listen_there(p);
+	rest_tend(p->rest);
 }
 
 void management_close(struct process *p)

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 
+#include "manage/log.h"
 #include "manage/rest.h"
 #include "runtime/engine.h"
 #include "runtime/process/history.h"
@@ -17,11 +18,14 @@ struct process {
 	struct rest *rest;
 	struct access *access; /* NULL: REST is served on the control socket alone */
 	struct audit *audit;
-	char *directory, *listen; /* listen: where REST is to be served, too; NULL: nowhere */
-	bool listening;           /* there; else it is tried again */
-	_Atomic bool ready;       /* the boot document is applied */
-	pthread_mutex_t changes;  /* one change of configuration at a time, with its precondition */
-	struct history history;   /* guarded by it */
+	char *directory, *listen;   /* listen: where REST is to be served, too; NULL: nowhere */
+	bool listening;             /* it is as `listen` says; else that is tried again */
+	uint64_t manage_revision;   /* of the document whose `manage` was read last */
+	struct rest_options limits; /* as that says; 0: the defaults */
+	_Atomic bool ready;         /* the boot document is applied */
+	pthread_mutex_t changes;    /* one change of configuration at a time, with its precondition */
+	struct history history;     /* guarded by it */
+	const struct log_settings *log;
 };
 
 /* management.c: REST beside the control socket, and the audit log. Main thread. */
@@ -29,8 +33,8 @@ struct process {
 /* Reads `manage` of a document that the schema has checked; false with errors. */
 bool management_open(struct process *p, const struct conf *document, struct rest_options *options,
                      struct errors *errors);
-/* Listens, if it is not yet done and can be; to be called each second. What fails is logged and told as an event, and does
- * not touch traffic. */
+/* Listens where the document that runs says, with its limits, if it is not yet done and can be; to be called each second. What fails is logged, and
+ * does not touch traffic. */
 void management_poll(struct process *p);
 /* After rest_stop. */
 void management_close(struct process *p);
