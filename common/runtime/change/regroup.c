@@ -389,10 +389,9 @@ static void send_over(struct flow *f, const struct crossing *c, uint64_t has)
 	flow_carry_out(f->first, f->w->now_ms, &t->carry);
 	if (nf && has >> nf->id & 1)
 		transfer_put_slot(t, nf, f->first);
+	/* Packets of the flow come behind it by both links, also those that were held: the other end may read either link first, and an answer opens another session. */
 	transfer_send(f->w, c->hop->link[f->walk], &frame);
-	if (!atomic_load_explicit(&f->w->engine->holding, memory_order_relaxed))
-		transfer_send(f->w, c->hop->link[!f->walk],
-		              &frame); /* an answer may be on its way behind it */
+	transfer_send(f->w, c->hop->link[!f->walk], &frame);
 }
 
 static void leave_all(struct flow *f, uint64_t set)

@@ -3,7 +3,8 @@
  * Sessions that move between processes with the function that knows them, through the hop's own links, so that it works alike for a
  * process, a container and a virtual machine. A frame of its own Ethernet type carries
  *
- *	SESSION  one session, as it is at the hop: its tuple before and behind the function, tracking, the function's slot.
+ *	SESSION  one session, as it is at the hop: its tuple before and behind the function, tracking, the function's slot. By both links, ahead of its packets;
+ *	         what has come already is taken for what it is.
  *	GIVE     asks the function's process for all sessions of the link's path.
  *	END      answers GIVE when they have been sent: one from each worker, by each of the two links.
  *
