@@ -195,7 +195,8 @@ static void to_revision(const struct rest_request *request, struct rest_reply *r
 	if (!what.revision)
 		what.revision = former_revision(manager, name, what.vnf, &errors);
 	if (!what.revision && !errors_any(&errors))
-		errors_add(&errors, NULL, "conflict", NULL, 0, "there is no revision before the present one");
+		errors_add(&errors, NULL, "conflict", NULL, 0,
+		           "no earlier revision differs from the present one");
 	json_t *descriptor =
 	        what.revision ? manager_former(manager, name, what.revision, what.vnf, &errors) : NULL;
 	if (!descriptor) {

@@ -148,7 +148,8 @@ uint64_t store_revision_before(struct store *store, const char *service, struct 
 	pthread_mutex_lock(&store->lock);
 	sql_run(store, errors, sql_take_number, &number,
 	        "SELECT COALESCE(MAX(number), 0) FROM revision JOIN service ON name = service"
-	        " WHERE service = ? AND number < current AND NOT undone",
+	        " WHERE service = ?1 AND number < current AND NOT undone AND (digest = '' OR digest <>"
+	        " (SELECT now.digest FROM revision now WHERE now.service = ?1 AND now.number = current))",
 	        "s", service);
 	pthread_mutex_unlock(&store->lock);
 	return (uint64_t)number;

@@ -27,9 +27,15 @@ static bool commit_one(struct store *store, uint64_t op, const struct store_chan
 static bool commit_confirm(struct store *store, uint64_t op, const struct store_reason *reason,
                            struct errors *errors)
 {
-	if (reason->ends && !sql_run(store, errors, NULL, NULL, "DELETE FROM confirm WHERE op = ?", "i",
-	                             (int64_t)reason->ends))
-		return false;
+	static const char *const ends[] = {
+		"DELETE FROM confirm WHERE op = ?",
+		"UPDATE revision SET undone = 1 WHERE op = ?1 AND EXISTS (SELECT 1 FROM op_service s"
+		" WHERE s.op = ?1 AND s.service = revision.service AND s.after = number)",
+	};
+
+	for (size_t i = 0; reason->ends && i < sizeof(ends) / sizeof(*ends); i++)
+		if (!sql_run(store, errors, NULL, NULL, ends[i], "i", (int64_t)reason->ends))
+			return false;
 	return !reason->confirm_seconds ||
 	       sql_run(store, errors, NULL, NULL, "INSERT INTO confirm VALUES (?, ?, '', 0, 0)", "ii",
 	               (int64_t)op, (int64_t)reason->confirm_seconds);
@@ -59,6 +65,9 @@ bool store_roll_back(struct store *store, uint64_t op, struct errors *errors)
 		" (SELECT service FROM op_service WHERE op = ?1 AND before > 0)",
 		"UPDATE revision SET undone = 1 WHERE op = ?1 AND EXISTS (SELECT 1 FROM op_service s"
 		" WHERE s.op = ?1 AND s.service = revision.service AND s.after = number)",
+		/* an undo that is rolled back brings back what it had undone */
+		"UPDATE revision SET undone = 0 WHERE EXISTS (SELECT 1 FROM op_service s"
+		" WHERE s.op = ? AND s.service = revision.service AND s.before = number)",
 		"INSERT OR REPLACE INTO build SELECT service, vnf, before FROM op_build WHERE op = ?",
 		"DELETE FROM build WHERE program = '' AND 0 < ?",
 		"DELETE FROM confirm WHERE op = ?",

@@ -115,7 +115,7 @@ json_t *store_revision_shown(struct store *store, const char *service, uint64_t 
 /* The document of one revision; NULL without an error if there is none. */
 json_t *store_revision(struct store *store, const char *service, uint64_t revision, struct errors *errors);
 
-/* The last revision before the present one that was not undone; 0 without an error if there is none. */
+/* The last revision before the present one that was not undone and is not the same; 0 without an error if there is none. */
 uint64_t store_revision_before(struct store *store, const char *service, struct errors *errors);
 
 /* --- Confirmations (confirms.c): operations that are undone unless somebody confirms them in time. --- */

@@ -136,6 +136,8 @@ class Revisions(mano.Case):
         last = self.revisions()[-1]
         self.assertEqual((last["state"], last["comment"], last["author"]), ("current", "operation 2 was not confirmed in 2 s", "sluiced"))
         self.post("confirm", status=409)
+        self.assertEqual([one["state"] for one in self.revisions()], ["past", "undone", "current"])
+        self.post("rollback", status=409)  # neither to what was undone, nor to what is there already
 
     def test_confirmed(self):
         self.s.must_apply(described(1))

@@ -264,6 +264,27 @@ static void nothing_is_awaited_of_what_was_rolled_back(void **state)
 	assert_int_equal(store_confirm_of(f->store, "a", &errors).op, 0);
 }
 
+/* What was not confirmed is not gone back to, nor what is as the present one; an undo that fails brings it back. */
+static void what_was_not_confirmed_is_undone(void **state)
+{
+	struct fixture *f = *state;
+	struct store_change change = { "a", "{\"x\":1}" };
+	struct store_reason reason = { .author = "me" };
+	struct errors errors = ERRORS_NONE;
+
+	commit(f, "a", "{\"x\":0}");
+	commit(f, "a", "{\"x\":1}");
+	reason.ends = commit_unconfirmed(f, 60);
+	uint64_t op = store_op_new(f->store, "undo", "a", "me", &errors);
+	assert_true(store_commit(f->store, op, &change, 1, &reason, &errors));
+	assert_string_equal(state_of(f, 2), "undone");
+	assert_string_equal(state_of(f, 3), "current");
+	assert_int_equal(store_revision_before(f->store, "a", &errors), 1);
+	assert_true(store_roll_back(f->store, op, &errors));
+	assert_string_equal(state_of(f, 2), "current");
+	assert_string_equal(state_of(f, 3), "undone");
+}
+
 /* --- executables --- */
 
 static void see_build(void *user, const struct store_build *build)
@@ -436,6 +457,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(revisions_have_states, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(confirmations_count_from_the_end, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(confirmations_outlive_boots, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_was_not_confirmed_is_undone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nothing_is_awaited_of_what_was_rolled_back, set_up,
 		                                tear_down),
 		cmocka_unit_test_setup_teardown(builds_go_forward_and_back, set_up, tear_down),
