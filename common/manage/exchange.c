@@ -109,6 +109,14 @@ static size_t announced(const struct rest_exchange *exchange)
 	return length ? (size_t)strtoull(length, NULL, 10) : 0;
 }
 
+/* How many of them will be read: as many as are allowed here. */
+static size_t expected(const struct rest_exchange *exchange)
+{
+	size_t bytes = announced(exchange),
+	       most = exchange->request.route ? body_limit(exchange) : exchange->rest->options.body;
+	return bytes < most ? bytes : most;
+}
+
 static bool announced_body_fits(struct rest_exchange *exchange)
 {
 	size_t bytes = announced(exchange);
@@ -157,7 +165,6 @@ static enum MHD_Result begin(struct rest_exchange *exchange, const char *method,
 	if (!exchange->path || !exchange->from)
 		return MHD_NO;
 	exchange->from->fresh = false;
-	connection_deadline(exchange->from, connection_patience(exchange->rest, announced(exchange)));
 	request->exchange = exchange;
 	request->method = method;
 	request->path = exchange->path;
@@ -167,6 +174,7 @@ static enum MHD_Result begin(struct rest_exchange *exchange, const char *method,
 	exchange->refused = !framing_sound(exchange, version) || !admit_client(exchange) ||
 	                    !target_known(exchange) || !find_method(exchange) || !admit_role(exchange) ||
 	                    !query_fits(exchange) || !announced_body_fits(exchange);
+	connection_deadline(exchange->from, connection_patience(exchange->rest, expected(exchange)));
 	/* A client that waits for our word learns of the refusal before it sends; for others the body is
 	 * drained first, because closing on unread bytes would cost them the reply. */
 	return exchange->unframed || (exchange->refused && header(exchange, "Expect")) ? answer(exchange)

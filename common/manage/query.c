@@ -44,12 +44,52 @@ bool query_next(const char **names, struct query_parameter *parameter, char *nam
 	return word;
 }
 
+static bool is_declared(const char *names, const char *wanted)
+{
+	struct query_parameter one;
+	char name[32];
+	while (query_next(&names, &one, name, sizeof name))
+		if (!strcmp(name, wanted))
+			return true;
+	return false;
+}
+
+/* True unless it asks in earnest for what this path does not do. */
+static bool undeclared_fits(struct rest_exchange *exchange, const char *name)
+{
+	const struct rest_request *request = &exchange->request;
+	bool dry_run = !strcmp(name, "dryRun");
+	if (!strcmp(name, "confirm") || (dry_run && !rest_query_flag(request, name)))
+		return true; /* what cannot be undone is known to handlers alone */
+	if (dry_run)
+		rest_problem(&exchange->reply, 422, "%s %s has no dry run", request->method, request->path);
+	else
+		rest_problem(&exchange->reply, 400, "unknown query parameter \"%s\"; known here: %s", name,
+		             exchange->method->query ? exchange->method->query : "none");
+	return false;
+}
+
+/* A change is refused for a parameter that nobody looks at: whoever wrote ?dryrun=1 meant that nothing changes. */
+static bool all_declared(struct rest_exchange *exchange)
+{
+	const struct rest_route *route = exchange->request.route;
+	if (exchange->method == &route->get || route->flags & REST_PASSED_ON)
+		return true;
+	for (unsigned i = 0; i < exchange->query_count; i++)
+		if (!is_declared(exchange->method->query, exchange->query[i].name) &&
+		    !undeclared_fits(exchange, exchange->query[i].name))
+			return false;
+	return true;
+}
+
 bool query_fits(struct rest_exchange *exchange)
 {
 	const char *names = exchange->method->query;
 	struct query_parameter one;
 	char name[32];
 	int64_t number;
+	if (!all_declared(exchange))
+		return false;
 	while (query_next(&names, &one, name, sizeof name))
 		if (one.max && !rest_query_number(&exchange->request, &exchange->reply, one.name, one.min,
 		                                  one.max, one.min, &number))

@@ -46,6 +46,8 @@ enum rest_flag {
 	REST_SLOW = 1,
 	/* Answered to anybody: liveness for probes that have no credentials. */
 	REST_PUBLIC = 2,
+	/* Another server answers, and judges the query: see query.c. */
+	REST_PASSED_ON = 4,
 };
 
 struct rest_request;

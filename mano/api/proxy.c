@@ -65,11 +65,30 @@ static void pass_reply(const struct rest_request *request, struct rest_reply *re
 	pass_headers(request, reply, from, tags);
 }
 
+/* The target there; ?vnf= was for us, and chose the process. */
+static char *target_of(const char *path, const char *query)
+{
+	char *target = text_format("%s%s%s", path, query ? "?" : "", query ? query : ""),
+	     *from = query ? target + strlen(path) + 1 : target + strlen(path), *to = from;
+
+	while (*from) {
+		size_t length = strcspn(from, "&");
+		bool ours = strncmp(from, "vnf=", 4) == 0;
+
+		length += from[length] == '&';
+		if (!ours)
+			memmove(to, from, length);
+		to += ours ? 0 : length;
+		from += length;
+	}
+	*to = '\0';
+	return target;
+}
+
 void proxy(const struct rest_request *request, struct rest_reply *reply, const char *socket, const char *path,
            bool tags)
 {
-	char *headers[5],
-	        *full = request->query ? text_format("%s?%s", path, request->query) : text_copy(path);
+	char *headers[5], *full = target_of(path, request->query);
 	size_t count = pick_headers(request, tags, headers);
 	struct http_client *client = http_client_new();
 	struct http_request onward = { .target = socket,

@@ -39,8 +39,8 @@ static void change(const struct rest_request *request, struct rest_reply *reply)
 }
 
 static const struct rest_route routes[] = {
-	{ "/thing", "thing", .get = { .handle = change }, .put = { .handle = change },
-	  .del = { .handle = change } },
+	{ "/thing", "thing", .get = { .handle = change }, .put = { .handle = change, .query = "x" },
+	  .del = { .handle = change, .query = "fail" } },
 	{ "/raw", "raw", .put = { .handle = change, .accepts = REST_ANY } },
 	{ 0 },
 };

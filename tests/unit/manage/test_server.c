@@ -123,11 +123,11 @@ static void slow_handlers_do_not_block_quick_ones(void **state)
 
 static void what_is_wrong_in_a_query_has_no_effect(void **state)
 {
-	static const char *const bad[] = { "wait=x",  "wait=",      "wait=-1",      "wait=3601",
-		                           "limit=0", "limit=4097", "own=1&wait=1x" },
-	                         *const good[] = {
-		                         "wait=0", "wait=3600", "limit=4096", "own=x", "other=x", ""
-	                         };
+	static const char *const bad[] = { "wait=x",        "wait=",   "wait=-1",
+		                           "wait=3601",     "limit=0", "limit=4097",
+		                           "own=1&wait=1x", "other=x", "own=1&dryrun=1" },
+	                         *const good[] = { "wait=0", "wait=3600", "limit=4096",
+		                                   "own=x",  "dryRun=0",  "" };
 	struct fixture f;
 	char path[64];
 	(void)state;
@@ -136,6 +136,7 @@ static void what_is_wrong_in_a_query_has_no_effect(void **state)
 		snprintf(path, sizeof path, "/counted?%s", bad[i]);
 		assert_int_equal(ask(&f, "DELETE", path, NULL, NULL), 400);
 	}
+	assert_int_equal(ask(&f, "DELETE", "/counted?dryRun=1", NULL, NULL), 422);
 	assert_int_equal(atomic_load(&finished), 0);
 	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
 		snprintf(path, sizeof path, "/counted?%s", good[i]);

@@ -474,6 +474,16 @@ static void slow_headers_are_cut(void **state)
 	stop();
 }
 
+/* No client gets more time by announcing more than it may send. */
+static void announced_bodies_buy_no_time(void **state)
+{
+	(void)state;
+	start((struct rest_options){ .header_s = 20, .body_s = 1, .body = 16384 });
+	assert_true(slow_request("POST /x HTTP/1.1\r\nHost:x\r\nContent-Length:99999999999\r\n\r\n") <
+	            PATIENCE_S);
+	stop();
+}
+
 static void too_many_open_handshakes_are_closed(void **state)
 {
 	int fds[3];
@@ -508,6 +518,7 @@ int main(void)
 		cmocka_unit_test(too_many_connections_are_503),
 		cmocka_unit_test(slow_handshakes_are_cut),
 		cmocka_unit_test(slow_headers_are_cut),
+		cmocka_unit_test(announced_bodies_buy_no_time),
 		cmocka_unit_test(too_many_open_handshakes_are_closed),
 	};
 	signal(SIGPIPE, SIG_IGN);
