@@ -54,13 +54,14 @@ static bool is_declared(const char *names, const char *wanted)
 	return false;
 }
 
-/* True unless it asks in earnest for what this path does not do. */
+/* True unless it asks in earnest for what this path does not do. What is done at once may be waited for, and what
+ * cannot be undone is known to handlers alone. */
 static bool undeclared_fits(struct rest_exchange *exchange, const char *name)
 {
 	const struct rest_request *request = &exchange->request;
 	bool dry_run = !strcmp(name, "dryRun");
-	if (!strcmp(name, "confirm") || (dry_run && !rest_query_flag(request, name)))
-		return true; /* what cannot be undone is known to handlers alone */
+	if (!strcmp(name, "wait") || !strcmp(name, "confirm") || (dry_run && !rest_query_flag(request, name)))
+		return true;
 	if (dry_run)
 		rest_problem(&exchange->reply, 422, "%s %s has no dry run", request->method, request->path);
 	else

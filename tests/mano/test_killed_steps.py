@@ -8,6 +8,7 @@ moves them is printed, SLUICE_SEED repeats a run, SLUICE_STEPS asks for more.
 """
 import os
 import random
+import signal
 import sys
 import threading
 import time
@@ -259,6 +260,34 @@ class Steps(mano.Case):
             said = f"undo, killed {900 + delay * 1000:.1f} ms after; seed {self.seed}"
             wait_for(lambda: self.there() == BASE, what=f"undone; {said}")
             self.judge("undo", BASE, BASE, {}, first_op, first_start, said)
+
+    def test_going_back(self):
+        """Killed while an operation goes back: its next life goes back on. The double takes what stalls from its file alone."""
+        before, wrong = described(), described(1, stall=True)
+        before["vnfs"][1]["config"] = {"stall": True}
+        self.s.stop()
+        self.s.options = ["--ready-timeout", "3"]
+        self.s.start()
+        self.reset({"edge": before})
+        self.send(("PUT", f"{EDGE}?wait=0", wrong))
+        number = self.last_op()
+        state = lambda: self.s.get(f"/v1/ops/{number}").json["state"]
+
+        def runs(config):
+            try:
+                return self.running("edge/far")["far"] == config
+            except (OSError, mano.http.client.HTTPException):
+                return False
+
+        wait_for(lambda: runs({"number": 1}), what="one process has taken the change")
+        wait_for(lambda: state() == "ROLLING_BACK", what="it goes back, for the other has not")
+        self.s.kill()
+        self.s.start()
+        self.assertEqual(state(), "ROLLING_BACK")
+        os.kill(next(pid for pid, name in self.s.pids().items() if name == "edge/far"), signal.SIGKILL)
+        wait_for(lambda: state() == "ROLLED_BACK", what="it has gone back")
+        self.assertEqual(self.there(), {"edge": before})
+        wait_for(lambda: runs({"stall": True}), what="and so has the process")
 
 
 def steps_of(kind):
