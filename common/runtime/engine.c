@@ -259,26 +259,34 @@ struct engine *engine_new(const struct conf *document, const struct engine_optio
 	pthread_mutex_init(&engine->link_lock, NULL);
 	pthread_mutex_init(&engine->look_lock, NULL);
 	clock_start(&engine->clock);
-	if (!parts(engine, errors) || !new_workers(engine, errors) || !new_heartbeat(engine, errors)) {
+	if (!parts(engine, errors) || (!options->waits && !engine_begin(engine, errors))) {
 		engine_free(engine);
 		return NULL;
 	}
-	take_up_names(engine);
-	for (unsigned i = 0; i < engine->sizes.workers && !options->check && !options->manual; i++) {
-		if (!start_thread(engine, i, errors)) {
-			engine_free(engine);
-			return NULL;
-		}
-	}
 	return engine;
+}
+
+bool engine_begin(struct engine *engine, struct errors *errors)
+{
+	bool threads = !engine->options.check && !engine->options.manual;
+
+	if (!new_workers(engine, errors) || !new_heartbeat(engine, errors))
+		return false;
+	take_up_names(engine);
+	for (unsigned i = 0; i < engine->sizes.workers && threads; i++)
+		if (!start_thread(engine, i, errors))
+			return false;
+	return true;
 }
 
 static void stop_workers(struct engine *engine)
 {
 	atomic_store(&engine->stopping, true);
 	for (unsigned i = 0; i < ENGINE_WORKERS_MAX; i++)
-		if (engine->threads[i])
+		if (engine->threads[i]) {
 			pthread_join(engine->threads[i], NULL);
+			engine->threads[i] = 0;
+		}
 }
 
 void engine_call(struct engine *engine, unsigned worker, engine_call_fn *fn, void *argument)
@@ -374,7 +382,7 @@ void engine_see_links(struct engine *engine, const struct snapshot *snapshot)
 	}
 }
 
-void engine_free(struct engine *engine)
+void engine_leave(struct engine *engine)
 {
 	if (!engine)
 		return;
@@ -382,6 +390,16 @@ void engine_free(struct engine *engine)
 	capture_clear(engine);
 	stop_workers(engine);
 	engine_clear(engine);
+	for (unsigned i = 0; i < ENGINE_WORKERS_MAX; i++)
+		if (engine->workers[i])
+			worker_leave(engine->workers[i]);
+}
+
+void engine_free(struct engine *engine)
+{
+	if (!engine)
+		return;
+	engine_leave(engine);
 	for (unsigned i = 0; i < ENGINE_WORKERS_MAX; i++)
 		worker_free(engine->workers[i]);
 	edge_free(engine->edge);

@@ -64,6 +64,7 @@ struct engine_options {
 	struct events *events;                 /* may be NULL */
 	bool manual; /* no worker threads: whoever made the engine turns them (measuring, tests) */
 	bool check;  /* for dry runs only: small memory, no worker threads */
+	bool waits;  /* another process still has the directory: engine_begin() follows when it has left */
 };
 
 struct worker;
@@ -146,6 +147,11 @@ extern const struct schema engine_schema[];
 /* Reads the sizes from a document (or takes defaults), starts memory, edge, workers (which idle until a document is applied). Needs EAL. */
 struct engine *engine_new(const struct conf *document, const struct engine_options *options,
                           struct errors *errors);
+/* For an engine that waits: opens session memory, finds what a predecessor left, starts workers. False with errors; then only engine_free() may
+ * follow. */
+bool engine_begin(struct engine *engine, struct errors *errors);
+/* Stops workers, functions and ports, and lets go of the session memory: a successor may have all of it. Only engine_free() may follow. */
+void engine_leave(struct engine *engine);
 /* Stops workers, functions and ports, and frees all. No control thread may use it any more. */
 void engine_free(struct engine *engine);
 

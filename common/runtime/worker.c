@@ -293,6 +293,12 @@ static void drain_fragments(struct worker *w)
 		rte_pktmbuf_free_bulk(held, n);
 }
 
+void worker_leave(struct worker *w)
+{
+	flow_table_free(w->table);
+	w->table = NULL;
+}
+
 void worker_free(struct worker *w)
 {
 	struct rte_mbuf *m;

@@ -192,6 +192,8 @@ void *worker_main(void *worker);
 /* What the session table of each worker is to be like; the file is up to the caller. */
 void worker_table_options(const struct engine *engine, struct flow_options *options);
 struct worker *worker_new(struct engine *engine, unsigned id, struct errors *errors);
+/* Lets go of its session memory; its thread has ended. */
+void worker_leave(struct worker *w);
 void worker_free(struct worker *w);
 /* One turn; answers the number of packets moved. For tests, too: with its own clock. */
 unsigned worker_turn(struct worker *w, uint64_t now);

@@ -5,6 +5,7 @@
  */
 #include "runtime/process/main.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -23,6 +24,7 @@
 #include "runtime/process/eal.h"
 #include "runtime/process/process.h"
 #include "runtime/process/running.h"
+#include "runtime/process/succession.h"
 #include "util/atomic_file.h"
 #include "util/memory.h"
 
@@ -42,6 +44,7 @@ struct command {
 	const char *directory, *config, *cores, *control_cpus, *log_file, *schema, *revisions;
 	enum eal_hugepages hugepages;
 	unsigned memory_mb;
+	int supervisor; /* of a process that stands by; -1: it does not */
 	bool check, json;
 };
 
@@ -66,6 +69,8 @@ static const struct option_row option_rows[] = {
 	{ "control-cpus", 'x', "LIST", "cpus of the other threads" },
 	{ "hugepages", 'g', "auto|always|never", "whether packet memory lies in hugepages (default: auto)" },
 	{ "memory", 'm', "MB", "packet memory (default: 128)" },
+	{ "standby", 'S', "FD",
+	  "come up beside the process that runs in DIR, and take its place when told on this descriptor" },
 	{ "log", 'l', "FILE", "where the log goes (default: standard error)" },
 	{ "log-level", 'v', "LEVEL", "debug, info, warn or error (default: info)" },
 	{ "version", 'V', NULL, "print the version" },
@@ -163,6 +168,9 @@ static bool take_option(struct command *c, int option)
 	case 'm':
 		c->memory_mb = (unsigned)strtoul(optarg, NULL, 10);
 		return c->memory_mb >= 32;
+	case 'S':
+		c->supervisor = (int)strtoul(optarg, NULL, 10);
+		return isdigit((unsigned char)*optarg);
 	case 'l':
 		c->log_file = optarg;
 		return true;
@@ -275,7 +283,8 @@ static struct engine *bring_up(const struct command *c, struct conf *document, s
 		                          .cores = c->cores,
 		                          .classes = c->classes,
 		                          .events = events,
-		                          .check = c->check };
+		                          .check = c->check,
+		                          .waits = c->supervisor >= 0 };
 
 	if (c->check) {
 		eal.hugepages = EAL_HUGEPAGES_NEVER;
@@ -359,22 +368,35 @@ static void measure_shares(struct process *p)
 	}
 }
 
-static void watch(struct process *p)
+/* Until the next look at what there is to do, or until a successor asks for our place. */
+static void rest_a_while(struct process *p, int listener)
 {
-	for (unsigned turn = 0; !stop_asked; turn++) {
+	struct pollfd asked = { .fd = listener, .events = POLLIN };
+
+	if (poll(&asked, 1, WATCH_MS) > 0)
+		p->successor = succession_asked(listener);
+}
+
+static void watch(struct process *p, const char *directory)
+{
+	int listener = succession_listen(directory);
+
+	for (unsigned turn = 0; !stop_asked && p->successor < 0; turn++) {
 		if (turn % (1000 / WATCH_MS) == 0) {
 			measure_shares(p);
 			management_poll(p);
 			history_poll(p);
 			log_rotate(p->log, LOG_BYTES);
 		}
-		poll(NULL, 0, WATCH_MS);
+		rest_a_while(p, listener);
 		engine_poll_links(p->engine);
 		engine_renew(p->engine);
 		pass_on_logs(p);
 		trace_poll(p->engine);
 		capture_poll(p->engine);
 	}
+	if (listener >= 0)
+		close(listener);
 }
 
 static void catch_signals(void)
@@ -401,15 +423,42 @@ static bool boot(struct process *p, struct conf *document, struct errors *errors
 	return true;
 }
 
+/* Ids go on where a former life in this folder ended. */
+static void keep_events(struct process *p, const char *directory)
+{
+	char *file = text_format("%s/events.next", directory);
+
+	if (p->events)
+		events_keep(p->events, file);
+	free(file);
+}
+
+/* From here on the folder is ours. False: it is not to be, or (with errors) cannot. */
+static bool take_place(const struct command *c, struct process *p, struct errors *errors)
+{
+	if (c->supervisor >= 0) {
+		if (!succession_stand_by(c->supervisor) || !succession_take(c->directory, errors))
+			return false;
+		catch_signals();
+		if (!engine_begin(p->engine, errors))
+			return false;
+	}
+	keep_events(p, c->directory);
+	return true;
+}
+
 /* Takes the document over. */
 static bool run(const struct command *c, struct process *p, struct conf *document, struct errors *errors)
 {
 	p->engine = bring_up(c, document, p->events, errors);
-	if (!p->engine || !serve(p, c->directory, document, errors) || !boot(p, document, errors)) {
+	if (!p->engine || !take_place(c, p, errors) || !serve(p, c->directory, document, errors) ||
+	    !boot(p, document, errors)) {
 		conf_free(document);
 		return false;
 	}
-	watch(p);
+	if (c->supervisor >= 0)
+		succession_serving(c->supervisor);
+	watch(p, c->directory);
 	return true;
 }
 
@@ -430,18 +479,6 @@ static void leave_errors(const struct command *c, const struct errors *errors)
 	free(file);
 }
 
-/* Ids go on where a former life in this folder ended. */
-static struct events *open_events(const struct command *c)
-{
-	char *file = text_format("%s/events.next", c->directory);
-	struct events *events = events_new(0, 0);
-
-	if (events)
-		events_keep(events, file);
-	free(file);
-	return events;
-}
-
 /* The saved revision, for as long as the startup file is what it was; else that. */
 static struct conf *first_document(const struct command *c, struct process *p, struct errors *errors)
 {
@@ -455,7 +492,10 @@ static struct conf *first_document(const struct command *c, struct process *p, s
 static int serve_until_stopped(const struct command *c)
 {
 	struct log_settings log = { .file = c->log_file, .level = LOG_LEVEL_INFO };
-	struct process p = { .program = c->program, .log = &log, .changes = PTHREAD_MUTEX_INITIALIZER };
+	struct process p = { .program = c->program,
+		             .log = &log,
+		             .changes = PTHREAD_MUTEX_INITIALIZER,
+		             .successor = -1 };
 	struct errors errors = ERRORS_NONE;
 	struct conf *document;
 	bool ran;
@@ -468,9 +508,10 @@ static int serve_until_stopped(const struct command *c)
 		fprintf(stderr, "%s: cannot make %s: %s\n", c->program, c->directory, strerror(errno));
 		return EXIT_FAILED;
 	}
-	catch_signals();
+	if (c->supervisor < 0) /* one that stands by has nothing to end gently */
+		catch_signals();
 	leave_errors(c, &errors);
-	p.events = open_events(c);
+	p.events = events_new(0, 0);
 	document = first_document(c, &p, &errors);
 	ran = document && run(c, &p, document, &errors);
 	print_errors(c, &errors);
@@ -478,8 +519,12 @@ static int serve_until_stopped(const struct command *c)
 	rest_stop(p.rest);
 	management_close(&p);
 	history_close(&p.history);
+	engine_leave(p.engine);
+	if (p.successor >= 0)
+		close(p.successor); /* it begins now */
 	events_free(p.events);
 	engine_free(p.engine);
+	ran |= !errors_any(&errors); /* or was not wanted */
 	errors_free(&errors);
 	eal_stop();
 	return ran ? EXIT_DONE : EXIT_INVALID;
@@ -487,7 +532,7 @@ static int serve_until_stopped(const struct command *c)
 
 int vnf_main(int argc, char **argv, const char *program, const struct nf_class *const *classes)
 {
-	struct command c = { .program = program, .classes = classes };
+	struct command c = { .program = program, .classes = classes, .supervisor = -1 };
 	int status = read_command(&c, argc, argv);
 
 	if (status >= 0)

@@ -11,6 +11,8 @@
 #include "runtime/process/history.h"
 #include "runtime/worker.h"
 
+#define PROCESS_API "v1" /* of our REST */
+
 struct process {
 	const char *program;
 	struct engine *engine;
@@ -26,6 +28,7 @@ struct process {
 	pthread_mutex_t changes;    /* one change of configuration at a time, with its precondition */
 	struct history history;     /* guarded by it */
 	const struct log_settings *log;
+	int successor; /* connection of the process that takes our place (succession.h); -1: none yet */
 };
 
 /* management.c: REST beside the control socket, and the audit log. Main thread. */

@@ -321,9 +321,9 @@ static void get_version(const struct rest_request *request, struct rest_reply *r
 {
 	struct process *p = request->user;
 
-	rest_reply_json(
-	        reply, 200,
-	        json_pack("{s:s,s:s,s:s}", "program", p->program, "version", SLUICE_VERSION, "api", "v1"));
+	rest_reply_json(reply, 200,
+	                json_pack("{s:s,s:s,s:s}", "program", p->program, "version", SLUICE_VERSION, "api",
+	                          PROCESS_API));
 }
 
 static void get_openapi(const struct rest_request *request, struct rest_reply *reply)
