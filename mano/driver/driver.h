@@ -25,6 +25,8 @@ struct instance {
 	const char *hugepages; /* auto, always, never */
 	unsigned memory_mb;
 	const char *document; /* JSON text, ends up as boot.json */
+	const char *label;    /* goes with it for as long as it lives, and says nothing to it; see label() */
+	int standby; /* a stream socket: it stands by beside the one that runs in the folder (runtime/process/succession.h), and talks there; -1: it does not */
 };
 
 struct driver {
@@ -35,8 +37,12 @@ struct driver {
 	bool (*start)(const struct instance *instance, struct child *child, struct errors *errors);
 	/* Asks it to end, kills it after `grace` milliseconds. */
 	void (*stop)(struct child *child, unsigned grace);
-	/* Takes up an instance that a former life started; pid 0: looks for one that runs in the folder. */
+	/* Takes up an instance that a former life started; pid 0: looks for one that runs in the folder, rather than one that stands by there. */
 	bool (*adopt)(const char *folder, pid_t pid, uint64_t start_time, struct child *child);
+	/* Whether it runs in the folder; else it still stands by there, or was just told to begin. */
+	bool (*runs)(const char *folder, const struct child *child);
+	/* The label that an instance was started with; false: none is known. */
+	bool (*label)(const struct child *child, char *label, size_t size);
 	/* Whether its executable has been replaced by another file since it started. */
 	bool (*outdated)(const struct child *child);
 	/* The last `size` bytes at most of what it has written, from offset `from` on; malloc'd, never NULL. */

@@ -17,9 +17,12 @@
 #include <unistd.h>
 
 #include "util/atomic_file.h"
+#include "util/heartbeat.h"
 #include "util/memory.h"
 
-enum { LOG_ROTATE = 8 << 20, COMMAND_BYTES = 4096, FAILURE_BYTES = 1 << 20 };
+enum { LOG_ROTATE = 8 << 20, COMMAND_BYTES = 4096, ENVIRONMENT_BYTES = 1 << 17, FAILURE_BYTES = 1 << 20 };
+
+#define LABEL "SLUICE_LABEL="
 
 /* The folder, and the one that it is in: a service's VNFs may start before the service process does. */
 static bool make_folder(const char *folder, struct errors *errors)
@@ -84,11 +87,28 @@ static bool process_create(const struct instance *instance, struct errors *error
 	return error == 0;
 }
 
+/* Ours, with its label; malloc'd, the strings but the first are ours. */
+static const char **environment_of(const struct instance *instance)
+{
+	size_t count = 0, kept = 0;
+
+	while (environ[count])
+		count++;
+	const char **all = memory_new(count + 2, sizeof(*all));
+	all[kept++] = text_format(LABEL "%s", instance->label);
+	for (size_t i = 0; i < count; i++)
+		if (strncmp(environ[i], LABEL, strlen(LABEL)) != 0)
+			all[kept++] = environ[i];
+	return all;
+}
+
 static bool process_start(const struct instance *instance, struct child *child, struct errors *errors)
 {
 	char *boot = text_format("%s/" INSTANCE_BOOT, instance->folder),
 	     *log = text_format("%s/" INSTANCE_LOG, instance->folder),
-	     *memory = text_format("%u", instance->memory_mb);
+	     *memory = text_format("%u", instance->memory_mb),
+	     *standby = text_format("%d", instance->standby);
+	const char **environment = environment_of(instance);
 	const char *argv[20] = { instance->program,
 		                 "--dir",
 		                 instance->folder,
@@ -110,10 +130,22 @@ static bool process_start(const struct instance *instance, struct child *child, 
 		argv[count++] = "--control-cpus";
 		argv[count++] = instance->control;
 	}
-	struct child_spec spec = {
-		.argv = argv, .folder = "/", .netns = instance->netns, .output = log, .cpus = instance->cpus
-	};
+	if (instance->standby >= 0) {
+		argv[count++] = "--standby";
+		argv[count++] = standby;
+	}
+	struct child_spec spec = { .argv = argv,
+		                   .environment = environment,
+		                   .folder = "/",
+		                   .netns = instance->netns,
+		                   .output = log,
+		                   .cpus = instance->cpus,
+		                   .keep = &instance->standby,
+		                   .keep_count = instance->standby >= 0 };
 	bool started = child_start(&spec, child, errors);
+	free((char *)(uintptr_t)environment[0]);
+	free(environment);
+	free(standby);
 	free(boot);
 	free(log);
 	free(memory);
@@ -125,33 +157,60 @@ static void process_stop(struct child *child, unsigned grace)
 	child_stop(child, grace);
 }
 
+/* A file of /proc/PID, ended by a zero; its length, 0 if there is none. */
+static size_t read_proc(const char *pid, const char *name, char *into, size_t size)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%.20s/%s", pid, name);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t length = fd < 0 ? 0 : read(fd, into, size - 1);
+	if (fd >= 0)
+		close(fd);
+	if (length < 0)
+		length = 0;
+	into[length] = '\0';
+	return (size_t)length;
+}
+
+/* The word behind an option of a process's command line, read into `command`; NULL. */
+static const char *option_of(const char *command, size_t length, const char *option)
+{
+	for (const char *word = command; word < command + length; word += strlen(word) + 1)
+		if (strcmp(word, option) == 0 && word + strlen(word) + 1 < command + length)
+			return word + strlen(word) + 1;
+	return NULL;
+}
+
 /* Whether a process was started with `--dir FOLDER`. */
 static bool runs_in(const char *pid, const char *folder)
 {
-	char path[64], command[COMMAND_BYTES];
+	char command[COMMAND_BYTES];
+	size_t length = read_proc(pid, "cmdline", command, sizeof(command));
+	const char *found = option_of(command, length, "--dir");
 
-	snprintf(path, sizeof(path), "/proc/%.20s/cmdline", pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	ssize_t length = read(fd, command, sizeof(command) - 1);
-	close(fd);
-	if (length <= 0)
-		return false;
-	command[length] = '\0';
-	for (const char *word = command; word < command + length; word += strlen(word) + 1)
-		if (strcmp(word, "--dir") == 0 && word + 6 < command + length)
-			return strcmp(word + 6, folder) == 0;
-	return false;
+	return found && strcmp(found, folder) == 0;
+}
+
+/* Who moves the heartbeat of a folder, or was the last to; 0: nobody yet. */
+static pid_t heart_of(const char *folder)
+{
+	char *path = text_format("%s/" INSTANCE_HEARTBEAT, folder);
+	const struct heartbeat *beats = heartbeat_open(path);
+	pid_t pid = beats ? (pid_t)beats->pid : 0;
+
+	heartbeat_close(beats);
+	free(path);
+	return pid;
 }
 
 static pid_t find(const char *folder)
 {
 	DIR *all = opendir("/proc");
 	struct dirent *entry;
-	pid_t found = 0;
+	pid_t found = 0, heart = heart_of(folder);
 
-	while (all && !found && (entry = readdir(all)))
+	while (all && (!found || found != heart) && (entry = readdir(all)))
 		if (isdigit((unsigned char)entry->d_name[0]) && runs_in(entry->d_name, folder))
 			found = (pid_t)atoi(entry->d_name);
 	if (all)
@@ -166,6 +225,31 @@ static bool process_adopt(const char *folder, pid_t pid, uint64_t start_time, st
 		start_time = pid ? child_start_time(pid) : 0;
 	}
 	return pid && child_adopt(pid, start_time, child);
+}
+
+static bool process_runs(const char *folder, const struct child *child)
+{
+	char command[COMMAND_BYTES], pid[24];
+
+	snprintf(pid, sizeof(pid), "%d", (int)child->pid);
+	size_t length = read_proc(pid, "cmdline", command, sizeof(command));
+	return !option_of(command, length, "--standby") || heart_of(folder) == child->pid;
+}
+
+static bool process_label(const struct child *child, char *label, size_t size)
+{
+	char *all = memory_new(ENVIRONMENT_BYTES, 1), pid[24];
+	bool found = false;
+
+	snprintf(pid, sizeof(pid), "%d", (int)child->pid);
+	size_t length = read_proc(pid, "environ", all, ENVIRONMENT_BYTES);
+	for (const char *word = all; word < all + length && !found; word += strlen(word) + 1) {
+		found = strncmp(word, LABEL, strlen(LABEL)) == 0;
+		if (found)
+			snprintf(label, size, "%s", word + strlen(LABEL));
+	}
+	free(all);
+	return found;
 }
 
 /* A file that was renamed over, or removed, is still the process's, and has no name any more. */
@@ -239,6 +323,8 @@ const struct driver process_driver = {
 	.start = process_start,
 	.stop = process_stop,
 	.adopt = process_adopt,
+	.runs = process_runs,
+	.label = process_label,
 	.outdated = process_outdated,
 	.logs = process_logs,
 	.failure = process_failure,

@@ -45,6 +45,17 @@ bool health_ready(struct unit *unit)
 	return get(unit, "/readyz", NULL, READY_MS, NULL) == 200;
 }
 
+bool health_speaks(struct unit *unit, const char *api, const char *version, struct errors *errors)
+{
+	bool known = api && strcmp(api, API) == 0;
+
+	if (!known)
+		errors_add(errors, NULL, "wrong-version", NULL, 0,
+		           "%s of version %s speaks API %s, and this sluiced " API ": use a build that fits",
+		           unit->name, version ? version : "unknown", api ? api : "unknown");
+	return known;
+}
+
 bool health_greet(struct unit *unit, struct errors *errors)
 {
 	struct http_request request = { .target = unit->socket,
@@ -53,14 +64,11 @@ bool health_greet(struct unit *unit, struct errors *errors)
 	struct http_reply reply = { 0 };
 	json_t *answer = NULL;
 	bool came = http_request_json(unit->prober, &request, NULL, &reply, &answer);
-	const char *api = json_string_value(json_object_get(answer, "api")),
-	           *version = json_string_value(json_object_get(answer, "version"));
-	bool known = came && reply.status == 200 && api && strcmp(api, API) == 0;
+	const char *version = json_string_value(json_object_get(answer, "version"));
+	bool known = health_speaks(
+	        unit, came && reply.status == 200 ? json_string_value(json_object_get(answer, "api")) : NULL,
+	        version, errors);
 
-	if (!known)
-		errors_add(errors, NULL, "wrong-version", NULL, 0,
-		           "%s of version %s speaks API %s, and this sluiced " API ": use a build that fits",
-		           unit->name, version ? version : "unknown", api ? api : "unknown");
 	pthread_mutex_lock(&unit->manager->lock);
 	free(unit->version);
 	unit->version = text_copy(version);

@@ -121,6 +121,20 @@ struct host_memory host_memory(void)
 	return memory;
 }
 
+uint64_t host_hugepages_of(pid_t pid)
+{
+	unsigned long long kb = 0;
+	char path[40], line[128];
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	FILE *file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file) && sscanf(line, "HugetlbPages: %llu", &kb) != 1)
+		;
+	if (file)
+		fclose(file);
+	return kb;
+}
+
 uint64_t host_room_kb(const char *folder)
 {
 	struct statvfs space;

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <jansson.h>
 
@@ -47,6 +48,9 @@ bool cores_assign(const struct host *host, struct core_use *use, unsigned worker
 unsigned cores_free(const struct host *host, const struct core_use *use);
 
 struct host_memory host_memory(void);
+
+/* How much memory a process has in hugepages, in kB. */
+uint64_t host_hugepages_of(pid_t pid);
 
 /* Room for files in a folder, in kB; 0 if it cannot be told. */
 uint64_t host_room_kb(const char *folder);

@@ -81,7 +81,7 @@ static void set_done(struct unit *unit, uint64_t wish)
 }
 
 /* Takes the errors over. */
-static void set_refused(struct unit *unit, uint64_t wish, struct errors *errors)
+void keeper_refuse(struct unit *unit, uint64_t wish, struct errors *errors)
 {
 	unit_set_error(unit, errors->count ? errors->list[0].detail : "it ended before it was ready");
 	pthread_mutex_lock(&unit->manager->lock);
@@ -120,20 +120,22 @@ static void take_wish(struct unit *unit)
 	unit->running = wish;
 }
 
-static struct instance instance_of(const struct unit *unit)
+struct instance keeper_instance(const struct unit *unit, const struct wish *wish)
 {
 	const struct host *host = &unit->manager->host;
 
 	return (struct instance){
 		.folder = unit->folder,
-		.program = unit->running.program,
-		.netns = unit->running.netns,
-		.cores = unit->running.cores,
+		.program = wish->program,
+		.netns = wish->netns,
+		.cores = wish->cores,
 		.control = host->control_list,
 		.cpus = host->count > 1 ? &host->control : NULL,
-		.hugepages = unit->running.hugepages,
-		.memory_mb = unit->running.memory_mb,
-		.document = unit->running.document,
+		.hugepages = wish->hugepages,
+		.memory_mb = wish->memory_mb,
+		.document = wish->document,
+		.label = wish->digest,
+		.standby = -1,
 	};
 }
 
@@ -141,9 +143,10 @@ static struct instance instance_of(const struct unit *unit)
 static bool launch(struct unit *unit, struct errors *errors)
 {
 	const struct driver *driver = unit->manager->driver;
-	struct instance instance = instance_of(unit);
+	struct instance instance = keeper_instance(unit, &unit->running);
 	struct child child;
 
+	succession_end(unit); /* one that was about to leave */
 	if (host_socket_alive(unit->socket)) {
 		errors_add(errors, NULL, "socket-taken", NULL, 0,
 		           "a process that is not ours listens on %s: stop it", unit->socket);
@@ -174,13 +177,9 @@ static void begin(struct unit *unit)
 	unit->started = unit_now();
 	if (launch(unit, &errors)) {
 		unit_record(unit);
-		events_add(unit->manager->events, "vnf-started", unit->name,
-		           json_pack("{s:i,s:s}", "pid", (int)unit->child.pid, "cores", unit->running.cores),
-		           "started as process %d", (int)unit->child.pid);
-		log_info("vnf-started", "unit=%s pid=%d cores=%s", unit->name, (int)unit->child.pid,
-		         unit->running.cores);
+		unit_say_started(unit);
 	} else {
-		set_refused(unit, unit->running_wish, &errors);
+		keeper_refuse(unit, unit->running_wish, &errors);
 		back_off(unit);
 	}
 	errors_free(&errors);
@@ -227,7 +226,7 @@ static void reject(struct unit *unit, struct errors *errors)
 {
 	struct child child;
 
-	set_refused(unit, unit->running_wish, errors);
+	keeper_refuse(unit, unit->running_wish, errors);
 	pthread_mutex_lock(&unit->manager->lock);
 	child = unit->child;
 	unit->child = (struct child)CHILD_NONE;
@@ -264,7 +263,7 @@ static bool runs_wish(struct unit *unit)
 
 static void await_ready(struct unit *unit)
 {
-	if (health_ready(unit)) {
+	if (!unit->taking && health_ready(unit)) {
 		if (!greet(unit))
 			return;
 		unit->ready_since = unit_now();
@@ -331,7 +330,7 @@ static void on_end(struct unit *unit, int status)
 		unit->failures = 0;
 	if (!was_ready && ours) { /* one of a former life says nothing of what is wished now */
 		health_explain(unit, &errors);
-		set_refused(unit, unit->running_wish, &errors);
+		keeper_refuse(unit, unit->running_wish, &errors);
 	}
 	count_restart(unit);
 	atomic_fetch_add(&unit->manager->restarts, 1);
@@ -357,20 +356,18 @@ static void replace(struct unit *unit, bool kill)
 	begin(unit);
 }
 
-/*
- * Another executable or another shape takes the place of what runs. The one place that knows how: what runs ends first, and
- * its successor finds its sessions in their memory.
- */
+/* Another executable or another shape takes the place of what runs: beside it if there is room for both, else after it. */
 static void succeed(struct unit *unit)
 {
-	replace(unit, false);
+	if (!succession_begin(unit))
+		replace(unit, false);
 }
 
 /* --- changes of a running process --- */
 
 static void adopt_document(struct unit *unit)
 {
-	struct instance instance = instance_of(unit);
+	struct instance instance = keeper_instance(unit, &unit->running);
 	struct errors errors = ERRORS_NONE;
 
 	/* Should this fail, the process runs right and its next start brings the document anyway: begin() writes it. */
@@ -403,11 +400,12 @@ static void adjust(struct unit *unit)
 		set_done(unit, unit->running_wish);
 		break;
 	case PUSH_RESTART:
-		replace(unit, false);
+		unit_set_digest(unit, former);
+		succeed(unit);
 		break;
 	case PUSH_REFUSED:
 		unit_set_digest(unit, former);
-		set_refused(unit, unit->running_wish, &errors);
+		keeper_refuse(unit, unit->running_wish, &errors);
 		break;
 	case PUSH_UNREACHED: /* it has ended, or will be found hanging; then its next start brings the document */
 		unit->push_at = unit_now() + PUSH_AGAIN_MS;
@@ -447,6 +445,7 @@ static void end(struct unit *unit)
 	child = unit->child;
 	unit->child = (struct child)CHILD_NONE;
 	pthread_mutex_unlock(&unit->manager->lock);
+	succession_end(unit);
 	if (child.pid > 0)
 		unit->manager->driver->stop(&child, STOP_MS);
 	unit->manager->driver->destroy(unit->folder);
@@ -468,17 +467,43 @@ static bool waits_in_vain(const struct unit *unit, const struct orders *orders)
 	       unit->running_wish < orders->wish && !patient;
 }
 
+/* Whether a successor is on its way to what is wished; else it is given up. */
+static bool is_succeeded(struct unit *unit, const struct orders *orders)
+{
+	if (!succession_under_way(unit))
+		return false;
+	if (orders->restart || unit->next.number < orders->wish) {
+		succession_drop(unit);
+		return false;
+	}
+	succession_look(unit);
+	if (unit->state == UNIT_READY && unit->child.pid > 0)
+		look_after(unit);
+	return true;
+}
+
+static void restart(struct unit *unit, bool heal)
+{
+	if (heal || unit->state != UNIT_READY)
+		replace(unit, heal);
+	else
+		succeed(unit);
+}
+
 static void step(struct unit *unit, const struct orders *orders)
 {
 	int status;
 
+	succession_tend(unit);
 	if (unit->child.pid > 0 && child_ended(&unit->child, &status))
 		on_end(unit, status);
-	if (!orders->wished)
+	if (!orders->wished || is_succeeded(unit, orders))
 		return;
-	if (orders->restart && unit->child.pid > 0)
-		replace(unit, orders->heal);
-	else if (orders->restart)
+	if (orders->restart && unit->child.pid > 0) {
+		restart(unit, orders->heal);
+		return;
+	}
+	if (orders->restart)
 		unit->start_at = unit->failures = 0;
 	if (unit->child.pid <= 0) {
 		if (orders->adjust && unit->running_wish < orders->wish)
@@ -502,6 +527,8 @@ static int patience(const struct unit *unit)
 {
 	uint64_t now = unit_now(), until = unit->next_probe;
 
+	if (succession_under_way(unit))
+		return unit->state == UNIT_READY ? PATIENT_POLL_MS : READY_POLL_MS;
 	if (unit->state == UNIT_STARTING && unit->child.pid > 0)
 		return now - unit->started < PATIENT_AFTER_MS ? READY_POLL_MS : PATIENT_POLL_MS;
 	if (unit->child.pid <= 0)
@@ -515,27 +542,22 @@ static int patience(const struct unit *unit)
 
 static void await(struct unit *unit)
 {
-	struct pollfd set[2] = { { .fd = unit->wake, .events = POLLIN },
-		                 { .fd = unit->child.pidfd, .events = POLLIN } };
+	struct pollfd set[] = { { .fd = unit->wake, .events = POLLIN },
+		                { .fd = unit->child.pidfd, .events = POLLIN },
+		                { .fd = unit->next.line, .events = POLLIN },
+		                { .fd = unit->next.standby.pidfd, .events = POLLIN },
+		                { .fd = unit->next.leaving.pidfd, .events = POLLIN } };
 	eventfd_t ignored;
 
-	if (poll(set, 2, patience(unit)) > 0 && (set[0].revents & POLLIN))
+	if (poll(set, sizeof(set) / sizeof(*set), patience(unit)) > 0 && (set[0].revents & POLLIN))
 		eventfd_read(unit->wake, &ignored);
 }
 
 /* What a former life left: by the store's word (unit_recall), else by looking for it. */
 static void look_for_predecessor(struct unit *unit)
 {
-	struct child found = CHILD_NONE;
-
 	unit->started = unit_now();
-	if (unit->child.pid <= 0 && unit->manager->driver->adopt(unit->folder, 0, 0, &found)) {
-		pthread_mutex_lock(&unit->manager->lock);
-		unit->child = found;
-		if (!unit->launching)
-			unit->digest[0] = '\0'; /* what it runs is not known: it is given its document */
-		pthread_mutex_unlock(&unit->manager->lock);
-	}
+	succession_take_up(unit);
 	if (unit->child.pid <= 0)
 		return;
 	take_wish(unit);

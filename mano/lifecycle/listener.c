@@ -45,7 +45,7 @@ bool listener_may(struct listener_budget *budget, uint64_t now)
 static pid_t present(struct unit *unit)
 {
 	pthread_mutex_lock(&unit->manager->lock);
-	pid_t pid = unit->child.pid;
+	pid_t pid = unit->taking ? 0 : unit->child.pid; /* else its predecessor may answer yet */
 	pthread_mutex_unlock(&unit->manager->lock);
 	return pid;
 }

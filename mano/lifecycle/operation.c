@@ -324,6 +324,40 @@ static void await_taken_up(struct manager *manager, const struct targets *target
 	}
 }
 
+/* Whether all of the processes run, and what was asked of them was refused: successors did not come up. */
+static bool none_disturbed(struct operation *op)
+{
+	struct errors ignored = ERRORS_NONE;
+	bool fine;
+	json_t *name;
+	size_t i;
+
+	pthread_mutex_lock(&op->manager->lock);
+	fine = all_ready(op, &ignored);
+	json_array_foreach(op->services, i, name)
+	{
+		struct service *service = manager_service(op->manager, json_string_value(name));
+
+		for (size_t j = 0; fine && service && j < service->units_count; j++)
+			fine = unit_settled(service->units[j]);
+	}
+	pthread_mutex_unlock(&op->manager->lock);
+	errors_free(&ignored);
+	return fine;
+}
+
+static void restart_failed(struct operation *op, const struct errors *errors)
+{
+	atomic_fetch_add(&op->manager->ops_failed, 1);
+	if (!none_disturbed(op)) {
+		stop_failed(op, "not ready in time; it is tried again and again", errors);
+		return;
+	}
+	operation_put(op, OP_ROLLING_BACK, 50, "a successor did not come up", errors);
+	operation_put(op, OP_ROLLED_BACK, 100, "what ran before runs on", NULL);
+	say(op, "op-rolled-back", errors->list[0].detail);
+}
+
 static void run_restart(struct operation *op)
 {
 	struct targets targets = { NULL, 0 };
@@ -341,8 +375,7 @@ static void run_restart(struct operation *op)
 	if (converge_wait(op->manager, &targets, deadline_of(op), on_progress, op, &errors)) {
 		complete(op);
 	} else if (!is_stopping(op->manager)) {
-		atomic_fetch_add(&op->manager->ops_failed, 1);
-		stop_failed(op, "not ready in time; it is tried again and again", &errors);
+		restart_failed(op, &errors);
 	}
 	errors_free(&errors);
 	targets_free(&targets);

@@ -74,6 +74,11 @@ bool wish_reshapes(const char *digest, const char *other)
 	return strncmp(digest, other, SHAPE_DIGITS) != 0;
 }
 
+void wish_shape(const char *digest, char *shape)
+{
+	snprintf(shape, UNIT_DIGEST, "%.*s", *digest ? SHAPE_DIGITS + 1 : 0, digest);
+}
+
 /* --- life --- */
 
 struct unit *unit_new(struct manager *manager, const char *service, const char *vnf)
@@ -86,8 +91,8 @@ struct unit *unit_new(struct manager *manager, const char *service, const char *
 	unit->name = *vnf ? text_format("%s/%s", service, vnf) : text_copy(service);
 	unit->folder = text_format("%s/%s", manager->options.run_folder, unit->name);
 	unit->socket = text_format("%s/" INSTANCE_CONTROL, unit->folder);
-	unit->child = (struct child)CHILD_NONE;
-	unit->wake = -1;
+	unit->child = unit->next.standby = unit->next.leaving = (struct child)CHILD_NONE;
+	unit->wake = unit->next.line = -1;
 	return unit;
 }
 
@@ -130,6 +135,11 @@ static void unit_free(struct unit *unit)
 {
 	heartbeat_close(unit->watch.beats);
 	child_forget(&unit->child);
+	child_forget(&unit->next.standby);
+	child_forget(&unit->next.leaving);
+	if (unit->next.line >= 0)
+		close(unit->next.line); /* one that stands by goes, then */
+	wish_clear(&unit->next.wish);
 	http_client_free(unit->client);
 	http_client_free(unit->prober);
 	if (unit->wake >= 0)
@@ -269,10 +279,19 @@ void unit_set_digest(struct unit *unit, const char *digest)
 
 void unit_forget_document(struct unit *unit)
 {
-	char shape[UNIT_DIGEST] = "";
+	char shape[UNIT_DIGEST];
 
-	snprintf(shape, sizeof(shape), "%.*s", *unit->digest ? SHAPE_DIGITS + 1 : 0, unit->digest);
+	wish_shape(unit->digest, shape);
 	unit_set_digest(unit, shape);
+}
+
+void unit_say_started(struct unit *unit)
+{
+	events_add(unit->manager->events, "vnf-started", unit->name,
+	           json_pack("{s:i,s:s}", "pid", (int)unit->child.pid, "cores", unit->running.cores),
+	           "started as process %d", (int)unit->child.pid);
+	log_info("vnf-started", "unit=%s pid=%d cores=%s", unit->name, (int)unit->child.pid,
+	         unit->running.cores);
 }
 
 /* --- showing --- */

@@ -40,6 +40,16 @@ struct heartbeat_watch {
 	bool (*look)(pid_t pid, pid_t thread, struct thread_look *look); /* child_thread() */
 };
 
+/* A process that stands by, or takes another's place; and the one that leaves. The keeper's own (succession.c). */
+struct succession {
+	struct child standby, leaving; /* no process: -1 */
+	int line;                      /* to the one that stands by, until it serves; -1: none */
+	struct wish wish;
+	uint64_t number;       /* of the wish */
+	uint64_t since, until; /* when it was started; until when the other may take to leave; ms */
+	char said[96];         /* of a line that has not ended yet */
+};
+
 struct unit {
 	struct manager *manager;
 	char *service, *vnf, *name; /* name: "edge", "edge/nat"; vnf: "" of the service process */
@@ -53,6 +63,7 @@ struct unit {
 	uint64_t asked, done, refused; /* numbers of wishes */
 	struct errors refusal;         /* why the last was refused */
 	bool stop, leave, restart, heal;
+	bool taking;   /* the process takes its predecessor's place, and does not serve yet */
 	bool taken_up; /* what a former life left of it is known */
 	enum unit_state state;
 	struct child child;
@@ -69,6 +80,7 @@ struct unit {
 	struct http_client *client,
 	        *prober;     /* for documents; for questions, also while a document is on its way */
 	struct wish running; /* what it was started with, or given since */
+	struct succession next;
 	uint64_t running_wish;
 	char *etag; /* of its configuration when we last gave it */
 	unsigned failures, misses, probes;
@@ -113,8 +125,32 @@ struct wish wish_copy(const struct wish *wish);
 void wish_clear(struct wish *wish);
 /* Whether two digests differ in what only a restart changes. */
 bool wish_reshapes(const char *digest, const char *other);
+/* The part of a digest that only a restart changes, with room for UNIT_DIGEST; "" if there is none. */
+void wish_shape(const char *digest, char *shape);
 
-/* --- For keeper.c and health.c alone. --- */
+/* --- For keeper.c, succession.c and health.c alone. --- */
+
+/* Make before break: a process comes up beside what runs and takes its place. */
+
+/* Starts one for the present wish; false: the host has no room for two. What fails is a refusal of the wish, and what runs runs on. */
+bool succession_begin(struct unit *unit);
+/* Whether one stands by, or is on its way there. */
+bool succession_under_way(const struct unit *unit);
+/* Sees to one that stands by: when it is ready it becomes the unit's process; one that fails is a refusal. */
+void succession_look(struct unit *unit);
+/* Sees to one that was told to begin, and to one that leaves. */
+void succession_tend(struct unit *unit);
+/* Gives up one that stands by. */
+void succession_drop(struct unit *unit);
+/* The same, and ends one that leaves. */
+void succession_end(struct unit *unit);
+/* What a former life left: by the store's word, if it was not one that stood by and went with that life; else whatever runs in the folder. What that one
+ * was started as it says itself; its document is not known then. */
+void succession_take_up(struct unit *unit);
+
+struct instance keeper_instance(const struct unit *unit, const struct wish *wish);
+/* Takes the errors over. */
+void keeper_refuse(struct unit *unit, uint64_t wish, struct errors *errors);
 
 void *keeper_run(void *unit);
 
@@ -125,6 +161,8 @@ enum push_result health_push(struct unit *unit, const struct wish *wish, struct 
 bool health_ready(struct unit *unit);
 /* Asks which version it is, and notes it; false with an error ("wrong-version") if it does not speak our API. */
 bool health_greet(struct unit *unit, struct errors *errors);
+/* Whether we speak the API of a process of that version (NULL: it told none); else an error. */
+bool health_speaks(struct unit *unit, const char *api, const char *version, struct errors *errors);
 /* Whether it is time to ask it whether it lives. */
 bool health_probe_due(const struct unit *unit);
 /* Asks it whether it lives; false when it has not answered several times. Also looks for drift now and then. */
@@ -142,6 +180,8 @@ void unit_record_launch(struct unit *unit);
 void unit_set_digest(struct unit *unit, const char *digest);
 /* A document is on its way: until it is known which one the process runs, neither we nor the next life take it for granted. */
 void unit_forget_document(struct unit *unit);
+/* An event and a log line: the process was started. */
+void unit_say_started(struct unit *unit);
 /* Sets the text of the last failure (NULL: none) and logs it. */
 void unit_set_error(struct unit *unit, const char *text);
 

@@ -3,7 +3,7 @@
 """
 A double of a datapath process that misbehaves when its document says so: for faults that the real ones do not have on
 command. It serves the contract of docs/ENGINE.md as far as sluiced sees it (control.sock, heartbeat, --check) and moves
-no packets. A VNF's `config` may hold:
+no packets. With --standby it waits for its word, and leaves when a successor asks (common/runtime/process/succession.h). A VNF's `config` may hold:
   invalid      --check and PUT refuse the configuration
   refuse       PUT refuses it, --check does not
   crash        the process ends with status 3 before it is ready
@@ -13,14 +13,18 @@ no packets. A VNF's `config` may hold:
   restart      PUT answers needs-restart
   stall        PUT is never answered
   mute         it listens, is never ready and answers nothing at all
+  standbyNever it does not say that it stands by
+  standbyCrash it ends with status 3 when it is told to go, before it has taken the place
+  takeCrash    the same when it has
   events       it says so many events at once (default: one, "ready")
 The same words in DOUBLE_TOLD of the environment (JSON) are those of the build, with `version` and `api` as /v1/version tells them.
-If the environment names a file DOUBLE_STARTS, each start adds a line with the process's folder to it.
+If the environment names a file DOUBLE_STARTS, each start adds a line with the process's folder to it; one that stands by, when it is told to go.
 """
 import http.server
 import json
 import mmap
 import os
+import socket
 import socketserver
 import struct
 import sys
@@ -180,11 +184,53 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
 
 
+def stand_by(line, folder, document):
+    """Until it is told to go and its predecessor has left; whoever is not wanted ends."""
+    if not told(document, "standbyNever"):
+        line.sendall(f"standby {BUILD.get('api', 'v1')} {BUILD.get('version', '1')}\n".encode())
+    if line.recv(64) != b"go\n":
+        sys.exit(0)
+    if told(document, "standbyCrash"):
+        os._exit(3)
+    predecessor = socket.socket(socket.AF_UNIX)
+    try:
+        predecessor.connect(os.path.join(folder, "successor.sock"))
+        predecessor.recv(1)
+    except OSError:
+        pass  # it has ended
+    if told(document, "takeCrash"):
+        os._exit(3)
+
+
+def leave_when_asked(folder):
+    path = os.path.join(folder, "successor.sock")
+    if os.path.exists(path):
+        os.unlink(path)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen()
+
+    def leave():
+        listener.accept()
+        os._exit(0)
+
+    threading.Thread(target=leave, daemon=True).start()
+
+
 def main():
     options = arguments()
     if "--check" in options:
         check(options)
     folder = options["--dir"]
+    line = None
+    if "--standby" in options:
+        with open(options["--config"]) as file:
+            document = json.load(file)
+        if told(document, "crash"):
+            print("the double was told to crash", flush=True)
+            sys.exit(3)
+        line = socket.socket(fileno=int(options["--standby"]))
+        stand_by(line, folder, document)
     if "DOUBLE_STARTS" in os.environ:
         with open(os.environ["DOUBLE_STARTS"], "a") as file:
             file.write(folder + "\n")
@@ -199,10 +245,14 @@ def main():
     server = Server(path, Handler)
     server.state = State(document, folder)
     server.state.heart.start()
+    leave_when_asked(folder)
     server.state.ready = not told(document, "never") and not told(document, "mute")
     after = told(document, "crashAfter")
     if after:
         threading.Timer(after / 1000, lambda: os._exit(4)).start()
+    if line and server.state.ready:
+        line.sendall(b"serving\n")
+        line.close()
     server.serve_forever()
 
 

@@ -96,12 +96,20 @@ class Faults(mano.Case):
         wait_for(lambda: self.s.events("vnf-unresponsive"), what="seen to be deaf")
         wait_for(lambda: self.s.events("vnf-healed"), what="started anew")
 
-    def test_failed_restart_waits_and_gives_way(self):
+    def test_failed_restart_disturbs_nothing(self):
+        self.s.must_apply(told())
+        pid = self.s.shown()["process"]["pid"]
+        os.unlink(os.path.join(self.s.bin, "sluice-chain"))
+        op = self.assertStatus(self.s.call("POST", "/v1/services/edge:restart?wait=60"), 200)
+        self.assertEqual((op["state"], op["errors"][0]["code"]), ("ROLLED_BACK", "cannot-start"), op)
+        self.assertEqual((self.s.shown()["process"]["pid"], self.s.shown()["state"]), (pid, "ready"))
+
+    def test_failed_heal_waits_and_gives_way(self):
         self.s.must_apply(told())
         self.impatient()
         wait_for(lambda: self.s.shown()["state"] == "ready")
         os.unlink(os.path.join(self.s.bin, "sluice-chain"))
-        op = self.assertStatus(self.s.call("POST", "/v1/services/edge:restart?wait=60"), 200)
+        op = self.assertStatus(self.s.call("POST", "/v1/services/edge:heal?wait=60"), 200)
         self.assertEqual(op["state"], "FAILED_TEMP")
         os.symlink(os.path.join(mano.HERE, "double.py"), os.path.join(self.s.bin, "sluice-chain"))
         retry = lambda: self.s.call("POST", f"/v1/ops/{op['id']}:retry?wait=60")
@@ -109,7 +117,7 @@ class Faults(mano.Case):
         reply = self.s.call("POST", f"/v1/ops/{op['id']}:fail")
         self.assertErrors(reply, 409, (None, "conflict"))
 
-    def test_killed_in_tasks_of_a_failed_restart(self):
+    def test_killed_in_tasks_of_a_failed_heal(self):
         """Rolled back it is, and tried again it is, also by the next life."""
         self.s.must_apply(told())
         self.impatient()
@@ -118,7 +126,7 @@ class Faults(mano.Case):
             for delay in (0, 0.01, 0.1):
                 wait_for(lambda: self.s.shown()["state"] == "ready")
                 os.unlink(program)
-                op = self.assertStatus(self.s.call("POST", "/v1/services/edge:restart?wait=60"), 200)
+                op = self.assertStatus(self.s.call("POST", "/v1/services/edge:heal?wait=60"), 200)
                 self.assertEqual(op["state"], "FAILED_TEMP")
                 os.symlink(os.path.join(mano.HERE, "double.py"), program)
                 self.assertStatus(self.s.call("POST", f"/v1/ops/{op['id']}:{task}"), 202)

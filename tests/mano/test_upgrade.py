@@ -98,6 +98,58 @@ class Builds(mano.Case):
     def test_build_that_dies(self):
         self.falls_back("cannot-start", crash=True)
 
+    def stays(self, code, query="?wait=60", **told):
+        """What runs is never disturbed by a build that does not get so far."""
+        pids = self.s.pids()
+        op = self.assertStatus(self.upgrade({"libexec": self.build("bad", **told)}, query=query), 200)
+        self.assertEqual((op["state"], op["errors"][0]["code"]), ("ROLLED_BACK", code), op)
+        wait_for(lambda: self.s.pids() == pids, what="nothing of it is left")
+        self.assertEqual((self.s.shown()["state"], self.versions()), ("ready", ("1", "1")))
+
+    def test_build_that_dies_leaves_all_as_it_was(self):
+        self.stays("cannot-start", crash=True)
+
+    def test_build_of_another_api_leaves_all_as_it_was(self):
+        self.stays("wrong-version", api="v9")
+
+    def test_build_that_does_not_come_up_leaves_all_as_it_was(self):
+        self.stays("not-ready", "?wait=60&timeout=2", standbyNever=True)
+
+    def test_build_that_dies_as_it_begins(self):
+        """Before or after the other has left: it is started anew, as after any crash, or what ran before is."""
+        for name in ("standbyCrash", "takeCrash"):
+            op = self.assertStatus(self.upgrade({"libexec": self.build(name, **{name: True})}), 200)
+            wanted = {"COMPLETED": name, "ROLLED_BACK": "1"}[op["state"]]
+            wait_for(lambda: self.s.shown()["state"] == "ready" and self.versions() == (wanted, wanted), what=f"all is back ({op})")
+            self.assertEqual(sorted(self.s.pids().values()), ["edge", "edge/fw"])
+            self.upgraded({})
+
+    def standing_by(self):
+        """What runs, and what comes up beside it, by names."""
+        before = self.s.pids()
+        self.assertStatus(self.upgrade({"libexec": self.build("slow", standbyNever=True)}, "/v1/services/edge/vnfs/fw", "?timeout=8"), 202)
+        wait_for(lambda: len(self.s.pids()) == 3, what="one stands by")
+        return before, next(iter(set(self.s.pids()) - set(before)))
+
+    def test_killed_while_it_stands_by(self):
+        """Whoever is killed, one process is left."""
+        before, standby = self.standing_by()
+        os.kill(standby, 9)
+        op = self.s.get(f"/v1/ops/{self.s.get('/v1/ops').json[-1]['id']}?wait=30").json
+        self.assertEqual((op["state"], self.s.pids()), ("ROLLED_BACK", before), op)
+        shutil.rmtree(os.path.join(self.s.folder, "slow"))
+        before, standby = self.standing_by()
+        self.s.kill()
+        wait_for(lambda: self.s.pids() == before, what="it goes with sluiced")
+        self.s.start()
+        wait_for(lambda: len(self.s.pids()) == 3, what="the operation is carried on")
+        old = self.s.vnf()["pid"]
+        os.kill(old, 9)
+        op = self.s.get(f"/v1/ops/{self.s.get('/v1/ops').json[-1]['id']}?wait=60").json
+        self.assertEqual(op["state"], "ROLLED_BACK", op)
+        wait_for(lambda: self.s.shown()["state"] == "ready" and self.versions() == ("1", "1"), what="the former build is back")
+        self.assertEqual(sorted(self.s.pids().values()), ["edge", "edge/fw"])
+
     def test_build_that_dies_a_second_later(self):
         self.falls_back("not-healthy", crashAfter=1000)
 
