@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Processes are replaced by another build, and anew, under numbered traffic: what is lost and how long it is silent is printed; nothing is overtaken."""
+import os
+import shutil
+import stat
+import sys
+
+import mano
+from live import Live, Load
+
+RATE = 4000
+
+
+class Upgrade(Live):
+    def replaced(self, what, call, *arguments):
+        """Traffic while `call` replaces processes."""
+        load = Load(self.line, RATE, 5)
+        op = self.assertStatus(self.s.call("POST", *call), 200)
+        self.assertEqual(op["state"], "COMPLETED", op)
+        total = load.result()
+        took = [event["details"]["milliseconds"] for event in self.s.events("vnf-ready")][-arguments[0]:]
+        print(f"{what}, {self.placement}: lost {total['lost']} of {total['sent']}, silent {total['longestGapMs']} ms, taken over in {took} ms", file=sys.stderr, flush=True)
+        self.assertEqual(total["reordered"], 0, total)
+        self.assertLess(total["longestGapMs"], 2000, self.s.log())
+        self.assertLess(total["lost"], RATE, f"{total}; {self.drops()}")
+        self.assertEqual(self.s.events("vnf-exited"), [], "none died")
+
+    def go(self, processes):
+        self.echo()
+        talk = self.talk()
+        second = os.path.join(self.s.folder, "second")
+        os.mkdir(second, 0o755)
+        for program in mano.PROGRAMS:
+            shutil.copy(program, second)
+            os.chmod(os.path.join(second, os.path.basename(program)), stat.S_IRWXU | stat.S_IXOTH)
+        before = self.s.pids()
+        self.replaced("upgrade", ("/v1/services/edge:upgrade?wait=90", {"libexec": second}), processes)
+        self.assertEqual((len(self.s.pids()), set(self.s.pids()) & set(before)), (processes, set()))
+        self.assertEqual(talk.say("two"), "198.51.100.10 two")
+        self.replaced("restart", ("/v1/services/edge:restart?wait=90", None), processes)
+        self.assertEqual(talk.say("three"), "198.51.100.10 three")
+        self.balances()
+
+
+class Fused(Upgrade):
+    def test_service_process(self):
+        self.go(1)
+
+
+class Hops(Upgrade):
+    placement = "process"
+
+    def test_service_process_and_hops(self):
+        self.go(3)
+
+
+mano.main()
