@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "port/bequest.h"
 #include "port/port.h"
 #include "port/whole.h"
 
@@ -279,9 +280,34 @@ static void af_packet_close(struct port *port)
 	free(a);
 }
 
+static unsigned slot_size(bool large)
+{
+	return large ? SLOT_LARGE : SLOT;
+}
+
+static unsigned slot_count(bool large)
+{
+	return large ? SLOTS_LARGE : SLOTS;
+}
+
+static bool map_rings(struct af_packet *a, bool large)
+{
+	unsigned size = slot_size(large), count = slot_count(large);
+
+	a->mapped = 2 * (size_t)count * size;
+	a->map = mmap(NULL, a->mapped, PROT_READ | PROT_WRITE, MAP_SHARED, a->fd, 0);
+	if (a->map == MAP_FAILED) {
+		a->map = NULL;
+		return false;
+	}
+	a->rx = (struct ring){ a->map, 0, count, size };
+	a->tx = (struct ring){ a->rx.frames + (size_t)count * size, 0, count, size };
+	return true;
+}
+
 static bool make_rings(struct af_packet *a, bool large)
 {
-	unsigned size = large ? SLOT_LARGE : SLOT, count = large ? SLOTS_LARGE : SLOTS;
+	unsigned size = slot_size(large), count = slot_count(large);
 	struct tpacket_req ring = { .tp_block_size = BLOCK_SIZE,
 		                    .tp_block_nr = count * size / BLOCK_SIZE,
 		                    .tp_frame_size = size,
@@ -300,15 +326,7 @@ static bool make_rings(struct af_packet *a, bool large)
 	           sizeof(yes)); /* an old kernel sends by its queue */
 	setsockopt(a->fd, SOL_PACKET, PACKET_LOSS, &yes,
 	           sizeof(yes)); /* a frame that the device refuses is passed over */
-	a->mapped = 2 * (size_t)count * size;
-	a->map = mmap(NULL, a->mapped, PROT_READ | PROT_WRITE, MAP_SHARED, a->fd, 0);
-	if (a->map == MAP_FAILED) {
-		a->map = NULL;
-		return false;
-	}
-	a->rx = (struct ring){ a->map, 0, count, size };
-	a->tx = (struct ring){ a->rx.frames + (size_t)count * size, 0, count, size };
-	return true;
+	return map_rings(a, large);
 }
 
 /* Binds the socket to the interface. */
@@ -329,6 +347,45 @@ static bool attach(struct af_packet *a, const char *interface, struct ifreq *mac
 		return false;
 	a->interface = request.ifr_ifindex;
 	return true;
+}
+
+/* The rings and where in them we are: of the slot size that is said. */
+static bool af_packet_bequeath(struct port *port, struct port_bequest *bequest)
+{
+	const struct af_packet *a = port->private;
+
+	bequest->fds[bequest->count++] = a->fd;
+	bequest->value[0] = a->rx.size;
+	bequest->value[1] = a->rx.next;
+	bequest->value[2] = a->tx.next;
+	return true;
+}
+
+/* A predecessor's socket, whose rings go on where it was, if it is still bound to the interface of that name here. */
+static bool inherit(struct af_packet *a, const struct port_options *options, const char *interface,
+                    bool large, struct ifreq *mac)
+{
+	struct port_bequest b;
+	struct sockaddr_ll bound = { .sll_ifindex = 0 };
+	socklen_t length = sizeof(bound);
+
+	if (!bequest_take(options, &b))
+		return false;
+	a->fd = b.fds[0];
+	*mac = (struct ifreq){ 0 };
+	snprintf(mac->ifr_name, sizeof(mac->ifr_name), "%s", interface);
+	if (b.count == 1 && b.value[0] == slot_size(large) && b.value[1] < slot_count(large) &&
+	    b.value[2] < slot_count(large) && port_socket_is_here(a->fd) &&
+	    getsockname(a->fd, (struct sockaddr *)&bound, &length) == 0 && bound.sll_ifindex > 0 &&
+	    bound.sll_ifindex == (int)if_nametoindex(interface) && ioctl(a->fd, SIOCGIFHWADDR, mac) == 0 &&
+	    map_rings(a, large)) {
+		a->rx.next = b.value[1];
+		a->tx.next = b.value[2];
+		a->interface = bound.sll_ifindex;
+		return true;
+	}
+	bequest_refuse(&b);
+	return false;
 }
 
 /* The kernel takes the socket off an interface that goes away, and would not put it on another. */
@@ -362,15 +419,18 @@ static const struct port_ops af_packet_ops = { af_packet_rx,       af_packet_tx,
 bool port_af_packet(struct port *port, const struct port_options *options, const char *interface,
                     struct errors *errors)
 {
+	bool large = rte_pktmbuf_data_room_size(port->pool) > RTE_MBUF_DEFAULT_BUF_SIZE;
 	struct af_packet *a = calloc(1, sizeof(*a));
+	bool inherited;
 	struct ifreq mac;
 
 	if (!a)
 		return false;
 	port->private = a;
-	a->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	if (a->fd < 0 || !make_rings(a, rte_pktmbuf_data_room_size(port->pool) > RTE_MBUF_DEFAULT_BUF_SIZE) ||
-	    !attach(a, interface, &mac)) {
+	inherited = inherit(a, options, interface, large, &mac);
+	if (!inherited)
+		a->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (!inherited && (a->fd < 0 || !make_rings(a, large) || !attach(a, interface, &mac))) {
 		port_error(errors, options, "no-interface",
 		           "a packet socket on \"%s\" could not be set up: %s%s", interface, strerror(errno),
 		           errno == EPERM ? " (it takes CAP_NET_RAW)" : "");
@@ -379,6 +439,7 @@ bool port_af_packet(struct port *port, const struct port_options *options, const
 	}
 	memcpy(port->mac, mac.ifr_hwaddr.sa_data, sizeof(port->mac));
 	port->ops = &af_packet_ops;
+	port->bequeath = af_packet_bequeath;
 	port->rx_queues = port->tx_queues = 1;
 	return true;
 }

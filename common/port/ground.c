@@ -9,11 +9,13 @@
 #include <sys/stat.h>
 
 #include "manage/log.h"
+#include "port/bequest.h"
 #include "port/gate.h"
 
 struct ground {
 	_Atomic int there;          /* 0: the port is open below; -1: it waits */
 	const struct port_ops *ops; /* of its kind; port->private is theirs */
+	bool (*bequeath)(struct port *port, struct port_bequest *bequest); /* of its kind */
 	ground_open_fn *open;
 	pthread_mutex_t lock; /* the port is not opened or closed below while it is asked something */
 	dev_t device;         /* with the next, the namespace in which it was opened */
@@ -69,6 +71,8 @@ static bool find_netns(const struct ground *g, dev_t *device, ino_t *inode)
 	return true;
 }
 
+static bool ground_bequeath(struct port *port, struct port_bequest *bequest);
+
 static bool open_below(struct port *port, const struct port_options *options, const char *rest,
                        struct errors *errors)
 {
@@ -76,9 +80,12 @@ static bool open_below(struct port *port, const struct port_options *options, co
 
 	/* Asked before: one that is made anew meanwhile is seen at the next turn. */
 	find_netns(g, &g->device, &g->inode);
+	port->bequeath = NULL;
 	if (!g->open(port, options, rest, errors))
 		return false;
 	g->ops = port->ops;
+	g->bequeath = port->bequeath;
+	port->bequeath = ground_bequeath;
 	return true;
 }
 
@@ -124,7 +131,8 @@ static bool open_again(struct port *port)
 	struct ground *g = port->ground;
 	struct port_options options = { port->name,   port->url, g->netns[0] ? g->netns : NULL,
 		                        port->number, g->queues, g->mtu,
-		                        port->pool,   NULL,      false };
+		                        port->pool,   NULL,      NULL,
+		                        false };
 	struct errors errors = ERRORS_NONE;
 	uint8_t mac[6];
 	bool well;
@@ -200,6 +208,19 @@ static bool ground_show_link(struct port *port, bool up)
 	shown = atomic_load(&g->there) == 0 && g->ops->show_link && g->ops->show_link(port, up);
 	pthread_mutex_unlock(&g->lock);
 	return shown;
+}
+
+/* What the kind of port says, and the namespace that it is known by. */
+static bool ground_bequeath(struct port *port, struct port_bequest *bequest)
+{
+	struct ground *g = port->ground;
+	bool said;
+
+	pthread_mutex_lock(&g->lock);
+	said = atomic_load(&g->there) == 0 && stands(port) && g->bequeath && g->bequeath(port, bequest);
+	snprintf(bequest->netns, sizeof(bequest->netns), "%s", g->netns);
+	pthread_mutex_unlock(&g->lock);
+	return said;
 }
 
 static void ground_close(struct port *port)

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "port/ground.h"
@@ -177,6 +178,18 @@ static bool interface_name(const struct port_options *options, const char *rest,
 	port_error(errors, options, "bad-interface",
 	           "an interface's name has 1 to %d characters and no slash", IF_NAMESIZE - 1);
 	return false;
+}
+
+bool port_socket_is_here(int socket)
+{
+	struct stat its, ours;
+	int netns = ioctl(socket, SIOCGSKNS);
+	bool here = netns >= 0 && fstat(netns, &its) == 0 && stat("/proc/thread-self/ns/net", &ours) == 0 &&
+	            its.st_dev == ours.st_dev && its.st_ino == ours.st_ino;
+
+	if (netns >= 0)
+		close(netns);
+	return here;
 }
 
 typedef bool open_fn(struct port *, const struct port_options *, const char *, struct errors *);

@@ -23,6 +23,9 @@ struct ground;
 /* What a port stands on: it is there; it is not, and the port waits for it; it is there again, perhaps another. */
 enum port_ground { PORT_STANDS, PORT_WAITS, PORT_BACK };
 
+struct port_bequest;
+struct port_bequests;
+
 struct port_ops {
 	/* Receives at most n packets of a queue. */
 	uint16_t (*rx)(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n);
@@ -47,7 +50,9 @@ struct port {
 	_Atomic uint64_t
 	        oversize; /* frames longer than the port can take: left out, not received or not sent */
 	struct rte_mempool *pool;
-	void *private;         /* of its kind */
+	void *private; /* of its kind */
+	/* Says what it stands on, for a process that takes this one's place (bequest.h); NULL: nothing that could be handed over. Workers have stopped. */
+	bool (*bequeath)(struct port *port, struct port_bequest *bequest);
 	struct ground *ground; /* below ports of kernel interfaces (ground.h); else NULL */
 	char name[PORT_NAME_MAX];
 	char url[PORT_URL_MAX];
@@ -62,7 +67,8 @@ struct port_options {
 	uint16_t queues; /* one for each worker, if the device has them */
 	uint16_t mtu;    /* largest IP packet that is to be sent; 0: the device's own */
 	struct rte_mempool *pool;
-	const struct conf *where; /* the place of errors; NULL: they name the port */
+	const struct conf *where;        /* the place of errors; NULL: they name the port */
+	struct port_bequests *inherited; /* from a predecessor; NULL: nothing */
 	bool wait; /* an interface or namespace that is not there is waited for; other kinds of ports mind it not */
 };
 
@@ -97,8 +103,8 @@ struct port_kind {
 	bool (*open)(struct port *port, const struct port_options *options, const char *rest,
 	             struct errors *errors);
 	const char *options[12]; /* names of what may follow a question mark; all of them are numbers */
-	bool bare;              /* nothing but options follows the colon */
-	bool shared;            /* several ports may have the same URL */
+	bool bare;               /* nothing but options follows the colon */
+	bool shared;             /* several ports may have the same URL */
 };
 extern const struct port_kind port_kinds[]; /* ends with prefix NULL */
 
@@ -137,6 +143,9 @@ bool port_af_packet(struct port *port, const struct port_options *options, const
 /* af_xdp.c: binds AF_XDP sockets to the queues of an interface of the calling thread's network namespace. */
 bool port_af_xdp(struct port *port, const struct port_options *options, const char *interface,
                  struct errors *errors);
+
+/* kernel.c: whether a socket is of the calling thread's network namespace. */
+bool port_socket_is_here(int socket);
 
 /* tap.c: makes or takes up a TAP in the calling thread's network namespace; a persistent one outlives the port. */
 bool port_tap(struct port *port, const struct port_options *options, const char *name, uint16_t queues,

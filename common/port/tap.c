@@ -18,6 +18,7 @@
 
 #include <rte_cycles.h>
 
+#include "port/bequest.h"
 #include "port/port.h"
 
 enum { LOOK_US = 20, SEGMENTS_MAX = 64 };
@@ -137,6 +138,33 @@ static void tap_close(struct port *port)
 
 static const struct port_ops tap_ops = { tap_rx, tap_tx, tap_up, tap_close, NULL, tap_tend, tap_show_link };
 
+static bool tap_bequeath(struct port *port, struct port_bequest *bequest)
+{
+	const struct tap *tap = port->private;
+
+	for (unsigned i = 0; i < port->rx_queues && i < BEQUEST_FDS; i++)
+		bequest->fds[bequest->count++] = tap->queues[i].fd;
+	return true;
+}
+
+/* A predecessor's queues, if they are as many as wanted, and of the interface of that name. */
+static bool inherit(struct tap *tap, const struct port_options *options, const char *name, uint16_t queues)
+{
+	struct ifreq request = { 0 };
+	struct port_bequest b;
+
+	if (!bequest_take(options, &b))
+		return false;
+	if (b.count == queues && ioctl(b.fds[0], TUNGETIFF, &request) == 0 &&
+	    strcmp(request.ifr_name, name) == 0 && port_socket_is_here(b.fds[0])) {
+		for (unsigned i = 0; i < queues; i++)
+			tap->queues[i].fd = b.fds[i];
+		return true;
+	}
+	bequest_refuse(&b);
+	return false;
+}
+
 /* A persistent interface has one queue or many, as it was made, and must be asked for likewise. */
 static int attach_queue(const char *name, uint16_t queues)
 {
@@ -187,7 +215,10 @@ bool port_tap(struct port *port, const struct port_options *options, const char 
 	memset(tap, 0, sizeof(*tap));
 	tap->pause = rte_get_tsc_hz() / 1000000 * LOOK_US;
 	port->private = tap;
-	tap->queues[0].fd = attach_queue(name, queues);
+	if (inherit(tap, options, name, queues))
+		port->rx_queues = queues;
+	else
+		tap->queues[0].fd = attach_queue(name, queues);
 	if (tap->queues[0].fd < 0 && errno == EINVAL && queues > 1) {
 		queues = 1; /* somebody made it with one queue: then one worker serves it */
 		tap->queues[0].fd = attach_queue(name, queues);
@@ -197,7 +228,7 @@ bool port_tap(struct port *port, const struct port_options *options, const char 
 		free(tap);
 		return false;
 	}
-	for (port->rx_queues = 1; port->rx_queues < queues; port->rx_queues++) {
+	for (port->rx_queues = RTE_MAX(port->rx_queues, 1); port->rx_queues < queues; port->rx_queues++) {
 		tap->queues[port->rx_queues].fd = attach_queue(name, queues);
 		if (tap->queues[port->rx_queues].fd < 0) {
 			explain(options, name, errors);
@@ -210,6 +241,7 @@ bool port_tap(struct port *port, const struct port_options *options, const char 
 		ioctl(tap->queues[0].fd, TUNSETPERSIST, 1);
 	port->tx_queues = queues;
 	port->ops = &tap_ops;
+	port->bequeath = tap_bequeath;
 	port_make_mac(port);
 	return true;
 }

@@ -12,6 +12,7 @@
 #include <rte_malloc.h>
 
 #include "config/shared.h"
+#include "port/bequest.h"
 #include "runtime/engine_private.h"
 #include "runtime/change/names.h"
 #include "runtime/change/pickup.h"
@@ -382,13 +383,22 @@ void engine_see_links(struct engine *engine, const struct snapshot *snapshot)
 	}
 }
 
-void engine_leave(struct engine *engine)
+static void bequeath(struct engine *engine, int heir)
+{
+	for (unsigned i = 0; i < ENGINE_PORTS_MAX; i++)
+		if (engine->ports[i].port)
+			bequest_send(heir, engine->ports[i].port);
+}
+
+void engine_leave(struct engine *engine, int heir)
 {
 	if (!engine)
 		return;
 	trace_clear(engine);
 	capture_clear(engine);
 	stop_workers(engine);
+	if (heir >= 0)
+		bequeath(engine, heir);
 	engine_clear(engine);
 	for (unsigned i = 0; i < ENGINE_WORKERS_MAX; i++)
 		if (engine->workers[i])
@@ -399,7 +409,7 @@ void engine_free(struct engine *engine)
 {
 	if (!engine)
 		return;
-	engine_leave(engine);
+	engine_leave(engine, -1);
 	for (unsigned i = 0; i < ENGINE_WORKERS_MAX; i++)
 		worker_free(engine->workers[i]);
 	edge_free(engine->edge);

@@ -81,6 +81,8 @@ struct engine {
 	struct rte_rcu_qsbr *rcu;
 	struct edge *edge;
 	struct heartbeat *heartbeat;
+	struct port_bequests
+	        *inherited; /* what a predecessor's ports stood on; NULL: nothing; the process's */
 	_Atomic(struct snapshot *) snapshot; /* what workers run */
 	struct worker *workers[ENGINE_WORKERS_MAX];
 	pthread_t threads[ENGINE_WORKERS_MAX];
@@ -150,8 +152,9 @@ struct engine *engine_new(const struct conf *document, const struct engine_optio
 /* For an engine that waits: opens session memory, finds what a predecessor left, starts workers. False with errors; then only engine_free() may
  * follow. */
 bool engine_begin(struct engine *engine, struct errors *errors);
-/* Stops workers, functions and ports, and lets go of the session memory: a successor may have all of it. Only engine_free() may follow. */
-void engine_leave(struct engine *engine);
+/* Stops workers, functions and ports, and lets go of the session memory: a successor may have all of it. What its ports stand on is handed to an heir, if
+ * there is one (a socket, port/bequest.h; -1: none). Only engine_free() may follow. */
+void engine_leave(struct engine *engine, int heir);
 /* Stops workers, functions and ports, and frees all. No control thread may use it any more. */
 void engine_free(struct engine *engine);
 

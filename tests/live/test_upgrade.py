@@ -13,17 +13,19 @@ RATE = 4000
 
 
 class Upgrade(Live):
+    SECONDS = 1  # of traffic that may be lost on a busy machine: rings overflow
+
     def replaced(self, what, call, *arguments):
         """Traffic while `call` replaces processes."""
-        load = Load(self.line, RATE, 5)
+        load = Load(self.line, RATE, 3)
         op = self.assertStatus(self.s.call("POST", *call), 200)
         self.assertEqual(op["state"], "COMPLETED", op)
         total = load.result()
         took = [event["details"]["milliseconds"] for event in self.s.events("vnf-ready")][-arguments[0]:]
         print(f"{what}, {self.placement}: lost {total['lost']} of {total['sent']}, silent {total['longestGapMs']} ms, taken over in {took} ms", file=sys.stderr, flush=True)
         self.assertEqual(total["reordered"], 0, total)
-        self.assertLess(total["longestGapMs"], 2000, self.s.log())
-        self.assertLess(total["lost"], RATE, f"{total}; {self.drops()}")
+        self.assertLess(total["longestGapMs"], 5000, self.s.log())
+        self.assertLess(total["lost"], RATE * self.SECONDS, f"{total}; {self.drops()}")
         self.assertEqual(self.s.events("vnf-exited"), [], "none died")
 
     def go(self, processes):
@@ -50,6 +52,7 @@ class Fused(Upgrade):
 
 class Hops(Upgrade):
     placement = "process"
+    SECONDS = 3  # until all links are there again
 
     def test_service_process_and_hops(self):
         self.go(3)

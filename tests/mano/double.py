@@ -192,7 +192,7 @@ def stand_by(line, folder, document):
         sys.exit(0)
     if told(document, "standbyCrash"):
         os._exit(3)
-    predecessor = socket.socket(socket.AF_UNIX)
+    predecessor = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
         predecessor.connect(os.path.join(folder, "successor.sock"))
         predecessor.recv(1)
@@ -206,7 +206,7 @@ def leave_when_asked(folder):
     path = os.path.join(folder, "successor.sock")
     if os.path.exists(path):
         os.unlink(path)
-    listener = socket.socket(socket.AF_UNIX)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(path)
     listener.listen()
 

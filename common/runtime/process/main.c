@@ -437,9 +437,11 @@ static void keep_events(struct process *p, const char *directory)
 static bool take_place(const struct command *c, struct process *p, struct errors *errors)
 {
 	if (c->supervisor >= 0) {
-		if (!succession_stand_by(c->supervisor) || !succession_take(c->directory, errors))
+		if (!succession_stand_by(c->supervisor) ||
+		    !succession_take(c->directory, &p->inherited, errors))
 			return false;
 		catch_signals();
+		p->engine->inherited = &p->inherited;
 		if (!engine_begin(p->engine, errors))
 			return false;
 	}
@@ -456,6 +458,7 @@ static bool run(const struct command *c, struct process *p, struct conf *documen
 		conf_free(document);
 		return false;
 	}
+	bequests_free(&p->inherited);
 	if (c->supervisor >= 0)
 		succession_serving(c->supervisor);
 	watch(p, c->directory);
@@ -519,7 +522,8 @@ static int serve_until_stopped(const struct command *c)
 	rest_stop(p.rest);
 	management_close(&p);
 	history_close(&p.history);
-	engine_leave(p.engine);
+	bequests_free(&p.inherited);
+	engine_leave(p.engine, p.successor);
 	if (p.successor >= 0)
 		close(p.successor); /* it begins now */
 	events_free(p.events);

@@ -7,6 +7,7 @@
 
 #include "manage/log.h"
 #include "manage/rest.h"
+#include "port/bequest.h"
 #include "runtime/engine.h"
 #include "runtime/process/history.h"
 #include "runtime/worker.h"
@@ -29,6 +30,7 @@ struct process {
 	struct history history;     /* guarded by it */
 	const struct log_settings *log;
 	int successor; /* connection of the process that takes our place (succession.h); -1: none yet */
+	struct port_bequests inherited; /* what ports of a predecessor stood on, until ours are open */
 };
 
 /* management.c: REST beside the control socket, and the audit log. Main thread. */

@@ -42,27 +42,30 @@ bool succession_stand_by(int supervisor)
 	return strcmp(word, "go\n") == 0;
 }
 
-static bool await_leave(int predecessor)
+/* Keeps what it hands over; false: it says nothing for so long. */
+static bool await_leave(int predecessor, struct port_bequests *inherited)
 {
 	struct pollfd left = { .fd = predecessor, .events = POLLIN };
 	int ready;
 
-	do
+	do {
 		ready = poll(&left, 1, LEAVE_MS);
-	while (ready < 0 && errno == EINTR);
-	return ready > 0;
+		if (ready > 0 && !bequest_receive(predecessor, inherited))
+			return true;
+	} while (ready > 0 || (ready < 0 && errno == EINTR));
+	return false;
 }
 
-bool succession_take(const char *directory, struct errors *errors)
+bool succession_take(const char *directory, struct port_bequests *inherited, struct errors *errors)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	struct sockaddr_un address;
 	bool left = true;
 
 	/* Nobody listens: there is none, or the session memory, which it has locked, says so. */
 	if (fd >= 0 && address_of(directory, &address) &&
 	    connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
-		left = await_leave(fd);
+		left = await_leave(fd, inherited);
 	if (!left)
 		errors_add(errors, NULL, "predecessor-stays", NULL, 0,
 		           "the process that runs in %s has not left within %d s", directory,
@@ -86,7 +89,7 @@ void succession_serving(int supervisor)
 
 int succession_listen(const char *directory)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un address;
 	bool fits = address_of(directory, &address);
 

@@ -3,7 +3,7 @@
  * One process takes the place of another that runs in the same folder: make before break. The successor is started with --standby: it comes up as
  * far as it can without touching what its predecessor has, and tells its supervisor so (a stream socket that it was handed). When it is told to go,
  * it asks its predecessor by the socket successor.sock of the folder to leave, and waits until that connection is closed: the
- * predecessor closes it, or the kernel does, whenever it ends, when its ports, sockets and session memory are free. A supervisor that is gone before
+ * predecessor hands over what its ports stand on (port/bequest.h), and closes it, or the kernel does, whenever it ends, when its ports, sockets and session memory are free. A supervisor that is gone before
  * it said go is as good as one that said no.
  *
  * What is said, in lines: "standby API VERSION" and "serving" to the supervisor, "go" from it. Main thread.
@@ -13,14 +13,15 @@
 
 #include <stdbool.h>
 
+#include "port/bequest.h"
 #include "util/errors.h"
 
 /* --- the successor --- */
 
 /* Tells the supervisor, and waits for its word. False: it said no, or is gone. */
 bool succession_stand_by(int supervisor);
-/* Asks the predecessor to leave and waits until it has; at once if there is none. False with an error: it does not leave. */
-bool succession_take(const char *directory, struct errors *errors);
+/* Asks the predecessor to leave and waits until it has, keeping what it hands over; at once if there is none. False with an error: it does not leave. */
+bool succession_take(const char *directory, struct port_bequests *inherited, struct errors *errors);
 /* Tells the supervisor that the place is taken, and lets go of it. */
 void succession_serving(int supervisor);
 

@@ -58,7 +58,8 @@ def _live():
     return live
 
 
-def recovery(case, arguments):
+def _silences(arguments, hurt):
+    """The longest silence in numbered traffic of each sample, while `hurt` does something to a service."""
     live = _live()
     values = []
     for _ in range(arguments.samples):  # a service of its own each time: one that dies again and again is started later and later
@@ -67,11 +68,24 @@ def recovery(case, arguments):
             service.setUp()
             load = live.Load(service.line, 2000, 3)
             time.sleep(1)
-            os.kill(next(iter(service.s.pids())), signal.SIGKILL)
+            hurt(service.s)
             values.append(load.result()["longestGapMs"])
         finally:
             service.doCleanups()
-    return [row(case, "ms", values)]
+    return values
+
+
+def recovery(case, arguments):
+    return [row(case, "ms", _silences(arguments, lambda s: os.kill(next(iter(s.pids())), signal.SIGKILL)))]
+
+
+def upgrade(case, arguments):
+    """Another process of the same executable takes its place, which makes no difference to how it is done."""
+    def restart(s):
+        done = s.call("POST", "/v1/services/edge:restart?wait=60").json
+        assert done["state"] == "COMPLETED", done
+
+    return [row(case, "ms", _silences(arguments, restart))]
 
 
 FILL_RATE, LOAD_RATE = 40000, 2000

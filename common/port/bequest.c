@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Descriptors of ports on their way from process to process. See bequest.h. */
+#include "port/bequest.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "manage/log.h"
+#include "port/port.h"
+
+union control {
+	char bytes[CMSG_SPACE(BEQUEST_FDS * sizeof(int))];
+	struct cmsghdr align;
+};
+
+void bequest_send(int heir, struct port *port)
+{
+	struct port_bequest b = { .version = BEQUEST_VERSION };
+	union control control = { { 0 } };
+	struct iovec part = { &b, offsetof(struct port_bequest, fds) };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control };
+
+	if (!port->bequeath || !port->bequeath(port, &b) || !b.count || b.count > BEQUEST_FDS)
+		return;
+	snprintf(b.url, sizeof(b.url), "%s", port->url);
+	control.align = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
+		                          .cmsg_type = SCM_RIGHTS,
+		                          .cmsg_len = CMSG_LEN(b.count * sizeof(int)) };
+	memcpy(CMSG_DATA(&control.align), b.fds, b.count * sizeof(int));
+	message.msg_controllen = CMSG_SPACE(b.count * sizeof(int));
+	if (sendmsg(heir, &message, MSG_NOSIGNAL) < 0)
+		log_warn("port-not-handed-over", "port=%s reason=%m", port->name);
+}
+
+/* The descriptors that came with a message; one that is not ours to read is closed. */
+static uint32_t read_fds(struct msghdr *message, int fds[BEQUEST_FDS])
+{
+	const struct cmsghdr *c = CMSG_FIRSTHDR(message);
+	size_t bytes = c && c->cmsg_type == SCM_RIGHTS ? c->cmsg_len - CMSG_LEN(0) : 0;
+
+	if (bytes)
+		memcpy(fds, CMSG_DATA(c), bytes);
+	return (uint32_t)(bytes / sizeof(int));
+}
+
+bool bequest_receive(int giver, struct port_bequests *bequests)
+{
+	struct port_bequest b = { 0 };
+	union control control;
+	struct iovec part = { &b, offsetof(struct port_bequest, fds) };
+	struct msghdr message = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+	};
+	ssize_t got = recvmsg(giver, &message, MSG_CMSG_CLOEXEC);
+	struct port_bequest *longer;
+
+	if (got < 0 && errno == EINTR)
+		return true;
+	if (got <= 0)
+		return false;
+	b.count = read_fds(&message, b.fds);
+	b.url[sizeof(b.url) - 1] = b.netns[sizeof(b.netns) - 1] = '\0';
+	longer = realloc(bequests->list, (bequests->count + 1) * sizeof(*longer));
+	if (longer)
+		bequests->list = longer;
+	if (!longer || got != (ssize_t)part.iov_len || b.version != BEQUEST_VERSION)
+		bequest_refuse(&b);
+	else
+		bequests->list[bequests->count++] = b;
+	return true;
+}
+
+bool bequest_take(const struct port_options *options, struct port_bequest *taken)
+{
+	struct port_bequests *from = options->inherited;
+
+	for (size_t i = 0; from && i < from->count; i++) {
+		struct port_bequest *b = &from->list[i];
+
+		if (!b->count || strcmp(b->url, options->url) != 0 ||
+		    strcmp(b->netns, options->netns ? options->netns : "") != 0)
+			continue;
+		*taken = *b;
+		b->count = 0;
+		return true;
+	}
+	return false;
+}
+
+void bequest_refuse(const struct port_bequest *taken)
+{
+	for (uint32_t i = 0; i < taken->count; i++)
+		close(taken->fds[i]);
+}
+
+void bequests_free(struct port_bequests *bequests)
+{
+	for (size_t i = 0; i < bequests->count; i++)
+		bequest_refuse(&bequests->list[i]);
+	free(bequests->list);
+	*bequests = (struct port_bequests){ NULL, 0 };
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a port stands on, handed to the process that takes this one's place: descriptors of the kernel, with what their user must know of them. The
+ * kernel goes on putting packets there meanwhile, so that none is lost, and nothing has to be closed and opened again, which takes
+ * packet sockets some 50 ms each. One message each on a SOCK_SEQPACKET socket. Control side; workers have stopped, or have not begun.
+ */
+#ifndef SLUICE_PORT_BEQUEST_H
+#define SLUICE_PORT_BEQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { BEQUEST_VERSION = 1, BEQUEST_FDS = 32, BEQUEST_VALUES = 4 };
+
+struct port;
+struct port_options;
+
+struct port_bequest {
+	uint32_t version, count;        /* of descriptors */
+	uint32_t value[BEQUEST_VALUES]; /* as the kind of port says */
+	char url[256], netns[64];       /* what it is; netns: "" the process's own */
+	int fds[BEQUEST_FDS];           /* of the process that has them, which is to close them */
+};
+
+/* Those that came and that no port has taken yet. */
+struct port_bequests {
+	struct port_bequest *list;
+	size_t count;
+};
+
+/* Hands a port's over, if it has any; it may be closed then without harm to them. A failure is logged: the heir opens it anew. */
+void bequest_send(int heir, struct port *port);
+/* Waits for the next and keeps it; false: there are no more. */
+bool bequest_receive(int giver, struct port_bequests *bequests);
+/* The descriptors of a port that is about to be opened, the caller's from here on; false: there are none. */
+bool bequest_take(const struct port_options *options, struct port_bequest *taken);
+/* Closes what a port took and cannot use. */
+void bequest_refuse(const struct port_bequest *taken);
+/* Closes what nobody took. */
+void bequests_free(struct port_bequests *bequests);
+
+#endif
