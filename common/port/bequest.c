@@ -73,21 +73,34 @@ bool bequest_receive(int giver, struct port_bequests *bequests)
 	return true;
 }
 
-bool bequest_take(const struct port_options *options, struct port_bequest *taken)
+static struct port_bequest *find(const struct port_options *options)
 {
 	struct port_bequests *from = options->inherited;
 
 	for (size_t i = 0; from && i < from->count; i++) {
 		struct port_bequest *b = &from->list[i];
 
-		if (!b->count || strcmp(b->url, options->url) != 0 ||
-		    strcmp(b->netns, options->netns ? options->netns : "") != 0)
-			continue;
-		*taken = *b;
-		b->count = 0;
-		return true;
+		if (b->count && strcmp(b->url, options->url) == 0 &&
+		    strcmp(b->netns, options->netns ? options->netns : "") == 0)
+			return b;
 	}
-	return false;
+	return NULL;
+}
+
+bool bequest_waits(const struct port_options *options)
+{
+	return find(options) != NULL;
+}
+
+bool bequest_take(const struct port_options *options, struct port_bequest *taken)
+{
+	struct port_bequest *b = find(options);
+
+	if (!b)
+		return false;
+	*taken = *b;
+	b->count = 0;
+	return true;
 }
 
 void bequest_refuse(const struct port_bequest *taken)

@@ -35,6 +35,8 @@ void bequest_send(int heir, struct port *port);
 bool bequest_receive(int giver, struct port_bequests *bequests);
 /* The descriptors of a port that is about to be opened, the caller's from here on; false: there are none. */
 bool bequest_take(const struct port_options *options, struct port_bequest *taken);
+/* Whether there are any. */
+bool bequest_waits(const struct port_options *options);
 /* Closes what a port took and cannot use. */
 void bequest_refuse(const struct port_bequest *taken);
 /* Closes what nobody took. */

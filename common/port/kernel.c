@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "port/bequest.h"
 #include "port/ground.h"
 
 /* Enters a namespace; the answer is a descriptor of the old one for leave(), -1 where none was asked for, -2 on failure. */
@@ -96,6 +97,8 @@ static bool bring_up(int fd, const char *name)
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
 	if (ioctl(fd, SIOCGIFFLAGS, &request) < 0)
 		return false;
+	if (request.ifr_flags & IFF_UP)
+		return true;
 	request.ifr_flags |= IFF_UP;
 	return ioctl(fd, SIOCSIFFLAGS, &request) == 0;
 }
@@ -147,7 +150,9 @@ static bool prepare(const struct port_options *options, const char *name, struct
 {
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	make_ours(fd, name);
+	if (!bequest_waits(
+	            options)) /* else it has been ours; each of these takes a lock that all of the kernel shares */
+		make_ours(fd, name);
 	close(fd);
 	return raise_mtu(options, name, errors) && turn_up(options, name, errors);
 }
