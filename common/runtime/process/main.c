@@ -495,10 +495,9 @@ static struct conf *first_document(const struct command *c, struct process *p, s
 static int serve_until_stopped(const struct command *c)
 {
 	struct log_settings log = { .file = c->log_file, .level = LOG_LEVEL_INFO };
-	struct process p = { .program = c->program,
-		             .log = &log,
-		             .changes = PTHREAD_MUTEX_INITIALIZER,
-		             .successor = -1 };
+	struct process p = {
+		.program = c->program, .log = &log, .changes = PTHREAD_MUTEX_INITIALIZER, .successor = -1
+	};
 	struct errors errors = ERRORS_NONE;
 	struct conf *document;
 	bool ran;
