@@ -294,11 +294,10 @@ static void explain(const struct port_options *options, const char *asked, struc
 
 static struct af_xdp *new_af_xdp(const char *interface)
 {
-	struct af_xdp *x = aligned_alloc(RTE_CACHE_LINE_SIZE, sizeof(*x));
+	struct af_xdp *x = calloc(1, sizeof(*x));
 
 	if (!x)
 		return NULL;
-	memset(x, 0, sizeof(*x));
 	x->control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	x->interface = if_nametoindex(interface);
 	x->partial = is_veth(x->control, interface);

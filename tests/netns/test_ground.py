@@ -163,7 +163,8 @@ class Ground(unittest.TestCase):
         until("descriptors and threads are as many as before", lambda: self.held()[:2] == before[:2])
         after = self.held()
         self.assertLess(after[2] - before[2], 64, "packet buffers")
-        self.assertLess(after[3] - before[3], 6000, "kB of memory")
+        if os.environ.get("SLUICE_SANITIZE") != "ON":  # a sanitizer keeps what was freed
+            self.assertLess(after[3] - before[3], 6000, "kB of memory")
         for port in ("wan", "dmz", "lan"):
             self.assertTrue(self.events("link-down", port) and self.events("link-up", port), port)
         self.killed()
