@@ -63,6 +63,18 @@ static inline struct tuple tuple_reverse(const struct tuple *t)
 	return r;
 }
 
+/* One of 256 buckets, the same for both directions of a flow, and for its ICMP errors and fragments: addresses only, in no order. All words of both addresses together, as
+ * numbers, by a factor that spreads neighbours: the classic language of socket filters could compute it as well. */
+#define PAIR_FACTOR UINT32_C(2654435761)
+#define PAIR_SHIFT  24
+
+static inline unsigned tuple_pair_bucket(const struct tuple *t)
+{
+	uint64_t halves = t->src.halves[0] ^ t->src.halves[1] ^ t->dst.halves[0] ^ t->dst.halves[1];
+
+	return __builtin_bswap32((uint32_t)halves ^ (uint32_t)(halves >> 32)) * PAIR_FACTOR >> PAIR_SHIFT;
+}
+
 static inline bool tuple_equal(const struct tuple *a, const struct tuple *b)
 {
 	return memcmp(a, b, sizeof(*a)) == 0;

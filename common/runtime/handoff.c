@@ -3,18 +3,13 @@
  * Ownership: 256 buckets belong to workers, and the owner of a packet is known before its session is. A packet at the wrong worker goes
  * through that worker's inbox (a ring with many writers and one reader), carrying where it goes on. Worker thread.
  */
-#include <rte_hash_crc.h>
-
 #include "runtime/look/watch.h"
 
 enum { DRAIN_BURSTS = 16 };
 
-/* The same for both directions of a flow, and for its ICMP errors and fragments: addresses only, in no order. */
 static unsigned owner_default(const struct tuple *t)
 {
-	uint64_t low = t->src.halves[0] ^ t->dst.halves[0], high = t->src.halves[1] ^ t->dst.halves[1];
-
-	return rte_hash_crc_8byte(low, rte_hash_crc_8byte(high, 0)) & 0xff;
+	return tuple_pair_bucket(t);
 }
 
 /* Of several opinions the surest counts; among equals that of the function which the packet meets first. walk: as the owner says, or another. */
@@ -49,6 +44,33 @@ unsigned owner_of_packet(const struct snapshot_port *port, struct rte_mbuf *m)
 	return owner_bucket(port, &t);
 }
 
+/* Most ports ask one function, whose word counts whatever it is surer of. */
+static void ask_one(const struct snapshot_port *port, struct rte_mbuf **m, unsigned n)
+{
+	const struct owner *o = &port->owners[0];
+	unsigned (*owner)(const struct nf *nf, const void *snapshot, const struct tuple *t, int walk) =
+	        o->nf->klass->owner;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct tuple t;
+		unsigned opinion;
+
+		pkt_tuple(m[i], &t);
+		opinion = owner(o->nf, o->snapshot, &t, o->walk);
+		pkt_of(m[i])->bucket = (uint8_t)(opinion == NF_NO_OWNER ? owner_default(&t) : opinion);
+	}
+}
+
+void owner_buckets(const struct snapshot_port *port, struct rte_mbuf **m, unsigned n)
+{
+	if (likely(port->owner_count == 1 && !port->owners[0].of_answer)) {
+		ask_one(port, m, n);
+		return;
+	}
+	for (unsigned i = 0; i < n; i++)
+		pkt_of(m[i])->bucket = (uint8_t)owner_of_packet(port, m[i]);
+}
+
 unsigned owner_of_fragment(struct rte_mbuf *m)
 {
 	struct tuple t;
@@ -73,7 +95,7 @@ unsigned owner_of_session(const struct snapshot *snapshot, const struct path *pa
 
 static void deliver(struct worker *w, unsigned to)
 {
-	struct tx_buffer *box = &w->outbox[to];
+	struct outbox *box = &w->outbox[to];
 	unsigned taken =
 	        rte_ring_mp_enqueue_burst(w->engine->workers[to]->inbox, (void **)box->m, box->count, NULL);
 
@@ -82,18 +104,57 @@ static void deliver(struct worker *w, unsigned to)
 	box->count = 0;
 }
 
+/* A box always has room for a burst. */
+static void sent_off(struct worker *w, unsigned to, unsigned count)
+{
+	w->counters[C_HANDED_OFF] += count;
+	w->outbox_dirty |= UINT32_C(1) << to;
+	if (w->outbox[to].count >= TX_BURST)
+		deliver(w, to);
+}
+
 void handoff(struct worker *w, unsigned to, struct rte_mbuf *m, enum stage stage)
 {
-	struct tx_buffer *box = &w->outbox[to];
+	struct outbox *box = &w->outbox[to];
 
 	pkt_of(m)->stage = (uint8_t)stage;
-	w->counters[C_HANDED_OFF]++;
 	if (unlikely(w->trace != NULL))
 		trace_step(w, m, STEP_HANDED, NULL, NULL, NULL);
 	box->m[box->count++] = m;
-	w->outbox_dirty |= UINT32_C(1) << to;
-	if (box->count == TX_BURST)
-		deliver(w, to);
+	sent_off(w, to, 1);
+}
+
+static void trace_handed(struct worker *w, struct rte_mbuf **m, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (w->snapshot->bucket_worker[pkt_of(m[i])->bucket] != w->id)
+			trace_step(w, m[i], STEP_HANDED, NULL, NULL, NULL);
+}
+
+/* Whose a packet is cannot be foreseen, so nothing branches on it: this worker has a box as well, whose packets stay. */
+unsigned handoff_burst(struct worker *w, struct rte_mbuf **m, unsigned n)
+{
+	uint16_t before[ENGINE_WORKERS_MAX];
+	unsigned kept;
+
+	if (unlikely(w->trace != NULL))
+		trace_handed(w, m, n);
+	for (unsigned to = 0; to < w->workers; to++)
+		before[to] = w->outbox[to].count;
+	for (unsigned i = 0; i < n; i++) {
+		struct outbox *box;
+
+		pkt_of(m[i])->stage = STAGE_LOOKUP;
+		box = &w->outbox[w->snapshot->bucket_worker[pkt_of(m[i])->bucket]];
+		box->m[box->count++] = m[i];
+	}
+	kept = w->outbox[w->id].count;
+	memcpy(m, w->outbox[w->id].m, kept * sizeof(*m));
+	w->outbox[w->id].count = 0;
+	for (unsigned to = 0; to < w->workers; to++)
+		if (to != w->id && w->outbox[to].count != before[to])
+			sent_off(w, to, w->outbox[to].count - before[to]);
+	return kept;
 }
 
 void handoff_flush(struct worker *w)

@@ -235,21 +235,9 @@ void ingress_owned_here(struct worker *w, uint16_t number, struct rte_mbuf **m, 
 /* Packets whose headers are known, from one port: to their owners, and those of this worker on to the lookup. */
 static void ingress_owned(struct worker *w, const struct snapshot_port *port, struct rte_mbuf **m, unsigned n)
 {
-	unsigned kept = 0;
-
 	if (w->workers > 1) {
-		for (unsigned i = 0; i < n; i++) {
-			struct pkt *p = pkt_of(m[i]);
-			unsigned owner;
-
-			p->bucket = (uint8_t)owner_of_packet(port, m[i]);
-			owner = w->snapshot->bucket_worker[p->bucket];
-			if (owner == w->id)
-				m[kept++] = m[i];
-			else
-				handoff(w, owner, m[i], STAGE_LOOKUP);
-		}
-		n = kept;
+		owner_buckets(port, m, n);
+		n = handoff_burst(w, m, n);
 	}
 	if (n)
 		run_owned(w, port, m, n);

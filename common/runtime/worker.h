@@ -111,6 +111,12 @@ struct tx_buffer {
 	struct rte_mbuf *m[TX_BURST];
 };
 
+/* For another worker; a burst more than TX_BURST fits. */
+struct outbox {
+	uint16_t count;
+	struct rte_mbuf *m[2 * TX_BURST];
+};
+
 struct port_traffic {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes, tx_dropped;
 	uint64_t rx_bursts, rx_full; /* that had any; that had BATCH_MAX: more was waiting */
@@ -162,9 +168,9 @@ struct worker {
 	uint64_t give_cursor;
 	uint64_t mute; /* bit i: link i takes no sessions */
 	bool found;    /* a predecessor's sessions are in the table, and the functions do not know yet */
-	struct rte_ring *inbox;                      /* many writers, one reader */
-	struct tx_buffer outbox[ENGINE_WORKERS_MAX]; /* for others' inboxes; empty between turns */
-	uint32_t outbox_dirty;                       /* bit i: outbox[i] holds packets */
+	struct rte_ring *inbox;                   /* many writers, one reader */
+	struct outbox outbox[ENGINE_WORKERS_MAX]; /* for others' inboxes; empty between turns */
+	uint32_t outbox_dirty;                    /* bit i: outbox[i] holds packets */
 	struct frag_table *frags;
 	_Atomic(struct call *) call;
 	struct token_bucket reject_rate;
@@ -290,7 +296,11 @@ unsigned owner_of_packet(const struct snapshot_port *port, struct rte_mbuf *m);
 unsigned owner_of_fragment(struct rte_mbuf *m);
 unsigned owner_of_session(const struct snapshot *snapshot, const struct path *path, int walk,
                           const struct tuple *first);
+/* The same of all packets of a burst, kept in struct pkt. */
+void owner_buckets(const struct snapshot_port *port, struct rte_mbuf **m, unsigned n);
 void handoff(struct worker *w, unsigned to, struct rte_mbuf *m, enum stage stage);
+/* Hands off what is for others to look up, by its bucket; answers how many are this worker's, which are in front then. n <= 64. */
+unsigned handoff_burst(struct worker *w, struct rte_mbuf **m, unsigned n);
 /* What was handed off in this turn reaches its workers. */
 void handoff_flush(struct worker *w);
 unsigned handoff_drain(struct worker *w);
