@@ -119,7 +119,7 @@ extern const struct schema match_schema[];
 	  .help = "What carries the port, as KIND:WHAT (af_packet:eth1, pci:0000:03:00.0, " \
 	          "vhost:/run/x)." }, \
 	{ .name = "netns", \
-	  .type = SCHEMA_STRING, \
+	  .type = SCHEMA_NAME, \
 	  .help = "Network namespace in which the device is looked for." }, \
 	{ .name = "absent", \
 	  .type = SCHEMA_ENUM, \

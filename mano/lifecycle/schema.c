@@ -42,7 +42,7 @@ static const struct schema edge_members[] = {
 	  .values = modes,
 	  .otherwise = "routed",
 	  .help = "routed: an IP router with ARP and ND; transparent: a bump in the wire." },
-	{ .name = "netns", .type = SCHEMA_STRING, .help = "Network namespace of all ports." },
+	{ .name = "netns", .type = SCHEMA_NAME, .help = "Network namespace of all ports." },
 	{ .name = "ports",
 	  .type = SCHEMA_LIST,
 	  .key = "name",

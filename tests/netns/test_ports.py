@@ -178,18 +178,25 @@ def taps(lab, space):
 
 def refusals(lab, space):
     """What cannot be opened says so by its URL, with the reason and what there is instead."""
+    capture, text = os.path.join(lab.folder, "in.pcap"), os.path.join(lab.folder, "text")
+    for path, content in ((capture, b"any"), (text, b"not to be lost")):
+        with open(path, "wb") as file:
+            file.write(content)
     for port, expected in ((("af_packet:nix", space), ("af_packet:nix", "no interface \"nix\"", "there are: lo, ")),
                            (("af_packet:ma", "nix"), ("network namespace \"nix\"", "ip netns add")),
                            (("tap:ma", space), ("tap:ma", "is no TAP")),
                            (("tap:longer-than-fifteen", space), ("1 to 15 characters",)),
                            (("vhost:relative", "-"), ("must be absolute",)),
                            (("pcap:/nix", "-"), ("/nix", "No such file")),
+                           ((f"pcap:{capture},{text}", "-"), (text, "is there and no capture")),
                            (("frob:x", "-"), ("frob:x",))):
         wire = Wire(lab, *port, "null:?receive=0", "-")
         until(f"{port} is refused", lambda: not wire.process.alive())
         assert wire.process.child.returncode == 1
         for words in expected:
             assert words in wire.process.text(), f"{port}: {wire.process.text()}"
+    with open(text, "rb") as file:
+        assert file.read() == b"not to be lost"
 
 
 def interface_goes_down(lab, a, b, middle):
