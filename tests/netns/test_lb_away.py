@@ -175,7 +175,7 @@ class Away(unittest.TestCase):
         seen = {}
         for vips in (VIPS4, VIPS6):
             for mode, vip in vips.items():
-                answers = [self.ask("open", f"{vip}-{n}", vip) for n in range(8)]
+                answers = [self.ask("open", f"{vip}-{n}", vip) for n in range(16)]
                 self.assertEqual({a[1] for a in answers}, {self.whom(vip)}, (mode, answers))
                 self.assertEqual({a[0] for a in answers}, {"b1", "b2"}, mode)
                 self.assertEqual(self.ask("say", f"{vip}-0", 100000), 100000, f"{mode} {vip}: the client is told what fits")
