@@ -182,7 +182,7 @@ class Away(unittest.TestCase):
                 self.assertEqual(self.ask("udp", vip, 3000)[1:], [self.whom(vip), "3000"], f"{mode} {vip}: fragments")
                 seen[vip] = answers
         sessions = [s for s in self.engine.get("/v1/state/sessions?limit=1000") if s["protocol"] == "tcp"]
-        self.assertEqual(len(sessions), 64)
+        self.assertEqual(len(sessions), 128)
         self.assertEqual({s["class"] for s in sessions}, {"tcp-established"})
         self.engine.balance()
         self.engine.process.kill()
@@ -190,7 +190,7 @@ class Away(unittest.TestCase):
         self.engine.start()
         self.engine.ready()
         for vip in seen:
-            for n in range(8):
+            for n in range(16):
                 self.assertEqual(self.ask("say", f"{vip}-{n}", 10), 10, f"{vip}: the same backend has it still")
         self.engine.balance()
 
