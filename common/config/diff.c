@@ -312,29 +312,3 @@ void conf_diff_free(struct conf_diff *diff)
 	free(diff->list);
 	*diff = (struct conf_diff){ NULL, 0 };
 }
-
-static void print_change(FILE *out, const struct conf_change *change)
-{
-	fprintf(out, "%c %s: ", change->kind, change->path);
-	if (change->kind == '>')
-		fprintf(out, "moved from %s to %s\n", change->before, change->after);
-	else if (change->before && change->after)
-		fprintf(out, "%s -> %s\n", change->before, change->after);
-	else
-		fprintf(out, "%s\n", change->before ? change->before : change->after);
-}
-
-char *conf_diff_text(const struct conf_diff *diff)
-{
-	char *text = NULL;
-	size_t length = 0;
-	FILE *out = open_memstream(&text, &length);
-
-	if (!out)
-		abort();
-	for (size_t i = 0; i < diff->count; i++)
-		print_change(out, &diff->list[i]);
-	if (fclose(out))
-		abort();
-	return text;
-}

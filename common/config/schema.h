@@ -86,8 +86,6 @@ struct conf_diff {
 struct conf_diff schema_diff(const struct schema *members, const struct conf *before,
                              const struct conf *after);
 void conf_diff_free(struct conf_diff *diff);
-/* One line a change, as `sluice diff` prints it; malloc'd. */
-char *conf_diff_text(const struct conf_diff *diff);
 
 /* JSON Schema (OpenAPI 3.1) of a table; new reference. */
 json_t *schema_to_openapi(const struct schema *members);

@@ -4,12 +4,9 @@
  * and not acted on: our routes come from the configuration. Worker 0.
  */
 #include "edge/private.h"
+#include "packet/icmp_types.h"
 
 enum {
-	ROUTER_SOLICITATION = 133,
-	ROUTER_ADVERTISEMENT = 134,
-	NEIGHBOUR_SOLICITATION = 135,
-	NEIGHBOUR_ADVERTISEMENT = 136,
 	OPTION_SOURCE_MAC = 1,
 	OPTION_TARGET_MAC = 2,
 	FLAG_ROUTER = 0x80,
@@ -120,7 +117,7 @@ static void nd_send(struct edge_worker *ew, const struct edge_table *table, uint
 void nd_solicit(struct edge_worker *ew, const struct edge_table *table, const struct neighbour_key *key,
                 const uint8_t *to)
 {
-	struct nd_message message = { .type = NEIGHBOUR_SOLICITATION,
+	struct nd_message message = { .type = ICMP6_NEIGHBOUR_SOLICIT,
 		                      .option_type = OPTION_SOURCE_MAC,
 		                      .option_length = 1 };
 	union ipaddr source, destination = to ? key->address : solicited_node(&key->address);
@@ -135,7 +132,7 @@ static void advertise(struct edge_worker *ew, const struct edge_table *table, ui
                       const union ipaddr *target, const union ipaddr *destination, const uint8_t *to,
                       uint8_t flags)
 {
-	struct nd_message message = { .type = NEIGHBOUR_ADVERTISEMENT,
+	struct nd_message message = { .type = ICMP6_NEIGHBOUR_ADVERT,
 		                      .flags = (uint8_t)(FLAG_ROUTER | FLAG_OVERRIDE | flags),
 		                      .option_type = OPTION_TARGET_MAC,
 		                      .option_length = 1 };
@@ -205,7 +202,7 @@ static bool discovery(struct edge_worker *ew, const struct edge_table *table, st
 {
 	const struct pkt *p = pkt_of(m);
 	struct neighbour_news news = { .key = { ip_v6(pkt_ip6(m)->src_addr), p->in_port, FAMILY_V6 } };
-	bool solicits = p->icmp_type == NEIGHBOUR_SOLICITATION;
+	bool solicits = p->icmp_type == ICMP6_NEIGHBOUR_SOLICIT;
 	size_t length = (size_t)(p->end - p->l4);
 	struct nd_message message = { 0 };
 	union ipaddr target;
@@ -233,11 +230,11 @@ void nd_input(struct edge_worker *ew, const struct edge_table *table, struct rte
 		edge_drop(ew, m, EDGE_C_NOT_FOR_ME);
 		return;
 	}
-	if (type < ROUTER_SOLICITATION || type > 137) {
+	if (type < ICMP6_ROUTER_SOLICIT || type > 137) {
 		edge_drop(ew, m, EDGE_C_MULTICAST);
 		return;
 	}
-	if ((type == NEIGHBOUR_SOLICITATION || type == NEIGHBOUR_ADVERTISEMENT) &&
+	if ((type == ICMP6_NEIGHBOUR_SOLICIT || type == ICMP6_NEIGHBOUR_ADVERT) &&
 	    !discovery(ew, table, m, now)) {
 		edge_drop(ew, m, EDGE_C_BAD_ARP);
 		return;

@@ -53,7 +53,7 @@ static json_t *make_event(const char *kind, const char *subject, json_t *details
 	return event;
 }
 
-/* Puts an event in the ring and wakes who waits. The observer gets a reference of its own, after the lock. */
+/* Puts an event in the ring and wakes who waits. Takes the reference. */
 static uint64_t publish(struct events *events, json_t *event)
 {
 	pthread_mutex_lock(&events->lock);
@@ -69,8 +69,6 @@ static uint64_t publish(struct events *events, json_t *event)
 		rest_stream_wake(subscriber->stream);
 	pthread_mutex_unlock(&events->lock);
 	json_decref(old);
-	if (events->observer)
-		events->observer(events->observer_user, event);
 	json_decref(event);
 	return id;
 }
@@ -95,12 +93,6 @@ uint64_t events_last(struct events *events)
 	uint64_t last = events->next - 1;
 	pthread_mutex_unlock(&events->lock);
 	return last;
-}
-
-void events_observe(struct events *events, void (*observer)(void *user, const json_t *event), void *user)
-{
-	events->observer = observer;
-	events->observer_user = user;
 }
 
 static bool is(const json_t *event, const char *member, const char *value)

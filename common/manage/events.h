@@ -45,10 +45,6 @@ uint64_t events_last(struct events *events);
 json_t *events_list(struct events *events, uint64_t after, unsigned limit, const char *kind,
                     const char *subject);
 
-/* Called for each event added, on the adding thread, after it is in the ring (to store it, to act on it). One
- * observer; set it before the first add. `event` is borrowed. */
-void events_observe(struct events *events, void (*observer)(void *user, const json_t *event), void *user);
-
 /*
  * GET at `pattern` ("/v1/events"): server-sent events; with `Accept: application/json` the list. Starts after
  * Last-Event-ID (header) or ?last=ID, else with new events; ?last=0 gives all that is there. An id that the

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the event log and its route share. All of struct events is guarded by `lock`, except the observer,
- * which is set once.
+ * What the event log and its route share. All of struct events is guarded by `lock`.
  */
 #ifndef SLUICE_MANAGE_EVENTS_PRIVATE_H
 #define SLUICE_MANAGE_EVENTS_PRIVATE_H
@@ -27,8 +26,6 @@ struct events {
 	uint64_t first, next;     /* ids: the oldest that is there, the one to be given */
 	struct events_kept *kept; /* NULL: not kept */
 	struct subscriber *subscribers;
-	void (*observer)(void *user, const json_t *event);
-	void *observer_user;
 };
 
 void events_unmap(struct events *events);

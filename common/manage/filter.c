@@ -277,18 +277,6 @@ bool filter_match(const struct filter *filter, const json_t *object)
 	return true;
 }
 
-size_t filter_values(const struct filter *filter, const char *attribute, const char *const **values)
-{
-	for (size_t i = 0; filter && i < filter->count; i++) {
-		const struct term *term = &filter->terms[i];
-		if ((term->op == OP_EQ || term->op == OP_IN) && !strcmp(term->spelled, attribute)) {
-			*values = (const char *const *)term->values;
-			return term->count;
-		}
-	}
-	return 0;
-}
-
 bool filter_of_request(const struct rest_request *request, struct rest_reply *reply, struct filter **filter)
 {
 	char why[256];

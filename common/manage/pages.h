@@ -26,9 +26,6 @@ struct filter *filter_parse(const char *text, char *why, size_t size);
  * enough. */
 bool filter_match(const struct filter *filter, const json_t *object);
 void filter_free(struct filter *filter);
-/* The values that an `eq` or `in` on this very attribute allows: for sources that can look up instead of
- * scan. Count, 0: not restricted. */
-size_t filter_values(const struct filter *filter, const char *attribute, const char *const **values);
 
 /* ?filter= of a request: true and *filter (NULL: none given; the caller frees it), or false with a 400 in the
  * reply. */

@@ -16,7 +16,7 @@
 #include "util/atomic_file.h"
 #include "util/memory.h"
 
-enum { DAY_S = 86400, FILE_BOUND = 1 << 16, SKEW_S = 300 };
+enum { FILE_BOUND = 1 << 16, SKEW_S = 300 };
 
 /* A certificate and its key; either may be NULL. */
 struct pair {

@@ -26,13 +26,6 @@ const char *rest_param(const struct rest_request *request, const char *name)
 	return find(request->exchange->params, request->exchange->param_count, name);
 }
 
-const char *rest_tail(const struct rest_request *request, unsigned i)
-{
-	const struct rest_exchange *exchange = request->exchange;
-	unsigned at = exchange->tail_at + i;
-	return exchange->tail_at && at < exchange->segment_count ? exchange->segments[at] : NULL;
-}
-
 const char *rest_query(const struct rest_request *request, const char *name)
 {
 	return find(request->exchange->query, request->exchange->query_count, name);

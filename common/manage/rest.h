@@ -111,8 +111,6 @@ struct rest_request {
 /* Parameter of the path by name, decoded; a tail as sent (still escaped, so that a proxy can pass it on).
  * NULL: no such. */
 const char *rest_param(const struct rest_request *request, const char *name);
-/* The i-th segment of the tail, decoded; NULL past its end. */
-const char *rest_tail(const struct rest_request *request, unsigned i);
 /* Query parameter by name, decoded ("+" is a space); "" if given without a value; NULL if absent. */
 const char *rest_query(const struct rest_request *request, const char *name);
 /* The same as a number; `otherwise` if absent. False if it is no number in [min, max]: then the reply is a

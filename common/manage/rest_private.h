@@ -87,7 +87,7 @@ struct rest_exchange {
 	char *decoded;           /* segments, each ended by NUL */
 	char *segments[REST_SEGMENTS];
 	const char *raw[REST_SEGMENTS]; /* where each begins in path */
-	unsigned segment_count, tail_at;
+	unsigned segment_count;
 	struct param params[REST_PARAMS];
 	unsigned param_count;
 	struct param query[REST_QUERY]; /* names malloc'd too */

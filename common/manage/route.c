@@ -111,7 +111,6 @@ static void fill_params(struct rest_exchange *exchange, const struct pattern *pa
 		struct param *param = &exchange->params[exchange->param_count++];
 		param->name = segment->text;
 		if (segment->kind == SEGMENT_TAIL) {
-			exchange->tail_at = i;
 			param->value = strdup(exchange->raw[i]);
 			continue;
 		}

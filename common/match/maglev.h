@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { MAGLEV_SIZE = 65537, MAGLEV_MEMBERS_MAX = 65535 };
+enum { MAGLEV_SIZE = 65537 };
 
 struct maglev_member {
 	uint64_t

@@ -13,8 +13,7 @@ enum encap_kind { ENCAP_IPIP, ENCAP_GRE, ENCAP_GUE };
 
 enum {
 	ENCAP_TTL = 64,
-	ENCAP_GUE_PORT = 6080,  /* IANA: gue */
-	ENCAP_ROOM = 40 + 8 + 4 /* the most that any of them adds */
+	ENCAP_GUE_PORT = 6080, /* IANA: gue */
 };
 
 /* A tunnel; plain values in network order, which whoever configures it owns. */

@@ -74,18 +74,11 @@ void frag_place(struct rte_mbuf *m, struct frag_place *place);
  * FRAG_OUT. Returns their number. */
 unsigned frag_expire(struct frag_table *table, uint64_t now_ns, unsigned budget, struct rte_mbuf **out);
 
-/* The time at which frag_expire() next has something to do; UINT64_MAX: never. */
-uint64_t frag_deadline(const struct frag_table *table);
-
 /* Gives back what is held, datagram by datagram, until it returns 0. `out` has room for FRAG_OUT. */
 unsigned frag_drain(struct frag_table *table, struct rte_mbuf **out);
 
 /* Packets held now, and datagrams known now. */
 unsigned frag_held(const struct frag_table *table);
 unsigned frag_datagrams(const struct frag_table *table);
-
-/* Datagrams forgotten before their time because the table was full (the oldest whose first fragment had been
- * seen), since the start. */
-uint64_t frag_evicted(const struct frag_table *table);
 
 #endif

@@ -60,7 +60,7 @@ struct frag_table {
 	uint64_t live[FRAG_LISTS]; /* ns */
 	uint32_t count, held_count;
 	uint64_t held_bytes, held_bytes_max;
-	uint64_t seed, evicted;
+	uint64_t seed;
 };
 
 uint32_t frag_hash(const struct frag_table *t, const struct frag_key *key);

@@ -162,7 +162,6 @@ static void evict(struct frag_table *t)
 	if (a == FRAG_NONE || (b != FRAG_NONE && joined(t, b) < joined(t, a)))
 		a = b;
 	frag_remove(t, &t->datagrams[a]);
-	t->evicted++;
 }
 
 struct datagram *frag_add(struct frag_table *t, const struct frag_key *key, uint32_t hash, uint64_t now)
@@ -234,13 +233,6 @@ static struct datagram *next_due(const struct frag_table *t)
 	return due;
 }
 
-uint64_t frag_deadline(const struct frag_table *t)
-{
-	const struct datagram *due = next_due(t);
-
-	return due ? due->deadline : UINT64_MAX;
-}
-
 unsigned frag_expire(struct frag_table *t, uint64_t now, unsigned budget, struct rte_mbuf **out)
 {
 	unsigned n = 0;
@@ -276,9 +268,4 @@ unsigned frag_held(const struct frag_table *t)
 unsigned frag_datagrams(const struct frag_table *t)
 {
 	return t->count;
-}
-
-uint64_t frag_evicted(const struct frag_table *t)
-{
-	return t->evicted;
 }

@@ -20,12 +20,6 @@ struct token_bucket {
  * full. */
 void token_bucket_init(struct token_bucket *b, uint64_t rate, uint64_t burst);
 
-/* No limit at all. */
-static inline struct token_bucket token_bucket_unlimited(void)
-{
-	return (struct token_bucket){ 0 };
-}
-
 /* Takes one token at `now` (ns, monotonic); false: there is none. */
 static inline bool token_bucket_take(struct token_bucket *b, uint64_t now)
 {

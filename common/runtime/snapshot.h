@@ -19,7 +19,6 @@ enum {
 	ENGINE_CANDIDATES_MAX = 512,
 	PATH_DRAINS_MAX = 3,
 	PORT_OWNERS_MAX = 4,
-	NO_PORT = EDGE_NO_PORT,
 };
 static_assert((int)ENGINE_PORTS_MAX < (int)EMITTED_ZONE && (int)ENGINE_NFS_MAX <= (int)EMITTED_ZONE,
               "zones are bytes");

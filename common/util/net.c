@@ -133,11 +133,6 @@ int mac_format(const struct mac_addr *mac, char *text, size_t size)
 	return snprintf(text, size, "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
 }
 
-int port_range_format(uint16_t first, uint16_t last, char *text, size_t size)
-{
-	return first == last ? snprintf(text, size, "%u", first) : snprintf(text, size, "%u-%u", first, last);
-}
-
 void ip_prefix_mask(struct ip_prefix *prefix)
 {
 	for (unsigned i = 0; i < sizeof(prefix->address.bytes); i++) {

@@ -47,7 +47,6 @@ bool host_name_valid(const char *text);
 int ip_addr_format(const struct ip_addr *address, char *text, size_t size);
 int ip_prefix_format(const struct ip_prefix *prefix, char *text, size_t size);
 int mac_format(const struct mac_addr *mac, char *text, size_t size);
-int port_range_format(uint16_t first, uint16_t last, char *text, size_t size);
 
 /* Clears the bits beyond the length: the network of an interface address. */
 void ip_prefix_mask(struct ip_prefix *prefix);

@@ -79,9 +79,7 @@ int cli_unreachable(const struct cli *cli, const struct http_reply *reply);
 /* A word for a shell, on standard error. */
 void cli_print_quoted(const char *word);
 
-/* identity.c: the names of its members ("cacert"), NULL past the end; from options, environment and context (may be NULL) what
- * is used, CLI_DONE or CLI_FAILED, which was said; what the options say into a context; a client that shows it; as options of curl. */
-const char *identity_name(unsigned i);
+/* identity.c: from options, environment and context (may be NULL) what is used, CLI_DONE or CLI_FAILED, which was said; what the options say into a context; a client that shows it; as options of curl. */
 int identity_resolve(struct cli *cli, const struct conf *context);
 void identity_store(const struct cli *cli, struct conf *context);
 void identity_free(struct cli *cli);

@@ -20,11 +20,6 @@ static const char *const names[CLI_IDENTITY] = { "cacert", "cert", "key", "token
                          *const variables[CLI_IDENTITY] = { "SLUICE_CACERT", "SLUICE_CERT", "SLUICE_KEY",
 	                                                    "SLUICE_TOKEN" };
 
-const char *identity_name(unsigned i)
-{
-	return i < CLI_IDENTITY ? names[i] : NULL;
-}
-
 /* The token in a file, without white space at its end; malloc'd, NULL: it was said why not. */
 static char *read_token(const char *file)
 {

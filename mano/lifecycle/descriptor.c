@@ -30,11 +30,6 @@ const struct conf *descriptor_vnf(const struct conf *service, const char *name)
 	return conf_item(conf_get(service, "vnfs"), "name", name);
 }
 
-const struct conf *descriptor_chain(const struct conf *service, const char *name)
-{
-	return conf_item(conf_get(service, "chains"), "name", name);
-}
-
 const struct conf *descriptor_port(const struct conf *service, const char *name)
 {
 	return conf_item(conf_get(conf_get(service, "edge"), "ports"), "name", name);

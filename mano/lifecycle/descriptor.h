@@ -28,9 +28,8 @@ bool descriptor_check(const struct conf *service, const struct descriptor_limits
 const char *descriptor_placement(const struct conf *service, const struct conf *vnf);
 bool descriptor_fused(const struct conf *service, const struct conf *vnf);
 
-/* The VNF or chain or port of a service by name; NULL. */
+/* The VNF or port of a service by name; NULL. */
 const struct conf *descriptor_vnf(const struct conf *service, const char *name);
-const struct conf *descriptor_chain(const struct conf *service, const char *name);
 const struct conf *descriptor_port(const struct conf *service, const char *name);
 
 /* Whether a chain goes through a VNF. */

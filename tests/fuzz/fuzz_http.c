@@ -54,7 +54,7 @@ static void list(const struct rest_request *request, struct rest_reply *reply)
 static void number(const struct rest_request *request, struct rest_reply *reply)
 {
 	int64_t value;
-	const char *tail = rest_tail(request, 0);
+	const char *tail = rest_param(request, "rest");
 
 	if (rest_query_number(request, reply, "n", -5, 1000, 7, &value))
 		rest_reply_json(reply, 200, json_pack("{s:I, s:s?}", "n", (json_int_t)value, "tail", tail));

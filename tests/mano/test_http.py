@@ -5,10 +5,7 @@ HTTP, strictly, and the OpenAPI document, truly: every documented request is sen
 ones of each kind, and each answer is held against the document; so are methods and paths that it does not have.
 """
 import glob
-import http.client
-import json
 import os
-import socket
 
 import access
 import mano

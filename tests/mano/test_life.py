@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """The life of services with the real executables: applied, healed, adopted, changed, deleted."""
-import json
 import os
 import shutil
 import signal

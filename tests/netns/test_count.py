@@ -24,7 +24,7 @@ class Count(unittest.TestCase):
         self.assertEqual({k: now[k] - before[k] for k in ("medium", "large")}, {"medium": 6, "large": 4})
         self.assertGreaterEqual(now["small"] - before["small"], 8)  # neighbour discovery may cross, too
         metrics = rest(engine.socket, "GET", "/metrics").body
-        self.assertIn(f'event="large"', metrics)
+        self.assertIn('event="large"', metrics)
         self.assertIn('sluice_function_packets_total{function="sizes"', metrics)
 
 

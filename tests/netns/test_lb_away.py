@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Backends that answer clients themselves: by direct return, or out of tunnels; without sessions where there is no room for them. And SYN proxy for those that do not."""
 import json
-import os
 import subprocess
 import sys
 import unittest

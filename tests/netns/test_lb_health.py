@@ -115,7 +115,7 @@ class Health(unittest.TestCase):
 
     UP = {"tcp": ("up", "connected"), "http": ("up", "HTTP 200"), "http6": ("up", "HTTP 200"), "https": ("up", "HTTP 200"), "udp": ("up", "answered"),
           "dns": ("up", "NOERROR"), "icmp": ("up", "answered"), "icmp6": ("up", "answered"),
-          "wrong-name": ("down", f"SSL: no alternative certificate subject name matches target host name 'other.example.net'")}
+          "wrong-name": ("down", "SSL: no alternative certificate subject name matches target host name 'other.example.net'")}
 
     def check_all(self):
         self.expect(self.UP)

@@ -6,7 +6,7 @@ import subprocess
 import unittest
 
 from scapy.all import (ARP, ICMP, IP, TCP, UDP, Dot1Q, ICMPv6DestUnreach, ICMPv6ND_NA, ICMPv6ND_NS, IPv6,
-                       IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, Raw)
+                       IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, Raw)
 
 from lab import Line, until
 

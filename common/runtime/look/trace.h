@@ -122,7 +122,7 @@ void trace_inherit(struct rte_mbuf *to, const struct rte_mbuf *from);
 
 /* --- Control side. --- */
 struct trace_options {
-	const struct sift *sift; /* copied; its rules stay the caller's until trace_stop */
+	const struct sift *sift; /* copied; its rules are taken over (trace_start) */
 	unsigned packets;        /* to be marked, by each worker */
 	unsigned seconds;
 	uint8_t token; /* 0: any */
@@ -130,8 +130,6 @@ struct trace_options {
 };
 /* False: one is running, or no memory. The filter is taken over when it answers true. */
 bool trace_start(struct engine *engine, const struct trace_options *options, struct errors *errors);
-/* Ends the marking; what was recorded stays readable. No effect if none is running. */
-void trace_stop(struct engine *engine);
 /* Ends and forgets. */
 void trace_clear(struct engine *engine);
 /* Ends a trace whose time is over. Main thread, a few times a second. */

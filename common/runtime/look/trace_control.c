@@ -128,13 +128,6 @@ static void stop_locked(struct engine *engine)
 	give_all(engine, engine->trace);
 }
 
-void trace_stop(struct engine *engine)
-{
-	pthread_mutex_lock(lock_of(engine));
-	stop_locked(engine);
-	pthread_mutex_unlock(lock_of(engine));
-}
-
 void trace_clear(struct engine *engine)
 {
 	pthread_mutex_lock(lock_of(engine));

@@ -32,11 +32,32 @@ static const struct schema table[] = {
 	{ 0 }
 };
 
+/* A line a change: "~ path: before -> after". malloc'd. */
+static char *text_of(const struct conf_diff *diff)
+{
+	char *text = NULL;
+	size_t length = 0;
+	FILE *out = open_memstream(&text, &length);
+
+	for (size_t i = 0; i < diff->count; i++) {
+		const struct conf_change *c = &diff->list[i];
+
+		fprintf(out, "%c %s: ", c->kind, c->path);
+		if (c->kind == '>')
+			fprintf(out, "moved from %s to %s\n", c->before, c->after);
+		else
+			fprintf(out, "%s%s%s\n", c->before ? c->before : "",
+			        c->before && c->after ? " -> " : "", c->after ? c->after : "");
+	}
+	fclose(out);
+	return text;
+}
+
 static void expect_diff(const char *before, const char *after, const char *expected)
 {
 	struct conf *a = before ? read_right(before) : NULL, *b = after ? read_right(after) : NULL;
 	struct conf_diff diff = schema_diff(table, a, b);
-	char *text = conf_diff_text(&diff);
+	char *text = text_of(&diff);
 
 	assert_string_equal(text, expected);
 	free(text);
@@ -115,7 +136,7 @@ static void test_large_groups(void **state)
 	conf_remove(other, "m9");
 	conf_set_int(other, "n", 1);
 	struct conf_diff diff = schema_diff(table, a, b);
-	char *text = conf_diff_text(&diff);
+	char *text = text_of(&diff);
 	assert_string_equal(text, "~ config.m7: 7 -> 0\n- config.m9: 9\n+ config.n: 1\n");
 	free(text);
 	conf_diff_free(&diff);

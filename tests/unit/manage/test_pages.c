@@ -126,19 +126,6 @@ static void too_many_expressions_and_values_are_refused(void **state)
 	assert_non_null(strstr(why, "too many values"));
 }
 
-static void values_can_be_looked_up(void **state)
-{
-	const char *const *values = NULL;
-	char why[256];
-	struct filter *filter = filter_parse("(gt,n,1);(in,src/ip,10.0.0.1,10.0.0.2)", why, sizeof why);
-	(void)state;
-	assert_int_equal(filter_values(filter, "src/ip", &values), 2);
-	assert_string_equal(values[1], "10.0.0.2");
-	assert_int_equal(filter_values(filter, "n", &values), 0);
-	assert_int_equal(filter_values(NULL, "n", &values), 0);
-	filter_free(filter);
-}
-
 static void get_list(const struct rest_request *request, struct rest_reply *reply)
 {
 	json_t *array = json_array();
@@ -214,7 +201,6 @@ int main(void)
 		cmocka_unit_test(filters_match_what_they_should),
 		cmocka_unit_test(bad_filters_say_why),
 		cmocka_unit_test(too_many_expressions_and_values_are_refused),
-		cmocka_unit_test(values_can_be_looked_up),
 		cmocka_unit_test(pages_cover_the_list_once),
 		cmocka_unit_test(bad_pages_are_400),
 	};

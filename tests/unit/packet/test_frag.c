@@ -245,10 +245,8 @@ static void the_first_never_comes(void **state)
 	struct run r = run_new(&(struct frag_options){ 0 });
 
 	(void)state;
-	assert_int_equal(frag_deadline(r.table), UINT64_MAX);
 	assert_int_equal(feed(&r, true, 1, 16, 16, true, NULL), FRAG_HOLD);
 	assert_int_equal(feed(&r, true, 1, 32, 16, true, NULL), FRAG_HOLD);
-	assert_int_equal(frag_deadline(r.table), r.now + 2 * second);
 	r.now += 2 * second - 1;
 	assert_int_equal(frag_expire(r.table, r.now, 10, r.out), 0);
 	r.now++;
@@ -269,13 +267,10 @@ static void times_by_family(void **state)
 	assert_int_equal(feed(&r, true, 1, 0, 16, true, NULL), FRAG_PASS);
 	assert_int_equal(feed(&r, false, 1, 0, 16, true, NULL), FRAG_PASS);
 	assert_int_equal(feed(&r, false, 2, 16, 16, true, NULL), FRAG_HOLD);
-	assert_int_equal(frag_deadline(r.table), r.now + second);
 	r.n = frag_expire(r.table, r.now + second, 10, r.out);
 	assert_int_equal(r.n, 1);
 	free_out(&r);
-	assert_int_equal(frag_deadline(r.table), r.now + 5 * second);
 	assert_int_equal(frag_expire(r.table, r.now + 5 * second, 10, r.out), 0);
-	assert_int_equal(frag_deadline(r.table), r.now + 9 * second);
 	assert_int_equal(frag_expire(r.table, r.now + 9 * second, 10, r.out), 0);
 	assert_int_equal(frag_datagrams(r.table), 0);
 	run_end(&r);
@@ -313,7 +308,6 @@ static void bound_of_datagrams(void **state)
 		assert_int_equal(feed(&r, id % 2, id, 0, 16, true, NULL), FRAG_PASS);
 	}
 	assert_int_equal(frag_datagrams(r.table), 8);
-	assert_int_equal(frag_evicted(r.table), 13);
 	for (uint16_t id = 13; id < 20; id++)
 		assert_int_equal(feed(&r, id % 2, id, 16, 16, true, NULL), FRAG_PASS);
 	assert_int_equal(feed(&r, false, 1000, 0, 16, true, NULL), FRAG_PASS);

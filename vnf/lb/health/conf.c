@@ -130,11 +130,6 @@ static const struct {
 	{ "port", ~(1u << HEALTH_ICMP), "checks that have ports" },
 };
 
-const char *health_kind_name(enum health_kind kind)
-{
-	return kinds[kind];
-}
-
 const char *health_state_name(enum health_state state)
 {
 	return states[state];

@@ -117,7 +117,6 @@ void health_stop(struct health *h);
 extern const struct schema health_check_schema[];
 /* Reads a checked group with its defaults. False with errors added (a text that is no bytes, a status that is none, a name that is too long). */
 bool health_check_read(const struct conf *group, struct health_check *check, struct errors *errors);
-const char *health_kind_name(enum health_kind kind);
 const char *health_state_name(enum health_state state);
 
 /* --- workers: datapath.c --- */
