@@ -17,8 +17,8 @@
 #include "api/api.h"
 #include "manage/log.h"
 #include "manage/options.h"
-#include "notify.h"
-#include "restore.h"
+#include "sluiced/notify.h"
+#include "sluiced/restore.h"
 #include "util/memory.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, RENEW_S = 3600 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Notifications of the service manager. See notify.h. */
-#include "notify.h"
+#include "sluiced/notify.h"
 
 #include <stddef.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* sluiced --restore: a backup in the store's place while no orchestrator runs, also in that of one that cannot be read. See restore.h. */
-#include "restore.h"
+#include "sluiced/restore.h"
 
 #include <dirent.h>
 #include <stdlib.h>

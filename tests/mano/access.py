@@ -75,7 +75,6 @@ class Authority:
                 "-startdate", begins, "-enddate", ends, "-extfile", base + ".ext", "-preserveDN")
         return base + ".crt", base + ".key"
 
-
     def revoke(self, into, name):
         """The list of revoked certificates (PEM) with the one that sign() made."""
         base = os.path.join(into, name)
@@ -96,3 +95,27 @@ def serial(address, cacert):
     with socket.create_connection((host.strip("[]"), int(port)), 30) as plain:
         with context(cacert).wrap_socket(plain, server_hostname=host.strip("[]")) as tls:
             return tls.getpeercert()["serialNumber"]
+
+
+class Case(mano.Case):
+    """A sluiced that listens on 127.0.0.1, and what asks it there."""
+    double = True
+    options = ("--listen", "127.0.0.1:0")
+
+    def setUp(self):
+        super().setUp()
+        self.at = listening(self.s.log())[0]
+        self.folder = os.path.join(self.s.state, "access")
+        self.ca = os.path.join(self.folder, "ca.crt")
+        with open(os.path.join(self.folder, "admin.token")) as file:
+            self.admin = file.read().strip()
+
+    def tls(self, cert=None, key=None):
+        return context(self.ca, cert, key)
+
+    def ask(self, method, where, body=None, headers=None, token=None, cert=(None, None)):
+        return request(self.at, self.tls(*cert), method, where, body, headers, token)
+
+    def token(self, role, name=None, **more):
+        reply = self.s.call("POST", "/v1/tokens", {"name": name or role, "role": role, **more})
+        return self.assertStatus(reply, 201)["token"]
