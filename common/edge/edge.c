@@ -100,33 +100,57 @@ uint64_t edge_tick(struct edge_worker *ew, const struct edge_table *table, uint6
 	return other < next ? other : next;
 }
 
-static void announce(struct edge_worker *ew, const struct edge_table *table, uint16_t port, uint8_t family,
-                     const union ipaddr *address)
+/* Whether a port's neighbours know from an earlier table that an address is at this MAC. */
+static bool is_told(const struct edge_table *before, const struct edge_table *table, uint16_t port,
+                    uint8_t family, const union ipaddr *address)
 {
-	if (family == FAMILY_V4)
-		arp_announce(ew, table, port, address->v4);
-	else
-		nd_announce(ew, table, port, address);
+	return before && before->mode == EDGE_ROUTED &&
+	       memcmp(before->ports[port].mac, table->ports[port].mac, 6) == 0 &&
+	       table_answers(before, port, family, address);
 }
 
-void edge_announce(struct edge_worker *ew, const struct edge_table *table, uint16_t port, uint64_t now)
+static void announce(struct edge_worker *ew, const struct edge_table *before, const struct edge_table *table,
+                     uint16_t port, const struct ip_addr *ip)
+{
+	union ipaddr address = ipaddr_of(ip);
+
+	if (is_told(before, table, port, ip->family, &address))
+		return;
+	if (ip->family == FAMILY_V4)
+		arp_announce(ew, table, port, address.v4);
+	else
+		nd_announce(ew, table, port, &address);
+}
+
+/* What a port has that it had not in `before` (NULL: all of it). The addresses of a link are those of the service's edge. */
+static void announce_port(struct edge_worker *ew, const struct edge_table *before,
+                          const struct edge_table *table, uint16_t port)
 {
 	const struct edge_port *p = &table->ports[port];
 
-	(void)now;
-	/* The addresses of a link are those of the service's edge. */
 	if (table->mode != EDGE_ROUTED)
 		return;
-	for (unsigned i = 0; i < p->address_count; i++) {
-		union ipaddr address = ipaddr_of(&p->addresses[i].address);
-
-		announce(ew, table, port, p->addresses[i].address.family, &address);
-	}
+	for (unsigned i = 0; i < p->address_count; i++)
+		announce(ew, before, table, port, &p->addresses[i].address);
 	for (unsigned i = 0; i < table->claim_count; i++) {
 		const struct edge_claim *claim = &table->claims[i];
+		struct ip_addr address = ip_addr_of(claim->family, &claim->address);
 
 		/* Of a claimed prefix the hosts are asked for one by one. */
 		if (claim->port == port && claim->length == (claim->family == FAMILY_V4 ? 32 : 128))
-			announce(ew, table, port, claim->family, &claim->address);
+			announce(ew, before, table, port, &address);
 	}
+}
+
+void edge_announce(struct edge_worker *ew, const struct edge_table *table, uint16_t port)
+{
+	announce_port(ew, NULL, table, port);
+}
+
+void edge_announce_news(struct edge_worker *ew, const struct edge_table *before,
+                        const struct edge_table *table)
+{
+	for (uint16_t port = 0; port < EDGE_PORTS_MAX; port++)
+		if (before->ports[port].present && table->ports[port].present)
+			announce_port(ew, before, table, port);
 }

@@ -186,8 +186,11 @@ bool edge_error_source(const struct edge_table *table, struct rte_mbuf *offendin
 /* Timers: ARP/ND retries and aging, hold queues. Returns the next deadline in ns. */
 uint64_t edge_tick(struct edge_worker *ew, const struct edge_table *table, uint64_t now);
 
-/* Announces a port's addresses and claims (gratuitous ARP, unsolicited NA), if the edge is routed; worker 0. */
-void edge_announce(struct edge_worker *ew, const struct edge_table *table, uint16_t port, uint64_t now);
+/* Announces a port's addresses and claims (gratuitous ARP, RFC 5227, 2.3; unsolicited NA, RFC 4861, 7.2.6), if the edge is routed; worker 0. */
+void edge_announce(struct edge_worker *ew, const struct edge_table *table, uint16_t port);
+/* The same of all ports that `before` had, too, but only what it had not there, or at another MAC. The caller keeps both tables meanwhile. */
+void edge_announce_news(struct edge_worker *ew, const struct edge_table *before,
+                        const struct edge_table *table);
 
 /* A port's interface went away and came back: who its neighbours are is asked anew. Worker 0. */
 void edge_port_renewed(struct edge_worker *ew, uint16_t port);

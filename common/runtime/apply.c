@@ -385,6 +385,7 @@ static void publish(struct engine *engine, struct snapshot *next)
 	engine->revision = next->revision;
 	handover_resume(engine);
 	engine_grace(engine);
+	engine_tell_neighbours(engine, previous);
 	snapshot_carry(previous, next);
 	pthread_mutex_lock(&engine->link_lock); /* who looked at the links of the previous one has done so */
 	pthread_mutex_unlock(&engine->link_lock);

@@ -33,7 +33,8 @@ void engine_see_links(struct engine *engine, const struct snapshot *snapshot);
 /* Frees the running snapshot, functions and ports; the workers have stopped. */
 void engine_clear(struct engine *engine);
 
-/* tell.c: a snapshot was published, and workers have left the previous. */
+/* tell.c: a snapshot was published, and workers have left the previous (NULL: there was none), which the caller still keeps. */
 void engine_tell_functions(struct engine *engine, const struct snapshot *s);
+void engine_tell_neighbours(struct engine *engine, struct snapshot *previous);
 
 #endif

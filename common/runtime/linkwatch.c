@@ -79,7 +79,7 @@ static void pass_on(struct worker *w, void *news)
 		if (n->back >> i & 1)
 			edge_port_renewed(w->edge, i);
 		if (n->came >> i & 1 && w->snapshot->ports[i].role == PORT_OUTSIDE)
-			edge_announce(w->edge, w->snapshot->edge, i, w->now);
+			edge_announce(w->edge, w->snapshot->edge, i);
 	}
 }
 

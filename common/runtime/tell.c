@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Functions are told of the configuration that runs, and say when they want theirs compiled anew. Control side. */
+/* Functions and neighbours are told of the configuration that runs; functions say when they want theirs compiled anew. Control side. */
 #include "runtime/engine_private.h"
+#include "runtime/worker.h"
 
 static bool stands_here(const struct snapshot *s, const struct nf *nf)
 {
@@ -17,6 +18,21 @@ void engine_tell_functions(struct engine *engine, const struct snapshot *s)
 		if (s->nfs[i] && engine->nfs[i]->klass->published)
 			engine->nfs[i]->klass->published(engine->nfs[i], s->nf_snapshots[i],
 			                                 stands_here(s, s->nfs[i]));
+}
+
+static void announce(struct worker *w, void *previous)
+{
+	const struct snapshot *before = previous;
+
+	/* One that is not turned by a thread of its own may not have come to a snapshot yet. */
+	if (w->snapshot)
+		edge_announce_news(w->edge, before->edge, w->snapshot->edge);
+}
+
+void engine_tell_neighbours(struct engine *engine, struct snapshot *previous)
+{
+	if (previous) /* else all ports are new: they are announced when their links come */
+		engine_call(engine, 0, announce, previous);
 }
 
 void nf_renew(const struct nf *nf)

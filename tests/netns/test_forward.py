@@ -60,6 +60,21 @@ class Forward(unittest.TestCase):
         self.assertIn("tx-checksumming: off", features)
         engine.balance()
 
+    def test_neighbours_are_told_of_new_addresses(self):
+        """Hosts that believe an address elsewhere learn at once, without asking, that it is the edge's now."""
+        lab = self.lab
+        document = lab.document(COUNT)
+        engine = lab.engine("news", document).ready()
+        mac = [p for p in engine.get("/v1/state/ports") if p["name"] == "lan"][0]["mac"]
+        new = "192.0.2.77", "2001:db8:1::77"
+        for address in new:
+            run("ip", "-n", lab.client, "neigh", "replace", address, "lladdr", "02:00:00:00:00:77", "dev", "eth0", "nud", "stale")
+        document["edge"]["ports"][0]["addresses"] = lab.LAN + ["192.0.2.77/24", "2001:db8:1::77/64"]
+        self.assertEqual(engine.rest("PUT", "/v1/config", document).status, 200)
+        for address in new:
+            until(f"{address} is known", lambda: mac in run("ip", "-n", lab.client, "neigh", "show", address).stdout)
+        engine.balance()
+
     def hop_documents(self, **engine):
         lab = self.lab
         folder = os.path.join(lab.folder, "hop")

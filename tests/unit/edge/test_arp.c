@@ -347,7 +347,7 @@ static void announces(void **state)
 
 	(void)state;
 	world_open(&w, world_config, &claim, 1);
-	edge_announce(w.ew[0], w.table, WAN, w.now);
+	edge_announce(w.ew[0], w.table, WAN);
 	while ((m = world_next(&w, &port)) != NULL) {
 		const struct rte_arp_hdr *arp = rte_pktmbuf_mtod_offset(m, struct rte_arp_hdr *, 14);
 
@@ -365,6 +365,42 @@ static void announces(void **state)
 	}
 	assert_int_equal(arps, 2);
 	assert_int_equal(advertisements, 1);
+	world_close(&w);
+}
+
+static void announces_only_news(void **state)
+{
+	static const char more[] =
+	        "ports = ( { name = \"lan\"; device = \"null:\"; addresses = [ \"10.0.1.1/24\" ]; }, "
+	        "{ name = \"wan\"; device = \"null:\"; "
+	        "addresses = [ \"203.0.113.1/24\", \"203.0.113.2/24\" ]; } );\n";
+	struct edge_claim claims[] = {
+		{ .address = ip_any("203.0.113.100"), .family = 4, .length = 32, .port = WAN, .owner = 5 },
+		{ .address = ip_any("203.0.113.101"), .family = 4, .length = 32, .port = WAN, .owner = 5 },
+		{ .address = ip_any("203.0.113.128"), .family = 4, .length = 30, .port = WAN, .owner = 5 },
+	};
+	const char *expected[] = { "203.0.113.2", "203.0.113.101" };
+	struct errors errors = ERRORS_NONE;
+	struct edge_table *next;
+	struct rte_mbuf *m;
+	struct world w;
+	uint16_t port;
+
+	(void)state;
+	world_open(&w, world_config, claims, 1);
+	edge_announce_news(w.ew[0], w.table, w.table);
+	assert_null(world_next(&w, &port));
+	next = world_compile(&w, more, 1500, claims, 3, &errors);
+	edge_announce_news(w.ew[0], w.table, next);
+	world_switch(&w, next);
+	for (unsigned i = 0; i < 2; i++) {
+		m = world_next(&w, &port);
+		assert_non_null(m);
+		assert_int_equal(port, WAN);
+		assert_int_equal(rte_pktmbuf_mtod_offset(m, struct rte_arp_hdr *, 14)->arp_data.arp_sip,
+		                 ip4(expected[i]));
+	}
+	assert_null(world_next(&w, &port));
 	world_close(&w);
 }
 
@@ -412,6 +448,7 @@ int main(void)
 		cmocka_unit_test(spoofed_is_refused),
 		cmocka_unit_test(own_and_claims_are_answered),
 		cmocka_unit_test(announces),
+		cmocka_unit_test(announces_only_news),
 		cmocka_unit_test(table_is_used_again),
 	};
 
