@@ -78,12 +78,13 @@ static void both_ways(struct bench *b, uint8_t proto, bool six, const char *sour
 
 static uint32_t ports_used(const struct bench *b)
 {
+	const struct lb_config *config = b->config;
 	struct ports_stats stats;
 	uint32_t used = 0;
 
-	for (uint32_t left = b->config->sources; left; left &= left - 1) {
+	for (uint32_t left = config->sources; left; left &= left - 1) {
 		for (unsigned k = 0; k < PORTS_BUCKETS; k++) {
-			ports_stats(b->config->live->sources[__builtin_ctz(left)]->ports, k, &stats);
+			ports_stats(config->live->sources[__builtin_ctz(left)]->ports, k, &stats);
 			used += stats.used[PORTS_TCP] + stats.used[PORTS_UDP] + stats.used[PORTS_ICMP];
 		}
 	}

@@ -366,14 +366,14 @@ static void hairpin(void **state)
 	there = out(&b, IPPROTO_UDP, HOST, 5000, PUBLIC, port);
 	assert_true(bench_slot(&b, there)->flags & SLOT_HAIRPIN);
 	m = packet_parsed(&(struct packet_spec){ .src = HOST, .dst = PUBLIC, .sport = 5000, .dport = port });
-	assert_false(bench_process(&b, there, OUTWARD, m));
+	assert_false(bench_pass(&b, there, OUTWARD, m));
 	assert_int_equal(b.counters[NAT_HAIRPINNED], 1);
 	assert_int_equal(pkt_ip4(m)->src_addr, ip(PUBLIC));
 	assert_int_equal(pkt_of(m)->zone, nf_zone(&b.nf));
 	back = bench_open_hairpin(
 	        &b, &(struct flow){ IPPROTO_UDP, PUBLIC, outside_port(&b, there), PUBLIC, port });
 	expect_inside(&b, back, OTHER, 6000);
-	assert_true(bench_process(&b, back, INWARD, m));
+	assert_true(bench_pass(&b, back, INWARD, m));
 	assert_int_equal(pkt_ip4(m)->dst_addr, ip(OTHER));
 	assert_true(packet_checksums_right(m));
 	packet_free(m);
@@ -407,10 +407,11 @@ static void many_forwards(void **state)
 		uint32_t address = htonl(ntohl(ip("198.51.100.0")) + i % 8);
 		uint8_t protocol = i % 3 ? IPPROTO_TCP : IPPROTO_UDP;
 		uint16_t port = (uint16_t)(i * 31);
+		const struct nat_config *running = b.config;
 		const struct nat_forward *wanted = NULL;
 
-		for (unsigned k = 0; k < b.config->forward_count; k++) {
-			const struct nat_forward *f = &b.config->forwards[k];
+		for (unsigned k = 0; k < running->forward_count; k++) {
+			const struct nat_forward *f = &running->forwards[k];
 
 			if (f->outside == address && f->protocol == protocol && port >= f->first &&
 			    port <= f->last)
