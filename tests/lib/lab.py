@@ -249,6 +249,17 @@ class Lab:
         self.engines.append(made)
         return made
 
+    def sluiced(self):
+        """The orchestrator, with the programs of the build; the path of its socket, when it serves."""
+        folder, libexec = os.path.join(self.folder, "s"), os.path.join(self.folder, "bin")
+        os.makedirs(libexec)
+        for name in ("sluice-chain", "sluice-firewall", "sluice-nat"):
+            os.symlink(program(name), os.path.join(libexec, name))
+        socket_path = os.path.join(folder, "sluiced.sock")
+        self.process([program("sluiced"), "--run-dir", folder, "--state-dir", os.path.join(self.folder, "state"), "--libexec", libexec])
+        until("sluiced serves", lambda: os.path.exists(socket_path))
+        return socket_path
+
     def check_balances(self):
         """The accounts of every process that is there at a test's end, whoever started it."""
         for folder, _, files in os.walk(self.folder):

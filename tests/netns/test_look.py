@@ -211,13 +211,7 @@ class Service(unittest.TestCase):
     def setUp(self):
         self.lab = Line()
         self.addCleanup(self.lab.close)
-        folder, libexec = os.path.join(self.lab.folder, "s"), os.path.join(self.lab.folder, "bin")
-        os.makedirs(libexec)
-        for name in ("sluice-chain", "sluice-firewall", "sluice-nat"):
-            os.symlink(program(name), os.path.join(libexec, name))
-        self.socket = os.path.join(folder, "sluiced.sock")
-        self.lab.process([program("sluiced"), "--run-dir", folder, "--state-dir", self.lab.folder + "/state", "--libexec", libexec])
-        until("sluiced serves", lambda: os.path.exists(self.socket))
+        self.socket = self.lab.sluiced()
         self.addCleanup(lambda: rest(self.socket, "DELETE", "/v1/services/edge?wait=30", timeout=60))
         ports = [{k: v for k, v in p.items() if k != "netns"} for p in self.lab.ports()]
         vnfs = [dict(FUNCTIONS[0]), dict(FUNCTIONS[1], placement="process")]

@@ -8,7 +8,7 @@ import sys
 import time
 import unittest
 
-from lab import Line, program, rest, run, until
+from lab import Line, rest, run, until
 
 SCAPY = "/usr/bin/python3"  # the one that has the distribution's scapy
 FAR4, FAR6 = "203.0.113.5", "2001:db8:99::5"
@@ -87,15 +87,8 @@ class Placement(unittest.TestCase):
     def setUp(self):
         self.lab = Line()
         self.addCleanup(self.lab.close)
-        self.folder = os.path.join(self.lab.folder, "s")
-        libexec = os.path.join(self.lab.folder, "bin")
-        os.makedirs(libexec)
-        for name in ("sluice-chain", "sluice-firewall", "sluice-nat"):
-            os.symlink(program(name), os.path.join(libexec, name))
-        self.socket = os.path.join(self.folder, "sluiced.sock")
-        sluiced = os.path.join(os.environ["SLUICE_BUILD"], "mano", "sluiced", "sluiced")
-        self.lab.process([sluiced, "--run-dir", self.folder, "--state-dir", self.lab.folder + "/state", "--libexec", libexec])
-        until("sluiced serves", lambda: os.path.exists(self.socket))
+        self.socket = self.lab.sluiced()
+        self.folder = os.path.dirname(self.socket)
         self.addCleanup(lambda: rest(self.socket, "DELETE", "/v1/services/edge?wait=30", timeout=60))
 
     def descriptor(self, placement, workers):

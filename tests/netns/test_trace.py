@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Traces with real traffic: what a filter marks, what is told of it, in one process and across hops; what refuses a trace."""
 import json
-import os
 import subprocess
 import unittest
 
@@ -130,14 +129,7 @@ class Service(unittest.TestCase):
     def setUp(self):
         self.lab = Line()
         self.addCleanup(self.lab.close)
-        self.folder = os.path.join(self.lab.folder, "s")
-        libexec = os.path.join(self.lab.folder, "bin")
-        os.makedirs(libexec)
-        for name in ("sluice-chain", "sluice-firewall", "sluice-nat"):
-            os.symlink(program(name), os.path.join(libexec, name))
-        self.socket = os.path.join(self.folder, "sluiced.sock")
-        self.lab.process([program("sluiced"), "--run-dir", self.folder, "--state-dir", self.lab.folder + "/state", "--libexec", libexec])
-        until("sluiced serves", lambda: os.path.exists(self.socket))
+        self.socket = self.lab.sluiced()
         self.addCleanup(lambda: rest(self.socket, "DELETE", "/v1/services/edge?wait=30", timeout=60))
 
     def apply(self, placement, workers):

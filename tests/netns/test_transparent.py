@@ -99,13 +99,7 @@ class Hosts(unittest.TestCase):
         self.assertTrue(self.carrier(s), "a process that is gone holds no link down")
 
     def start_sluiced(self):
-        libexec, folder = os.path.join(self.lab.folder, "bin"), os.path.join(self.lab.folder, "s")
-        os.makedirs(libexec)
-        for name in ("sluice-chain", "sluice-firewall", "sluice-nat"):
-            os.symlink(program(name), os.path.join(libexec, name))
-        self.lab.process([program("sluiced"), "--run-dir", folder, "--state-dir", self.lab.folder + "/state", "--libexec", libexec])
-        self.socket = os.path.join(folder, "sluiced.sock")
-        until("sluiced serves", lambda: os.path.exists(self.socket))
+        self.socket = self.lab.sluiced()
         self.addCleanup(lambda: rest(self.socket, "DELETE", "/v1/services/edge?wait=30", timeout=60))
 
     def service(self, placement, workers):

@@ -5,6 +5,8 @@
 #include "helper_flow.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
+#include <unistd.h>
 
 /* An mbuf as the pools of Sluice lay it out: header, private area, data. */
 static struct {
@@ -127,4 +129,36 @@ enum flow_result test_open(struct flow_table *table, const struct tuple *t, uint
 	if (result != FLOW_OK)
 		flow_abandon(table, *s);
 	return result;
+}
+
+char test_file[64];
+
+int test_file_make(void **state)
+{
+	(void)state;
+	snprintf(test_file, sizeof(test_file), "/dev/shm/sluice-test-%d", (int)getpid());
+	unlink(test_file);
+	return 0;
+}
+
+int test_file_remove(void **state)
+{
+	(void)state;
+	unlink(test_file);
+	return 0;
+}
+
+struct tuple test_numbered(uint32_t i)
+{
+	return i % 3 == 2 ? test_tuple6(47, i, 0, 1ULL << 60, 0) : test_tuple4(47, i, 0, 0x80000000, 0);
+}
+
+struct session *test_find(struct flow_table *table, uint32_t i, int direction)
+{
+	struct tuple t = test_numbered(i), back = tuple_reverse(&t);
+	int found = -1;
+	struct session *s = flow_find(table, direction ? &back : &t, &found);
+
+	assert_true(!s || found == direction);
+	return s;
 }

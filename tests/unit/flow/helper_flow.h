@@ -43,6 +43,16 @@ struct rte_mbuf *test_segment(const struct session *s, const struct test_segment
 /* A table of these capacities in anonymous memory, or in a file. */
 struct flow_table *test_table(const char *file, uint32_t v4, uint32_t v6);
 
+/* A file in memory for a table, of this process alone; set-up and tear-down of a test: it is not there before and after. */
+extern char test_file[64];
+int test_file_make(void **state);
+int test_file_remove(void **state);
+
+/* The tuple of session number i: every third is IPv6. */
+struct tuple test_numbered(uint32_t i);
+/* Its session, looked for by the tuple of one direction, which must be the one that is found; NULL: none. */
+struct session *test_find(struct flow_table *table, uint32_t i, int direction);
+
 /* Reserves and commits; the reverse is the plain one. */
 enum flow_result test_open(struct flow_table *table, const struct tuple *t, uint32_t now, struct session **s);
 

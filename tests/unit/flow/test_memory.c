@@ -15,46 +15,11 @@
 
 enum { V4 = 200, V6 = 100 };
 
-static char path[64];
-
-static int make_path(void **state)
-{
-	(void)state;
-	snprintf(path, sizeof(path), "/dev/shm/sluice-test-flow-%d", (int)getpid());
-	unlink(path);
-	return 0;
-}
-
-static int remove_path(void **state)
-{
-	(void)state;
-	unlink(path);
-	return 0;
-}
-
-static struct tuple numbered(uint32_t i)
-{
-	return i % 3 == 2 ? test_tuple6(47, i, 0, 1ULL << 60, 0) : test_tuple4(47, i, 0, 0x80000000, 0);
-}
-
-static struct session *find(struct flow_table *table, uint32_t i, bool backwards)
-{
-	struct tuple t = numbered(i);
-	int direction = -1;
-	struct session *s;
-
-	if (backwards)
-		t = tuple_reverse(&t);
-	s = flow_find(table, &t, &direction);
-	assert_true(!s || direction == backwards);
-	return s;
-}
-
 /* Opens 0..n-1, one a millisecond from `from` on; each notes its number in its slot. */
 static void open_many(struct flow_table *table, uint32_t n, uint32_t from)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		struct tuple t = numbered(i);
+		struct tuple t = test_numbered(i);
 		struct session *s;
 
 		assert_int_equal(test_open(table, &t, from + i, &s), FLOW_OK);
@@ -83,23 +48,23 @@ static uint32_t live(struct flow_table *table)
 
 static void found_again(void **state)
 {
-	struct flow_table *table = test_table(path, V4, V6);
+	struct flow_table *table = test_table(test_file, V4, V6);
 	uint64_t id;
 
 	(void)state;
 	open_many(table, 150, 0);
 	for (uint32_t i = 0; i < 150; i += 5)
-		flow_remove(table, find(table, i, false));
-	id = flow_id(table, find(table, 1, false));
+		flow_remove(table, test_find(table, i, 0));
+	id = flow_id(table, test_find(table, 1, 0));
 	flow_table_free(table);
-	table = test_table(path, V4, V6);
+	table = test_table(test_file, V4, V6);
 	assert_int_equal(torn(table), 0);
 	assert_int_equal(live(table), 120);
-	assert_ptr_equal(flow_by_id(table, id), find(table, 1, false));
+	assert_ptr_equal(flow_by_id(table, id), test_find(table, 1, 0));
 	for (uint32_t i = 0; i < 150; i++) {
-		struct session *s = find(table, i, false);
+		struct session *s = test_find(table, i, 0);
 
-		assert_ptr_equal(s, find(table, i, true));
+		assert_ptr_equal(s, test_find(table, i, 1));
 		assert_int_equal(s == NULL, i % 5 == 0);
 		if (!s)
 			continue;
@@ -109,12 +74,12 @@ static void found_again(void **state)
 	}
 	/* The holes are used again, and all the rest of the capacity, and no record twice. */
 	for (uint32_t i = 1000; live(table) < V4 + V6; i++) {
-		struct tuple t = numbered(i);
+		struct tuple t = test_numbered(i);
 		struct session *s;
 
 		test_open(table, &t, 0, &s);
 	}
-	assert_non_null(find(table, 1, false));
+	assert_non_null(test_find(table, 1, 0));
 	flow_table_free(table);
 }
 
@@ -122,7 +87,7 @@ static void found_again(void **state)
 static void survives_a_kill(void **state)
 {
 	struct flow_table *table;
-	struct tuple t = numbered(90), back = tuple_reverse(&t);
+	struct tuple t = test_numbered(90), back = tuple_reverse(&t);
 	int status;
 	pid_t child = fork();
 
@@ -130,43 +95,43 @@ static void survives_a_kill(void **state)
 	if (child == 0) {
 		struct session *s;
 
-		table = test_table(path, V4, V6);
+		table = test_table(test_file, V4, V6);
 		open_many(table, 60, 0);
 		flow_reserve(table, &t, 0, &s);
 		kill(getpid(), SIGKILL);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFSIGNALED(status));
-	table = test_table(path, V4, V6);
+	table = test_table(test_file, V4, V6);
 	assert_int_equal(torn(table), 1);
 	assert_int_equal(live(table), 60);
-	assert_null(find(table, 90, false));
+	assert_null(test_find(table, 90, 0));
 	assert_null(flow_find(table, &back, &(int){ 0 }));
 	flow_table_free(table);
 }
 
 static void damaged_records_go(void **state)
 {
-	struct flow_table *table = test_table(path, V4, V6);
+	struct flow_table *table = test_table(test_file, V4, V6);
 
 	(void)state;
 	open_many(table, 60, 0);
-	session_write_begin(find(table, 0, false));
-	find(table, 1, false)->klass = SESSION_CLASSES;
-	find(table, 3, false)->flags |= SESSION_V6;
-	find(table, 4, false)->key[1].family = 0;
-	find(table, 6, false)->key[0] = find(table, 7, false)->key[0];
-	session_v6(find(table, 2, false))->address[3].bytes[15] ^= 1;
+	session_write_begin(test_find(table, 0, 0));
+	test_find(table, 1, 0)->klass = SESSION_CLASSES;
+	test_find(table, 3, 0)->flags |= SESSION_V6;
+	test_find(table, 4, 0)->key[1].family = 0;
+	test_find(table, 6, 0)->key[0] = test_find(table, 7, 0)->key[0];
+	session_v6(test_find(table, 2, 0))->address[3].bytes[15] ^= 1;
 	flow_table_free(table);
-	table = test_table(path, V4, V6);
+	table = test_table(test_file, V4, V6);
 	assert_int_equal(torn(table), 6);
 	assert_int_equal(live(table), 54);
-	assert_null(find(table, 0, false));
-	assert_null(find(table, 2, true));
-	assert_non_null(find(table, 5, true));
+	assert_null(test_find(table, 0, 0));
+	assert_null(test_find(table, 2, 1));
+	assert_non_null(test_find(table, 5, 1));
 	flow_table_free(table);
 	/* What was dropped stays dropped, and is counted once. */
-	table = test_table(path, V4, V6);
+	table = test_table(test_file, V4, V6);
 	assert_int_equal(torn(table), 0);
 	assert_int_equal(live(table), 54);
 	flow_table_free(table);
@@ -184,13 +149,13 @@ static void random_damage(void **state)
 
 	(void)state;
 	for (int round = 0; round < 200; round++) {
-		struct flow_table *table = test_table(path, V4, V6);
+		struct flow_table *table = test_table(test_file, V4, V6);
 		uint64_t cursor = 0;
 		uint8_t *records = table->pool[0].base;
 		size_t bytes = (size_t)V4 * table->pool[0].stride + (size_t)V6 * table->pool[1].stride;
 
 		for (uint32_t i = 0; i < 60; i++) {
-			struct tuple t = numbered(test_random(&seed) % 100);
+			struct tuple t = test_numbered(test_random(&seed) % 100);
 			struct session *s;
 
 			test_open(table, &t, test_random(&seed), &s);
@@ -198,7 +163,7 @@ static void random_damage(void **state)
 		for (int i = 0; i < 50; i++)
 			records[test_random(&seed) % bytes] ^= (uint8_t)(1 << (test_random(&seed) & 7));
 		flow_table_free(table);
-		table = test_table(path, V4, V6);
+		table = test_table(test_file, V4, V6);
 		for (uint32_t now = 0; now < 3; now++)
 			flow_expire(table, &flow_default_timeouts, now * 1000000, 10000, NULL, NULL);
 		flow_walk(table, &cursor, 10, drop, table);
@@ -219,7 +184,7 @@ static bool in_order(void *context, struct session *s)
 static void order_is_rebuilt(void **state)
 {
 	const uint32_t from = UINT32_MAX - 60;
-	struct flow_table *table = test_table(path, V4, V6);
+	struct flow_table *table = test_table(test_file, V4, V6);
 	uint32_t previous = from;
 
 	(void)state;
@@ -227,9 +192,9 @@ static void order_is_rebuilt(void **state)
 	open_many(table, 150, from - 1000);
 	for (uint32_t i = 0; i < 150; i++)
 		if (i % 3 != 2)
-			find(table, i, false)->last_seen = from + (i * 77) % 150;
+			test_find(table, i, 0)->last_seen = from + (i * 77) % 150;
 	flow_table_free(table);
-	table = test_table(path, V4, V6);
+	table = test_table(test_file, V4, V6);
 	assert_int_equal(flow_expire(table, &flow_default_timeouts, from + 299999, 1000, NULL, NULL), 50);
 	for (uint32_t late = 0; late < 150; late++)
 		flow_expire(table, &flow_default_timeouts, from + 300000 + late, 1000, in_order, &previous);
@@ -239,20 +204,20 @@ static void order_is_rebuilt(void **state)
 
 static void other_geometry_starts_empty(void **state)
 {
-	struct flow_table *table = test_table(path, V4, V6);
+	struct flow_table *table = test_table(test_file, V4, V6);
 
 	(void)state;
 	open_many(table, 60, 0);
 	flow_table_free(table);
-	table = test_table(path, V4 + 1000, V6);
+	table = test_table(test_file, V4 + 1000, V6);
 	assert_int_equal(live(table), 0);
 	open_many(table, 60, 0);
 	flow_table_free(table);
 	/* The same size of file, but something else in it. */
-	table = test_table(path, V4 + 1000, V6);
+	table = test_table(test_file, V4 + 1000, V6);
 	table->header->version++;
 	flow_table_free(table);
-	table = test_table(path, V4 + 1000, V6);
+	table = test_table(test_file, V4 + 1000, V6);
 	assert_int_equal(live(table), 0);
 	open_many(table, 60, 0);
 	flow_table_free(table);
@@ -260,9 +225,9 @@ static void other_geometry_starts_empty(void **state)
 
 static void one_process_at_a_time(void **state)
 {
-	struct flow_table *table = test_table(path, V4, V6);
+	struct flow_table *table = test_table(test_file, V4, V6);
 	struct flow_options options = {
-		.file = path, .sessions_v4 = V4, .sessions_v6 = V6, .slot_bytes = 64
+		.file = test_file, .sessions_v4 = V4, .sessions_v6 = V6, .slot_bytes = 64
 	};
 	struct errors errors = ERRORS_NONE;
 	struct stat status;
@@ -272,7 +237,7 @@ static void one_process_at_a_time(void **state)
 	assert_int_equal(errors.count, 1);
 	assert_non_null(strstr(errors.list[0].detail, "in use"));
 	errors_free(&errors);
-	assert_int_equal(stat(path, &status), 0);
+	assert_int_equal(stat(test_file, &status), 0);
 	assert_int_equal(status.st_mode & 0777, 0600);
 	flow_table_free(table);
 }
@@ -280,13 +245,14 @@ static void one_process_at_a_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(found_again, make_path, remove_path),
-		cmocka_unit_test_setup_teardown(survives_a_kill, make_path, remove_path),
-		cmocka_unit_test_setup_teardown(damaged_records_go, make_path, remove_path),
-		cmocka_unit_test_setup_teardown(random_damage, make_path, remove_path),
-		cmocka_unit_test_setup_teardown(order_is_rebuilt, make_path, remove_path),
-		cmocka_unit_test_setup_teardown(other_geometry_starts_empty, make_path, remove_path),
-		cmocka_unit_test_setup_teardown(one_process_at_a_time, make_path, remove_path),
+		cmocka_unit_test_setup_teardown(found_again, test_file_make, test_file_remove),
+		cmocka_unit_test_setup_teardown(survives_a_kill, test_file_make, test_file_remove),
+		cmocka_unit_test_setup_teardown(damaged_records_go, test_file_make, test_file_remove),
+		cmocka_unit_test_setup_teardown(random_damage, test_file_make, test_file_remove),
+		cmocka_unit_test_setup_teardown(order_is_rebuilt, test_file_make, test_file_remove),
+		cmocka_unit_test_setup_teardown(other_geometry_starts_empty, test_file_make,
+		                                test_file_remove),
+		cmocka_unit_test_setup_teardown(one_process_at_a_time, test_file_make, test_file_remove),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

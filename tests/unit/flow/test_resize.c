@@ -11,44 +11,12 @@
 
 enum { V4 = 100, V6 = 60, SESSIONS = 90, NOW = 1000000 };
 
-static char path[64];
-
-static int make_path(void **state)
-{
-	(void)state;
-	snprintf(path, sizeof(path), "/dev/shm/sluice-test-resize-%d", (int)getpid());
-	unlink(path);
-	return 0;
-}
-
-static int remove_path(void **state)
-{
-	(void)state;
-	unlink(path);
-	return 0;
-}
-
-static struct tuple numbered(uint32_t i)
-{
-	return i % 3 == 2 ? test_tuple6(47, i, 0, 1ULL << 60, 0) : test_tuple4(47, i, 0, 0x80000000, 0);
-}
-
-static struct session *find(struct flow_table *table, uint32_t i, int wanted)
-{
-	struct tuple t = numbered(i), back = tuple_reverse(&t);
-	int direction = -1;
-	struct session *s = flow_find(table, wanted ? &back : &t, &direction);
-
-	assert_true(!s || direction == wanted);
-	return s;
-}
-
 static void fill(void)
 {
-	struct flow_table *table = test_table(path, V4, V6);
+	struct flow_table *table = test_table(test_file, V4, V6);
 
 	for (uint32_t i = 0; i < SESSIONS; i++) {
-		struct tuple t = numbered(i);
+		struct tuple t = test_numbered(i);
 		struct session *s;
 
 		assert_int_equal(test_open(table, &t, NOW - i, &s), FLOW_OK);
@@ -80,7 +48,7 @@ static void copy(void *context, struct session *s)
 static struct copying copy_all(struct flow_table *to)
 {
 	struct errors errors = ERRORS_NONE;
-	struct copying c = { .from = flow_table_found(path, &errors), .to = to };
+	struct copying c = { .from = flow_table_found(test_file, &errors), .to = to };
 	uint64_t cursor = 0;
 
 	assert_non_null(c.from);
@@ -101,10 +69,10 @@ static void goes_with_all_that_is_known(void **state)
 	c = copy_all(to);
 	assert_int_equal(c.copied, SESSIONS);
 	for (uint32_t i = 0; i < SESSIONS; i++) {
-		struct session *s = find(to, i, 0);
+		struct session *s = test_find(to, i, 0);
 
 		assert_non_null(s);
-		assert_ptr_equal(s, find(to, i, 1));
+		assert_ptr_equal(s, test_find(to, i, 1));
 		assert_int_equal(*(uint32_t *)session_slot(s, 0), i + 1000);
 		assert_int_equal(s->path, i);
 		assert_int_equal(s->layout, i + 1);
@@ -140,7 +108,7 @@ static void without_room(void **state)
 static bool fits(uint32_t v4, uint32_t v6, uint32_t slots)
 {
 	const struct flow_options options = {
-		.file = path, .sessions_v4 = v4, .sessions_v6 = v6, .slot_bytes = slots
+		.file = test_file, .sessions_v4 = v4, .sessions_v6 = v6, .slot_bytes = slots
 	};
 
 	return flow_fits(&options);
@@ -157,7 +125,7 @@ static void only_what_fits_is_found(void **state)
 	assert_false(fits(V4 + 1, V6, 64));
 	assert_false(fits(V4, V6 - 1, 64));
 	assert_false(fits(V4, V6, 128));
-	table = test_table(path, V4, V6);
+	table = test_table(test_file, V4, V6);
 	assert_true(fits(V4 + 1, V6, 64)); /* in use: opening it will tell */
 	flow_table_free(table);
 }
@@ -165,7 +133,7 @@ static void only_what_fits_is_found(void **state)
 static void what_is_no_table_is_refused(void **state)
 {
 	struct errors errors = ERRORS_NONE;
-	FILE *file = fopen(path, "w");
+	FILE *file = fopen(test_file, "w");
 
 	(void)state;
 	assert_null(flow_table_found("/dev/shm/sluice-test-none", &errors));
@@ -173,10 +141,10 @@ static void what_is_no_table_is_refused(void **state)
 	for (int i = 0; i < 10000; i++)
 		fputc('x', file);
 	fclose(file);
-	assert_null(flow_table_found(path, &errors));
+	assert_null(flow_table_found(test_file, &errors));
 	assert_false(fits(V4, V6, 64));
-	assert_int_equal(truncate(path, 10), 0);
-	assert_null(flow_table_found(path, &errors));
+	assert_int_equal(truncate(test_file, 10), 0);
+	assert_null(flow_table_found(test_file, &errors));
 	assert_int_equal(errors.count, 3);
 	errors_free(&errors);
 }
@@ -184,10 +152,12 @@ static void what_is_no_table_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(goes_with_all_that_is_known, make_path, remove_path),
-		cmocka_unit_test_setup_teardown(without_room, make_path, remove_path),
-		cmocka_unit_test_setup_teardown(only_what_fits_is_found, make_path, remove_path),
-		cmocka_unit_test_setup_teardown(what_is_no_table_is_refused, make_path, remove_path),
+		cmocka_unit_test_setup_teardown(goes_with_all_that_is_known, test_file_make,
+		                                test_file_remove),
+		cmocka_unit_test_setup_teardown(without_room, test_file_make, test_file_remove),
+		cmocka_unit_test_setup_teardown(only_what_fits_is_found, test_file_make, test_file_remove),
+		cmocka_unit_test_setup_teardown(what_is_no_table_is_refused, test_file_make,
+		                                test_file_remove),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
