@@ -57,6 +57,13 @@ bool flow_carry_valid(const struct flow_carry *carry, uint8_t proto)
 	       carry->idle <= INT32_MAX && states_valid(carry, proto);
 }
 
+void flow_carry_track(struct session *s, const struct flow_carry *carry)
+{
+	memcpy(s->tcp, carry->tcp, sizeof(s->tcp));
+	memcpy(s->tcp_state, carry->tcp_state, sizeof(s->tcp_state));
+	memcpy(s->tcp_scale, carry->tcp_scale, sizeof(s->tcp_scale));
+}
+
 enum flow_result flow_carry_in(struct flow_table *table, const struct tuple *forward,
                                const struct flow_carry *carry, uint32_t now, struct session **session)
 {
@@ -68,9 +75,7 @@ enum flow_result flow_carry_in(struct flow_table *table, const struct tuple *for
 		return result;
 	memcpy(s->bytes, carry->bytes, sizeof(s->bytes));
 	memcpy(s->packets, carry->packets, sizeof(s->packets));
-	memcpy(s->tcp, carry->tcp, sizeof(s->tcp));
-	memcpy(s->tcp_state, carry->tcp_state, sizeof(s->tcp_state));
-	memcpy(s->tcp_scale, carry->tcp_scale, sizeof(s->tcp_scale));
+	flow_carry_track(s, carry);
 	s->last_seen = now - carry->idle;
 	s->flags |= carry->flags;
 	return FLOW_OK;

@@ -33,6 +33,9 @@ void flow_carry_out(const struct session *s, uint32_t now, struct flow_carry *ca
 /* Whether bytes from elsewhere can be that of a session of this protocol. */
 bool flow_carry_valid(const struct flow_carry *carry, uint8_t proto);
 
+/* A session goes on with the tracking of another of its flow. */
+void flow_carry_track(struct session *s, const struct flow_carry *carry);
+
 /* Reserves a session as flow_reserve() does, with what was known of it elsewhere; established ones need no room among the half-open.
  * Follow with flow_commit() or flow_abandon(). The carry is a valid one. */
 enum flow_result flow_carry_in(struct flow_table *table, const struct tuple *forward,

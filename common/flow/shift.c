@@ -2,6 +2,7 @@
 /* See shift.h. */
 #include "flow/shift.h"
 
+#include "flow/tcp.h"
 #include "packet/checksum.h"
 
 enum { SEQ = 4, ACK = 8, WINDOW_MAX = UINT16_MAX, STAMP_WORD = 0x0101080a, STAMP_USUAL = 24 };
@@ -99,4 +100,30 @@ void shift_to_server(const struct tcp_shift *shift, struct rte_mbuf *m)
 	if (shift->server_scale == TCP_NO_SCALE && shift->client_scale != TCP_NO_SCALE &&
 	    !(kind_of(m) & RTE_TCP_SYN_FLAG))
 		rescale(m, shift->client_scale, 0);
+}
+
+static bool scale_valid(unsigned scale)
+{
+	return scale <= TCP_MAX_SCALE || scale == TCP_NO_SCALE;
+}
+
+bool shift_valid(const struct tcp_shift *shift)
+{
+	return !(shift->flags & SHIFT_WAITING) && scale_valid(shift->client_scale) &&
+	       scale_valid(shift->server_scale);
+}
+
+void shift_carry_to_server(const struct tcp_shift *shift, struct flow_carry *carry)
+{
+	bool scaled = shift->client_scale != TCP_NO_SCALE && shift->server_scale != TCP_NO_SCALE;
+
+	carry->flags &= (uint8_t)~SESSION_SHIFTED;
+	carry->tcp[1].end -= shift->seq;
+	carry->tcp[1].max_end -= shift->seq;
+	for (unsigned i = 0; i < 2; i++)
+		carry->tcp_scale[i] &= (uint8_t)~TCP_SCALE_MASK;
+	if (scaled) {
+		carry->tcp_scale[0] |= shift->client_scale;
+		carry->tcp_scale[1] |= shift->server_scale;
+	}
 }

@@ -10,7 +10,7 @@
 #ifndef SLUICE_FLOW_SHIFT_H
 #define SLUICE_FLOW_SHIFT_H
 
-#include "flow/session.h"
+#include "flow/carry.h"
 #include "packet/pkt.h"
 #include "packet/tcp_edit.h"
 
@@ -46,5 +46,10 @@ static inline struct tcp_shift *session_shift(struct session *s)
  * server's. Not while waiting. m is parsed, of the session, and no later fragment. */
 void shift_to_client(const struct tcp_shift *shift, struct rte_mbuf *m);
 void shift_to_server(const struct tcp_shift *shift, struct rte_mbuf *m);
+
+/* Whether bytes from elsewhere can be a translation that is known; and tracking as the client sees it, as the server does: for a session behind the one
+ * that translates. */
+bool shift_valid(const struct tcp_shift *shift);
+void shift_carry_to_server(const struct tcp_shift *shift, struct flow_carry *carry);
 
 #endif

@@ -42,8 +42,8 @@ for line in sys.stdin:
 class Talk:
     """One TCP connection that says a word and hears it again."""
 
-    def __init__(self, line, source="0.0.0.0"):
-        self.child = subprocess.Popen(["ip", "netns", "exec", line.client, "python3", "-c", TALK, line.SERVER4, source], text=True,
+    def __init__(self, line, source="0.0.0.0", target=None):
+        self.child = subprocess.Popen(["ip", "netns", "exec", line.client, "python3", "-c", TALK, target or line.SERVER4, source], text=True,
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def say(self, word):

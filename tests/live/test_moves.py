@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Functions move between processes under established TCP connections: these go on, with the translation that they had."""
 import mano
-from lab import run, until
-from live import Live, Load
+from lab import Line, run, until
+from live import ECHO, NAT, Live, Load, Talk
 
 
 class Moves(Live):
@@ -78,6 +78,33 @@ class Moves(Live):
             self.descriptor["vnfs"].pop()
             self.apply()
             self.all_go_on(f"gone{position}")
+        self.balances()
+
+
+class Turned(Live):
+    """Connections that turn round at the NAT, and such as were opened in the server's name, move like others."""
+    OUTSIDE = "198.51.100.10"
+    nat = {**NAT, "forwards": [{"name": "echo", "protocol": "tcp", "outside": OUTSIDE, "ports": "7", "inside": Line.CLIENT4}]}
+
+    def test_moves(self):
+        for space, address in ((self.line.server, self.line.SERVER4), (self.line.client, self.line.CLIENT4)):
+            self.line.process(["python3", "-c", ECHO, address], netns=space)
+            until("echo listens", lambda space=space: ":7 " in run("ip", "netns", "exec", space, "ss", "-ltn").stdout)
+        self.descriptor["vnfs"][0]["config"] = {
+            "default": "accept", "rules": [{"name": "server", "protocol": "tcp", "destination": [self.line.SERVER4], "action": "accept", "synProxy": "on"}]}
+        self.apply()
+        talks = []
+        for number, (fw, nat) in enumerate([("fused", "process"), ("process", "process"), ("fused", "process"), ("fused", "fused"),
+                                            ("process", "fused"), ("fused", "fused")]):
+            for target in (self.line.SERVER4, self.OUTSIDE):
+                talks.append(Talk(self.line, target=target))
+                self.addCleanup(talks[-1].close)
+            for talk in talks:
+                self.assertEqual(talk.say(f"before{number}"), f"{self.OUTSIDE} before{number}", self.drops())
+            self.descriptor["vnfs"][0]["placement"], self.descriptor["vnfs"][1]["placement"] = fw, nat
+            self.apply()
+            for talk in talks:
+                self.assertEqual(talk.say(f"move{number}"), f"{self.OUTSIDE} move{number}", self.drops())
         self.balances()
 
 

@@ -30,6 +30,10 @@ struct flow {
 	        tail; /* as packets of direction 0 come in, and leave; zones: where they come in, where answers do */
 	uint64_t here; /* functions that have slots in the parts */
 	uint64_t has;  /* these, and those that had one elsewhere */
+	const struct transfer *
+	        front; /* nearer to the originator than the first session: what it knows is the originator's view */
+	bool shifted; /* its numbers are translated, by the first session from now on */
+	struct tcp_shift shift;
 };
 
 /* One session as it is to be. */
@@ -42,6 +46,7 @@ struct piece {
 struct crossing {
 	const struct position *hop;
 	struct tuple before, behind;
+	bool begins, ends; /* there: the function emits its packets, or turns them round */
 };
 
 /* The flow as it is to be. */
@@ -71,6 +76,10 @@ static bool add_part(struct flow *f, struct session *s)
 {
 	if (f->part_count == PARTS_MAX)
 		return false;
+	if (s->flags & SESSION_SHIFTED) {
+		f->shifted = true;
+		f->shift = *session_shift(s);
+	}
 	f->parts[f->part_count++] = s;
 	f->here |= f->w->engine->layouts[s->layout];
 	return true;
@@ -80,6 +89,10 @@ static bool add_known(struct flow *f, const struct gone_hop *hop, const struct t
 {
 	if (f->known_count == PARTS_MAX)
 		return false;
+	if (session->carry.flags & SESSION_SHIFTED) {
+		f->shifted = true;
+		f->shift = session->shift;
+	}
 	f->known[f->known_count++] = (struct known){ hop, session };
 	return true;
 }
@@ -119,6 +132,11 @@ static bool follow(struct flow *f)
 
 		if (known ? !add_known(f, hop, known) : may_rewrite(f, hop) || known_backwards(f, hop))
 			return false;
+		if (known && known->ends) {
+			f->tail = next;
+			f->tail.zone = (uint8_t)(EMITTED_ZONE | hop->nf);
+			return true;
+		}
 		next.zone = hop->zone[!f->walk];
 		s = part_by(f, &next, 0);
 		if (s && !add_part(f, s))
@@ -143,6 +161,12 @@ static bool trace_back(struct flow *f)
 
 		if (known ? !add_known(f, hop, known) : may_rewrite(f, hop))
 			return false;
+		f->front = known ? known : f->front;
+		if (known && known->begins) {
+			f->head = before;
+			f->head.zone = (uint8_t)(EMITTED_ZONE | hop->nf);
+			return true;
+		}
 		before.zone = hop->zone[f->walk];
 		answer = tuple_reverse(&before);
 		s = part_by(f, &answer, 1);
@@ -150,6 +174,7 @@ static bool trace_back(struct flow *f)
 			return false;
 		if (s) {
 			f->first = s;
+			f->front = NULL;
 			session_tuple(s, 0, &f->head);
 		} else {
 			f->head = before;
@@ -166,7 +191,8 @@ static bool put_together(struct flow *f, struct session *s)
 	add_part(f, s);
 	session_tuple(s, 0, &f->head);
 	f->tail = exit_of(s);
-	return !(s->flags & SESSION_ONEWAY) && follow(f) && trace_back(f);
+	return !(s->flags & SESSION_ONEWAY) && follow(f) && trace_back(f) &&
+	       !(f->shifted && f->shift.flags & SHIFT_WAITING);
 }
 
 /* --- slots --- */
@@ -217,57 +243,17 @@ static const struct segment *segment_from(const struct path *path, int walk, uin
 }
 
 /* A function that knows the session does to the tuple what it does to packets. */
-static bool replay(struct flow *f, struct plan *plan, const struct nf *nf, const void *snapshot,
-                   struct tuple *tuple)
+static enum verdict replay(struct flow *f, struct plan *plan, const struct nf *nf, const void *snapshot,
+                           struct tuple *tuple)
 {
 	enum verdict verdict;
 
 	if (!nf->klass->review)
-		return true;
+		return VERDICT_PASS;
 	verdict = nf->klass->review(nf, snapshot, f->first, tuple, f->path->ends[f->walk],
 	                            f->path->ends[!f->walk]);
 	plan->denied |= verdict == VERDICT_DROP;
-	return verdict == VERDICT_PASS;
-}
-
-/* Functions of a segment: those that know the session take back what it holds if they were elsewhere, the others join. */
-static bool cross_segment(struct flow *f, struct plan *plan, const struct segment *segment, uint64_t has,
-                          uint64_t *taken, struct tuple *tuple)
-{
-	for (int i = segment->first; i != segment->end; i += f->walk ? -1 : 1) {
-		const struct position *p = &f->path->positions[i];
-		uint64_t bit = UINT64_C(1) << p->nf->id;
-
-		if (!(has & bit) && p->draining)
-			continue;
-		if (!(has & bit)) {
-			if (!session_join_one(f->w, f->first, f->path, i, tuple))
-				return false;
-			*taken |= bit;
-			continue;
-		}
-		if (!(f->here & bit) && p->nf->klass->adopt) {
-			if (!p->nf->klass->adopt(p->nf, p->snapshot, f->first, f->w->id))
-				return false;
-			*taken |= bit;
-		}
-		if (!replay(f, plan, p->nf, p->snapshot, tuple))
-			return false;
-	}
-	return true;
-}
-
-static bool cross_hop(struct flow *f, struct plan *plan, const struct position *hop, uint64_t has,
-                      struct tuple *tuple)
-{
-	struct crossing *c = &plan->crossings[plan->crossing_count++];
-
-	*c = (struct crossing){ .hop = hop, .before = *tuple };
-	if (hop->shadow && has & f->w->engine->rewriters & UINT64_C(1) << hop->shadow->id &&
-	    !replay(f, plan, hop->shadow, hop->snapshot, tuple))
-		return false;
-	c->behind = *tuple;
-	return true;
+	return verdict;
 }
 
 static bool same_but_zone(struct tuple a, struct tuple b)
@@ -276,31 +262,131 @@ static bool same_but_zone(struct tuple a, struct tuple b)
 	return tuple_equal(&a, &b);
 }
 
-/* Follows the flow along its path as it is now. `taken`: the functions that hold something of the session only since now. */
-static bool lay_out(struct flow *f, struct plan *plan, uint64_t has, uint64_t *taken)
+/* Functions of a segment from position `at` on: those that know the session take back what it holds if they were elsewhere, the others join.
+ * TAKE: it ends at one of them, *at. */
+static enum verdict cross_segment(struct flow *f, struct plan *plan, const struct segment *segment, int *at,
+                                  uint64_t *taken, struct tuple *tuple)
 {
-	const struct segment *segment = segment_from(f->path, f->walk, f->head.zone);
+	for (; *at != segment->end; *at += f->walk ? -1 : 1) {
+		const struct position *p = &f->path->positions[*at];
+		uint64_t bit = UINT64_C(1) << p->nf->id;
+		enum verdict verdict;
+
+		if (!(f->has & bit) && p->draining)
+			continue;
+		if (!(f->has & bit)) {
+			if (!session_join_one(f->w, f->first, f->path, *at, tuple))
+				return VERDICT_DROP;
+			*taken |= bit;
+			continue;
+		}
+		if (!(f->here & bit) && p->nf->klass->adopt) {
+			if (!p->nf->klass->adopt(p->nf, p->snapshot, f->first, f->w->id))
+				return VERDICT_DROP;
+			*taken |= bit;
+		}
+		verdict = replay(f, plan, p->nf, p->snapshot, tuple);
+		if (verdict != VERDICT_PASS)
+			return verdict;
+	}
+	return VERDICT_PASS;
+}
+
+static enum verdict cross_hop(struct flow *f, struct plan *plan, const struct position *hop, bool begins,
+                              struct tuple *tuple)
+{
+	struct crossing *c = &plan->crossings[plan->crossing_count++];
+	enum verdict verdict = VERDICT_PASS;
+
+	*c = (struct crossing){ .hop = hop, .before = *tuple, .begins = begins };
+	if (hop->shadow && f->has & f->w->engine->rewriters & UINT64_C(1) << hop->shadow->id)
+		verdict = replay(f, plan, hop->shadow, hop->snapshot, tuple);
+	c->behind = *tuple;
+	c->ends = verdict == VERDICT_TAKE;
+	return verdict;
+}
+
+/* Whether the flow ended at this function, as it does now. */
+static bool ends_at(const struct flow *f, const struct nf *nf, const struct tuple *tuple)
+{
+	return nf && f->tail.zone == nf_zone(nf) && same_but_zone(*tuple, f->tail);
+}
+
+/* The function whose emitted packets a flow begins with; -1: it is not on the path. */
+static int emitter(const struct path *path, uint8_t zone)
+{
+	for (int i = 0; i < path->count; i++) {
+		const struct position *p = &path->positions[i];
+		const struct nf *nf = p->nf ? p->nf : p->shadow;
+
+		if (nf && nf_zone(nf) == zone)
+			return i;
+	}
+	return -1;
+}
+
+static const struct segment *behind_hop(const struct flow *f, const struct position *hop)
+{
+	return segment_from(f->path, f->walk, (uint8_t)(hop->link[!f->walk] + 1));
+}
+
+/* Where the flow comes in: the segment, and the position in it. NULL: nowhere any more. */
+static const struct segment *way_in(struct flow *f, struct plan *plan, struct tuple *tuple, int *at)
+{
+	const struct segment *segment;
+
+	if (f->head.zone & EMITTED_ZONE) {
+		int position = emitter(f->path, f->head.zone);
+		const struct position *p = position < 0 ? NULL : &f->path->positions[position];
+
+		if (!p)
+			return NULL;
+		if (p->nf) {
+			*at = position;
+			return segment_at(f->path, f->walk, position);
+		}
+		if (cross_hop(f, plan, p, true, tuple) != VERDICT_PASS)
+			return NULL;
+		segment = behind_hop(f, p);
+	} else {
+		segment = segment_from(f->path, f->walk, f->head.zone);
+	}
+	if (segment)
+		*at = segment->first;
+	return segment;
+}
+
+/* Follows the flow along its path as it is now. `taken`: the functions that hold something of the session only since now. */
+static bool lay_out(struct flow *f, struct plan *plan, uint64_t *taken)
+{
 	struct tuple tuple = f->head;
+	int at = 0;
+	const struct segment *segment = way_in(f, plan, &tuple, &at);
+	bool emitted = f->head.zone & EMITTED_ZONE && !plan->crossing_count;
 
 	while (segment && plan->piece_count < PARTS_MAX) {
 		struct piece *piece = &plan->pieces[plan->piece_count++];
 		const struct position *hop;
+		enum verdict verdict;
 
-		piece->segment = segment;
-		piece->in = tuple;
-		piece->in.zone = segment->entry_zone;
-		if (!cross_segment(f, plan, segment, has, taken, &tuple))
-			return false;
+		*piece = (struct piece){ .segment = segment, .in = tuple };
+		piece->in.zone = emitted ? f->head.zone : segment->entry_zone;
+		emitted = false;
+		verdict = cross_segment(f, plan, segment, &at, taken, &tuple);
 		piece->out = tuple;
-		piece->out.zone = segment->answer_zone;
+		piece->out.zone = verdict == VERDICT_TAKE ? f->tail.zone : segment->answer_zone;
+		if (verdict != VERDICT_PASS)
+			return verdict == VERDICT_TAKE && ends_at(f, f->path->positions[at].nf, &tuple);
 		if (segment->answer_zone == f->tail.zone)
 			return same_but_zone(tuple, f->tail);
 		if (segment->end < 0 || segment->end >= f->path->count)
 			return false;
 		hop = &f->path->positions[segment->end];
-		if (!cross_hop(f, plan, hop, has, &tuple))
-			return false;
-		segment = segment_from(f->path, f->walk, (uint16_t)(hop->link[!f->walk] + 1));
+		verdict = cross_hop(f, plan, hop, false, &tuple);
+		if (verdict != VERDICT_PASS)
+			return verdict == VERDICT_TAKE && ends_at(f, hop->shadow, &tuple);
+		segment = behind_hop(f, hop);
+		at = segment ? segment->first : 0;
 	}
 	return false;
 }
@@ -365,6 +451,8 @@ static void add_session(struct flow *f, const struct piece *piece)
 	if (other && !make_way(f->w, other))
 		return;
 	flow_carry_out(f->first, f->w->now_ms, &carry);
+	if (f->shifted)
+		shift_carry_to_server(&f->shift, &carry);
 	if (flow_carry_in(f->w->table, &piece->in, &carry, f->w->now_ms, &s) != FLOW_OK)
 		return;
 	memcpy(session_slot(s, 0), session_slot(f->first, 0), ENGINE_SLOT_BYTES);
@@ -376,7 +464,8 @@ static void add_session(struct flow *f, const struct piece *piece)
 		flow_abandon(f->w->table, s);
 }
 
-static void send_over(struct flow *f, const struct crossing *c, uint64_t has)
+/* `translates`: the numbers are translated there. Behind where they are they are the server's. */
+static void send_over(struct flow *f, const struct crossing *c, uint64_t has, bool translates)
 {
 	struct transfer_frame frame = { .kind = TRANSFER_SESSION };
 	struct transfer *t = &frame.session;
@@ -386,7 +475,14 @@ static void send_over(struct flow *f, const struct crossing *c, uint64_t has)
 	t->behind = c->behind;
 	t->before.zone = t->behind.zone = 0;
 	t->walk = (uint8_t)f->walk;
+	t->begins = c->begins;
+	t->ends = c->ends;
 	flow_carry_out(f->first, f->w->now_ms, &t->carry);
+	t->shift = f->shift;
+	if (c->begins)
+		t->carry.flags &= (uint8_t)~SESSION_SHIFTED;
+	else if (f->shifted && !translates)
+		shift_carry_to_server(&f->shift, &t->carry);
 	if (nf && has >> nf->id & 1)
 		transfer_put_slot(t, nf, f->first);
 	/* Packets of the flow come behind it by both links, also those that were held: the other end may read either link first, and an answer opens another session. */
@@ -402,15 +498,21 @@ static void leave_all(struct flow *f, uint64_t set)
 
 static enum refreshed carry_out(struct flow *f, const struct plan *plan, uint64_t has)
 {
+	/* Between two hops nobody looks a session up: there is none, and the first one behind translates. */
+	bool kept = keeps_sessions(f->path, plan->pieces[0].segment), elsewhere = f->shifted && !kept;
 	uint64_t now_here = 0;
 
 	for (unsigned i = 0; i < plan->piece_count; i++)
 		now_here |= plan->pieces[i].segment->set | (plan->pieces[i].segment->drains & has);
-	for (unsigned i = 0; i < plan->crossing_count; i++)
-		send_over(f, &plan->crossings[i], has);
+	for (unsigned i = 0; i < plan->crossing_count; i++) {
+		send_over(f, &plan->crossings[i], has, elsewhere && !plan->crossings[i].begins);
+		elsewhere &= plan->crossings[i].begins;
+	}
 	for (unsigned i = 1; i < plan->piece_count; i++)
 		add_session(f, &plan->pieces[i]);
 	leave_all(f, f->here & ~now_here);
+	if (!kept)
+		flow_remove(f->w->table, f->first);
 	f->w->counters[C_REVIEWED]++;
 	return REFRESH_MOVED;
 }
@@ -423,6 +525,15 @@ static enum refreshed give_up(struct flow *f, uint64_t holding, bool denied)
 	f->w->counters[C_CLOSED]++;
 	f->w->counters[denied ? C_POLICY_CHANGED : C_PATH_CHANGED]++;
 	return REFRESH_CLOSED;
+}
+
+/* The first session translates, and sees what the originator sees. */
+static void translate_here(struct flow *f)
+{
+	if (f->front)
+		flow_carry_track(f->first, &f->front->carry);
+	*session_shift(f->first) = f->shift;
+	f->first->flags |= SESSION_SHIFTED;
 }
 
 enum refreshed session_regroup(struct worker *w, struct session *s, const struct path *path)
@@ -440,9 +551,11 @@ enum refreshed session_regroup(struct worker *w, struct session *s, const struct
 	if (same_but_zone(f.head, f.tail))
 		has &= ~path->draining; /* nothing that would have to go on */
 	f.has = has;
+	if (f.shifted)
+		translate_here(&f);
 	f.first->bucket = (uint8_t)owner_of_session(w->snapshot, path, f.walk, &f.head);
-	if (has & w->engine->rewriters & ~(path->nf_set | path->draining) ||
-	    !lay_out(&f, &plan, has, &taken) || !rekey(&f, &plan.pieces[0]))
+	if (has & w->engine->rewriters & ~(path->nf_set | path->draining) || !lay_out(&f, &plan, &taken) ||
+	    !rekey(&f, &plan.pieces[0]))
 		return give_up(&f, f.here | taken, plan.denied);
 	return carry_out(&f, &plan, has);
 }

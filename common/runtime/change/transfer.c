@@ -23,8 +23,13 @@ struct wire {
 	struct tuple before, behind;
 	struct flow_carry carry;
 	uint8_t slot[TRANSFER_SLOT_MAX];
+	/* from version 2 on */
+	struct tcp_shift shift;
+	uint8_t begins, ends, more[14];
 };
-static_assert(sizeof(struct wire) == 32 + 2 * 40 + 64 + TRANSFER_SLOT_MAX, "no padding");
+enum { FIRST_SIZE = 32 + 2 * 40 + 64 + TRANSFER_SLOT_MAX };
+static_assert(offsetof(struct wire, shift) == FIRST_SIZE && sizeof(struct wire) == FIRST_SIZE + 32,
+              "no padding");
 static_assert(sizeof(struct tuple) == 40, "sent as bytes");
 
 static void put_ether(struct rte_mbuf *m, uint16_t type)
@@ -37,13 +42,22 @@ static void put_ether(struct rte_mbuf *m, uint16_t type)
 	ether->ether_type = rte_cpu_to_be_16(type);
 }
 
+/* What an earlier build understands is written as it knows it. */
+static bool needs_more(const struct transfer_frame *frame)
+{
+	const struct transfer *t = &frame->session;
+
+	return frame->kind == TRANSFER_SESSION && (t->begins || t->ends || t->carry.flags & SESSION_SHIFTED);
+}
+
 void transfer_encode(struct rte_mbuf *m, const struct transfer_frame *frame)
 {
-	char *frame_bytes = rte_pktmbuf_append(m, BODY + sizeof(struct wire));
+	uint16_t size = needs_more(frame) ? sizeof(struct wire) : FIRST_SIZE;
+	char *frame_bytes = rte_pktmbuf_append(m, BODY + size);
 	const struct transfer *t = &frame->session;
 	struct wire filled = {
 		.magic = MAGIC,
-		.version = TRANSFER_VERSION,
+		.version = needs_more(frame) ? TRANSFER_VERSION : 1,
 		.kind = (uint8_t)frame->kind,
 		.senders = frame->senders,
 	};
@@ -58,10 +72,13 @@ void transfer_encode(struct rte_mbuf *m, const struct transfer_frame *frame)
 		filled.behind = t->behind;
 		filled.carry = t->carry;
 		memcpy(filled.slot, t->slot, sizeof(filled.slot));
+		filled.begins = t->begins;
+		filled.ends = t->ends;
+		filled.shift = t->shift;
 	}
 	put_ether(m, TRANSFER_ETHERTYPE);
 	memset(frame_bytes + ETHER, 0, BODY - ETHER);
-	memcpy(frame_bytes + BODY, &filled, sizeof(filled));
+	memcpy(frame_bytes + BODY, &filled, size);
 }
 
 bool transfer_is(const struct rte_mbuf *m)
@@ -88,6 +105,11 @@ static bool tuples_valid(const struct tuple *a, const struct tuple *b)
 
 static bool session_valid(const struct wire *wire)
 {
+	if (wire->begins > 1 || wire->ends > 1 || ((wire->begins || wire->ends) && !wire->known))
+		return false;
+	if (wire->carry.flags & SESSION_SHIFTED &&
+	    (wire->version < 2 || wire->before.proto != IPPROTO_TCP || !shift_valid(&wire->shift)))
+		return false;
 	return wire->walk <= 1 && wire->known <= 1 && wire->size <= TRANSFER_SLOT_MAX &&
 	       memchr(wire->function_kind, 0, sizeof(wire->function_kind)) &&
 	       tuples_valid(&wire->before, &wire->behind) &&
@@ -97,12 +119,16 @@ static bool session_valid(const struct wire *wire)
 bool transfer_decode(const struct rte_mbuf *m, struct transfer_frame *frame)
 {
 	struct transfer *t = &frame->session;
-	struct wire wire;
+	struct wire wire = { 0 };
 
-	if (rte_pktmbuf_data_len(m) < BODY + sizeof(wire))
+	if (rte_pktmbuf_data_len(m) < BODY + FIRST_SIZE)
 		return false;
-	memcpy(&wire, rte_pktmbuf_mtod_offset(m, const uint8_t *, BODY), sizeof(wire));
-	if (wire.magic != MAGIC || wire.version != TRANSFER_VERSION || wire.kind < TRANSFER_SESSION ||
+	memcpy(&wire, rte_pktmbuf_mtod_offset(m, const uint8_t *, BODY), FIRST_SIZE);
+	if (wire.version >= 2 && rte_pktmbuf_data_len(m) >= BODY + sizeof(wire))
+		memcpy(&wire, rte_pktmbuf_mtod_offset(m, const uint8_t *, BODY), sizeof(wire));
+	else if (wire.version != 1)
+		return false;
+	if (wire.magic != MAGIC || wire.version > TRANSFER_VERSION || wire.kind < TRANSFER_SESSION ||
 	    wire.kind > TRANSFER_END || (wire.kind == TRANSFER_SESSION && !session_valid(&wire)))
 		return false;
 	frame->kind = wire.kind;
@@ -112,6 +138,9 @@ bool transfer_decode(const struct rte_mbuf *m, struct transfer_frame *frame)
 		                .carry = wire.carry,
 		                .walk = wire.walk,
 		                .known = wire.known,
+		                .begins = wire.begins,
+		                .ends = wire.ends,
+		                .shift = wire.shift,
 		                .size = wire.size,
 		                .version = wire.slot_version };
 	memcpy(t->kind, wire.function_kind, sizeof(t->kind));

@@ -15,11 +15,12 @@
 #define SLUICE_RUNTIME_TRANSFER_H
 
 #include "flow/carry.h"
+#include "flow/shift.h"
 #include "runtime/nf.h"
 
 enum {
 	TRANSFER_ETHERTYPE = 0x88b5, /* IEEE 802: local experimental */
-	TRANSFER_VERSION = 1,
+	TRANSFER_VERSION = 2, /* of sessions that are translated or turn round; else 1, which knows neither */
 	TRANSFER_SLOT_MAX = 32,
 };
 
@@ -29,10 +30,13 @@ enum transfer_kind { TRANSFER_SESSION = 1, TRANSFER_GIVE, TRANSFER_END };
 struct transfer {
 	struct tuple before, behind; /* as the originator's packets arrive at the function, and leave it */
 	struct flow_carry carry;
-	uint8_t walk;  /* the originator's */
-	bool known;    /* the function has a slot in the session; else it joins it */
-	char kind[16]; /* of the function */
-	uint16_t size; /* of its slot */
+	uint8_t walk;           /* the originator's */
+	bool known;             /* the function has a slot in the session; else it joins it */
+	bool begins;            /* at the function, which emits its packets */
+	bool ends;              /* there */
+	struct tcp_shift shift; /* with SESSION_SHIFTED in `carry` */
+	char kind[16];          /* of the function */
+	uint16_t size;          /* of its slot */
 	uint16_t version;
 	uint8_t slot[TRANSFER_SLOT_MAX];
 };

@@ -73,11 +73,14 @@ bool transfer_fits(const struct transfer *t, const struct nf *nf)
 
 /* --- giving --- */
 
-/* Sessions that end here, or begin here, are the function's own affair. */
-static bool may_leave(const struct session *s)
+/* Whether it crosses the function, or turns round at it: other ends, and what a server has not answered yet, are of no use elsewhere. */
+static bool may_leave(struct session *s, const struct nf *nf)
 {
-	return !(s->flags & (SESSION_ONEWAY | SESSION_SHIFTED)) && !(s->key[0].zone & EMITTED_ZONE) &&
-	       !(s->key[1].zone & EMITTED_ZONE);
+	for (unsigned i = 0; i < 2; i++)
+		if (s->key[i].zone & EMITTED_ZONE && s->key[i].zone != nf_zone(nf))
+			return false;
+	return !(s->flags & SESSION_ONEWAY) &&
+	       !(s->flags & SESSION_SHIFTED && session_shift(s)->flags & SHIFT_WAITING);
 }
 
 static void give_one(void *worker, struct session *s)
@@ -88,13 +91,17 @@ static void give_one(void *worker, struct session *s)
 	struct transfer_frame frame = { .kind = TRANSFER_SESSION };
 	struct transfer *t = &frame.session;
 
-	if (s->path != w->giving || !may_leave(s))
+	if (s->path != w->giving || !may_leave(s, nf))
 		return;
 	session_tuple(s, 0, &t->before);
 	session_tuple(s, 1, &t->behind);
 	t->behind = tuple_reverse(&t->behind);
 	t->before.zone = t->behind.zone = 0;
 	flow_carry_out(s, w->now_ms, &t->carry);
+	t->begins = s->key[0].zone == nf_zone(nf);
+	t->ends = s->key[1].zone == nf_zone(nf);
+	if (s->flags & SESSION_SHIFTED)
+		t->shift = *session_shift(s);
 	t->walk = s->flags & SESSION_WALK ? 1 : 0;
 	if (w->engine->layouts[s->layout] >> nf->id & 1)
 		transfer_put_slot(t, nf, s);
@@ -192,6 +199,12 @@ static void undo(struct worker *w, struct session *s, uint64_t has)
 	flow_abandon(w->table, s);
 }
 
+/* Zone in which a session's packets, or their answers, come in: by a link, or from the function at which it begins (ends). */
+static uint8_t zone_at(const struct path *path, bool at_function, uint8_t zone)
+{
+	return at_function && path->count && path->positions[0].nf ? nf_zone(path->positions[0].nf) : zone;
+}
+
 static bool take_in(struct worker *w, const struct path *path, uint8_t bucket, const struct transfer *t)
 {
 	const struct segment *segment = segment_at(path, t->walk, t->walk ? path->count - 1 : 0);
@@ -200,8 +213,8 @@ static bool take_in(struct worker *w, const struct path *path, uint8_t bucket, c
 	uint64_t has;
 	bool well;
 
-	forward.zone = segment->entry_zone;
-	answer.zone = segment->answer_zone;
+	forward.zone = zone_at(path, t->begins, segment->entry_zone);
+	answer.zone = zone_at(path, t->ends, segment->answer_zone);
 	if (flow_carry_in(w->table, &forward, &t->carry, w->now_ms, &s) != FLOW_OK)
 		return false;
 	s->path = path->id;
@@ -210,6 +223,8 @@ static bool take_in(struct worker *w, const struct path *path, uint8_t bucket, c
 	s->entry_ports = path->ends[t->walk] | 0xffff0000u;
 	s->flags |= (t->walk ? SESSION_WALK : 0) |
 	            (t->known && !tuple_equal(&t->before, &t->behind) ? SESSION_REWRITTEN : 0);
+	if (s->flags & SESSION_SHIFTED)
+		*session_shift(s) = t->shift;
 	has = fill(w, s, path, segment, t, &well);
 	s->layout = segment_layout(segment, has);
 	if (well && session_join(w, s, path, segment, has) &&
@@ -245,7 +260,8 @@ void transfer_owned(struct worker *w, struct rte_mbuf *m)
 		return;
 	}
 	forward = frame.session.before;
-	forward.zone = w->snapshot->ports[path->ends[frame.session.walk]].zone;
+	forward.zone =
+	        zone_at(path, frame.session.begins, w->snapshot->ports[path->ends[frame.session.walk]].zone);
 	if (here_already(w, &forward, &frame.session.carry) || take_in(w, path, p->bucket, &frame.session))
 		taken(w, m);
 	else
@@ -258,11 +274,13 @@ static void to_owner(struct worker *w, const struct path *path, uint16_t number,
 {
 	const struct snapshot_port *port = &w->snapshot->ports[path->ends[t->walk]];
 	struct pkt *p = pkt_of(m);
+	struct tuple first = t->before;
 	unsigned owner;
 
 	p->in_port = number;
 	p->zone = port->zone;
-	p->bucket = (uint8_t)owner_bucket(port, &t->before);
+	first.zone = zone_at(path, t->begins, port->zone);
+	p->bucket = (uint8_t)owner_of_session(w->snapshot, path, t->walk, &first);
 	owner = w->workers > 1 ? w->snapshot->bucket_worker[p->bucket] : w->id;
 	if (owner == w->id)
 		transfer_owned(w, m);
