@@ -28,14 +28,16 @@ enum {
 	FRAG_EXPIRE_BUDGET = 64, /* datagrams a tick */
 };
 
+/* By its revision, too: two publications during a nap may leave the second one where the first one's predecessor was. */
 static void switch_snapshot(struct worker *w)
 {
 	const struct snapshot *now = atomic_load_explicit(&w->engine->snapshot, memory_order_acquire);
 
-	if (likely(now == w->snapshot))
+	if (likely(now == w->snapshot && now->revision == w->revision))
 		return;
 	transmit_flush(w);
 	w->snapshot = now;
+	w->revision = now->revision;
 	w->workers = now->workers;
 	w->mute = 0;
 	edge_worker_switch(w->edge, now->edge, w->now);

@@ -138,6 +138,7 @@ struct call {
 struct worker {
 	struct engine *engine;
 	const struct snapshot *snapshot;
+	uint64_t revision; /* of the snapshot */
 	struct flow_table *table;
 	struct edge_worker *edge;
 	uint64_t *edge_counters;
