@@ -24,8 +24,8 @@ static void announce(struct worker *w, void *previous)
 {
 	const struct snapshot *before = previous;
 
-	/* One that is not turned by a thread of its own may not have come to a snapshot yet. */
-	if (w->snapshot)
+	/* One that is not turned by a thread of its own may not have come to this snapshot yet. */
+	if (w->revision == w->engine->revision)
 		edge_announce_news(w->edge, before->edge, w->snapshot->edge);
 }
 
