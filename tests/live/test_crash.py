@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """The service's process dies after its chain was changed: what its successor finds must mean what it meant."""
+import json
 import os
 import signal
 import subprocess
@@ -204,6 +205,26 @@ class Crash(Live):
         self.assertEqual(talk.say("c"), "c", "also judged anew")
         self.assertIn("tick", listener.hear())
         until("what comes later is refused again", lambda: run(*stray) and counted("not-a-beginning"), 30, 0.5)
+        self.balances()
+
+    def test_other_slots(self):
+        """The records are its own, but what the firewall keeps in them is another build's: sessions are taken up from their middle, not misread."""
+        self.line.process(["python3", "-c", BOTH], netns=self.line.server)
+        until("it listens", lambda: ":9 " in run("ip", "netns", "exec", self.line.server, "ss", "-ltn").stdout)
+        talk = Spoken(self, self.line.SERVER6, "say")
+        self.assertEqual(talk.say("a"), "a")
+        pid = next(iter(self.s.pids()))
+        os.kill(pid, signal.SIGSTOP)
+        with open(self.find("names.json"), "r+", encoding="ascii") as file:
+            names = json.load(file)
+            next(one for one in names["functions"] if one["name"] == "fw")["slotVersion"] += 1
+            file.seek(0)
+            json.dump(names, file)
+            file.truncate()
+        os.kill(pid, signal.SIGCONT)
+        self.kill()
+        self.assertEqual(talk.say("b"), "b", self.drops())
+        self.assertIn(b"event=pickup reason=other-slots", self.s.get("/v1/services/edge/logs").body)
         self.balances()
 
     def find(self, name):
