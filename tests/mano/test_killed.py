@@ -8,6 +8,7 @@ repeats a run.
 import os
 import random
 import sys
+import threading
 import time
 
 import mano
@@ -113,7 +114,7 @@ class Killed(mano.Case):
             before = dict(self.believed)
             call, wanted = self.operation(number)
             delay = self.random.choice((0, 0.002, 0.01, 0.05, 0.1, 0.2, 0.4)) * self.random.random() * 2
-            killer = mano.threading.Timer(delay, self.s.process.kill)
+            killer = threading.Timer(delay, self.s.process.kill)
             killer.start()
             op = self.send(call)
             killer.join()

@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import sys
+import tempfile
 import threading
 import time
 
@@ -72,7 +73,7 @@ class Steps(mano.Case):
         print(f"SLUICE_SEED={cls.seed}", file=sys.stderr, flush=True)
 
     def setUp(self):
-        self.starts = mano.tempfile.NamedTemporaryFile(prefix="sluice-starts-")
+        self.starts = tempfile.NamedTemporaryFile(prefix="sluice-starts-")
         os.environ["DOUBLE_STARTS"] = self.starts.name
         self.addCleanup(os.environ.pop, "DOUBLE_STARTS")
         super().setUp()

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """The store as a whole: backups and their way back, damage, and stores of other versions. With the double."""
+import json
 import os
 import shutil
 import sqlite3
 import subprocess
+import threading
 
 import mano
 from mano import service, wait_for
@@ -182,7 +184,7 @@ class Store(mano.Case):
         for i in range(12):
             self.s.must_apply(described(2 + i))
             second = self.everything()
-            killer = mano.threading.Timer(i * 0.004, self.s.process.kill)
+            killer = threading.Timer(i * 0.004, self.s.process.kill)
             killer.start()
             try:
                 self.s.call("POST", "/v1/restore?force=1", data, {"Content-Type": "application/octet-stream"})
@@ -266,7 +268,7 @@ class Store(mano.Case):
         database.executescript(FIRST_VERSION)
         for number in (1, 2):
             database.execute("INSERT INTO revision VALUES ('edge', ?, 1700000000, 'uid 0', ?, ?)",
-                             (number, f"operation {number + 5}", mano.json.dumps(described(number))))
+                             (number, f"operation {number + 5}", json.dumps(described(number))))
         database.commit()
         database.close()
         self.s.start()

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import stat
+import threading
 
 import mano
 import net
@@ -190,7 +191,7 @@ class Builds(mano.Case):
         for i in range(12):
             folder, wanted = ((second, "second"), (bad, None), (None, "1"))[i % 3]
             before = self.versions()
-            killer = mano.threading.Timer(0.06 + i * (0.33 if wanted else 0.53), self.s.process.kill)
+            killer = threading.Timer(0.06 + i * (0.33 if wanted else 0.53), self.s.process.kill)
             killer.start()
             try:
                 self.upgrade({"libexec": folder} if folder else {}, query="?wait=0&timeout=2")
