@@ -228,8 +228,8 @@ class Flood(Case):
         self.assertEqual(established.stdout.readline().strip(), "connected")
         flood = self.flood()
         until("cookies are sent", lambda: self.counter("syn-cookies") > 2000)
-        for _ in range(3):
-            self.assertEqual(self.read(self.lab.SERVER4), SUM, "new clients get through")
+        for new in [self.reader(self.lab.SERVER4, 0) for _ in range(3)]:
+            self.assertEqual(new.communicate(timeout=100)[0].split()[-1:], [SUM], "new clients get through")
         self.assertEqual(established.communicate(timeout=60)[0].split()[-1], SUM, "the established one was not disturbed")
         self.assertTrue(flood.alive(), "all of that while it lasted")
         flood.stop()
@@ -295,8 +295,8 @@ class Balanced(Case):
         begun = established.stdout.read(1000)
         flood = self.lab.process(["timeout", "150", "hping3", "-q", *Flood.RATE, "--rand-source", "-S", "-p", "80", vip], netns=self.lab.server)
         until("the flood is felt", under_way, 30)
-        for _ in range(3):
-            self.assertTrue(self.right(self.download(vip)), "new clients are served")
+        for new in [self.download(vip) for _ in range(3)]:
+            self.assertTrue(self.right(new), "new clients are served")
         self.assertTrue(self.right(established, begun), "the established one was not disturbed")
         self.assertTrue(flood.alive(), "all of that while it lasted")
         flood.stop()
