@@ -8,6 +8,10 @@
 
 #include <stdlib.h>
 
+/* A record from the far future is nonsense, and its ring would wait for it. The clock is told from the TSC, whose rate is known to a quarter of a
+ * per cent at worst: after years a predecessor's may be days ahead. */
+enum { LATER_MS = 7 * 24 * 3600 * 1000 };
+
 static bool key_plausible(const struct session_key *key, unsigned family)
 {
 	return key->family == (family ? FAMILY_V6 : FAMILY_V4);
@@ -42,15 +46,16 @@ static void free_record(struct flow_table *t, unsigned family, struct session *s
 }
 
 /* Takes one record back into the index, or frees it. True: it lives. */
-static bool judge(struct flow_table *t, unsigned family, struct session *s)
+static bool judge(struct flow_table *t, unsigned family, struct session *s, uint32_t now)
 {
 	bool torn = s->sequence & 1;
+	bool later = now && time_after32(s->last_seen, now) > LATER_MS;
 
 	if (!torn && s->key[0].family == 0) {
 		free_record(t, family, s);
 		return false;
 	}
-	if (torn || !record_plausible(t, s, family) || index_add_session(t, s) != FLOW_OK) {
+	if (torn || later || !record_plausible(t, s, family) || index_add_session(t, s) != FLOW_OK) {
 		t->counters.torn++;
 		free_record(t, family, s);
 		return false;
@@ -69,7 +74,7 @@ static bool judge(struct flow_table *t, unsigned family, struct session *s)
 }
 
 /* Indexes of the live records, each below its last_seen, so that numbers sort by time. */
-static uint64_t *collect(struct flow_table *t, size_t *count)
+static uint64_t *collect(struct flow_table *t, size_t *count, uint32_t now)
 {
 	uint64_t room = (uint64_t)*t->pool[0].fresh + *t->pool[1].fresh;
 	uint64_t *found = calloc(room ? room : 1, sizeof(*found));
@@ -82,7 +87,7 @@ static uint64_t *collect(struct flow_table *t, size_t *count)
 		for (uint32_t i = *pool->fresh; i-- > 0;) {
 			struct session *s = flow_session(t, pool->first + i);
 
-			if (judge(t, family, s) && found)
+			if (judge(t, family, s, now) && found)
 				found[(*count)++] = (uint64_t)s->last_seen << 32 | (pool->first + i);
 		}
 	}
@@ -132,13 +137,13 @@ static void forget_all(struct flow_table *t)
 	t->overflow_fresh = t->bucket_count;
 }
 
-void flow_recover(struct flow_table *t)
+void flow_recover(struct flow_table *t, uint32_t now)
 {
 	uint64_t *found;
 	size_t count;
 
 	memset(t->buckets, 0, (size_t)t->overflow_end * sizeof(*t->buckets));
-	found = collect(t, &count);
+	found = collect(t, &count, now);
 	if (found)
 		list_in_order(t, found, count);
 	else

@@ -142,7 +142,7 @@ bool flow_same_geometry(const struct flow_header *found, const struct flow_heade
 }
 
 static void adopt_or_format(struct flow_table *t, const struct flow_header *planned,
-                            uint32_t half_open_percent)
+                            const struct flow_options *options)
 {
 	bool found = t->region.found && flow_same_geometry(t->header, planned);
 
@@ -151,9 +151,9 @@ static void adopt_or_format(struct flow_table *t, const struct flow_header *plan
 			region_clear(&t->region);
 		*t->header = *planned;
 	}
-	place(t, half_open_percent);
+	place(t, options->max_half_open_percent);
 	if (found)
-		flow_recover(t);
+		flow_recover(t, options->now);
 }
 
 struct flow_table *flow_table_new(const struct flow_options *options, struct errors *errors)
@@ -181,7 +181,7 @@ struct flow_table *flow_table_new(const struct flow_options *options, struct err
 		return NULL;
 	}
 	t->header = t->region.base;
-	adopt_or_format(t, &planned, options->max_half_open_percent);
+	adopt_or_format(t, &planned, options);
 	return t;
 }
 

@@ -33,6 +33,7 @@ struct flow_options {
 	uint32_t slot_bytes;            /* slot area of each session, rounded up to 64 */
 	uint32_t hash_seed;             /* random in production */
 	uint32_t max_half_open_percent; /* of each family's capacity; 0: the default, 25 */
+	uint32_t now; /* ms; a session that was seen a week later is nonsense; 0: not known */
 };
 
 /* Creates the table; NULL with errors added (memory, file, file in use by another process). Where the file

@@ -243,8 +243,8 @@ bool flow_evict(struct flow_table *t, unsigned family, uint32_t now);
 /* Evicts a TCP session that is over, of that family; false: none was found. */
 bool flow_evict_over(struct flow_table *t, unsigned family, uint32_t now);
 
-/* recover.c: finds the sessions of a predecessor in the region. */
-void flow_recover(struct flow_table *t);
+/* recover.c: finds the sessions of a predecessor in the region; now: of flow_options. */
+void flow_recover(struct flow_table *t, uint32_t now);
 
 /* records.c: takes a record from a pool (NULL: none left), gives one back, whether it is findable. */
 struct session *record_take(struct flow_table *t, unsigned family);

@@ -218,6 +218,7 @@ void worker_table_options(const struct engine *engine, struct flow_options *opti
 		.slot_bytes = ENGINE_SLOT_BYTES,
 		.hash_seed = engine->sizes.seed ? engine->sizes.seed : (uint32_t)rte_rdtsc(),
 		.max_half_open_percent = 25,
+		.now = clock_ms(clock_now(&engine->clock)),
 	};
 }
 

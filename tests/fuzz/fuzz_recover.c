@@ -29,9 +29,12 @@ static void require(bool ok)
 
 static struct flow_table *open_table(const char *file)
 {
-	struct flow_options options = {
-		.file = file, .sessions_v4 = V4, .sessions_v6 = V6, .slot_bytes = 64, .hash_seed = 0x5eed
-	};
+	struct flow_options options = { .file = file,
+		                        .sessions_v4 = V4,
+		                        .sessions_v6 = V6,
+		                        .slot_bytes = 64,
+		                        .hash_seed = 0x5eed,
+		                        .now = NOW + V6 };
 	struct errors errors = ERRORS_NONE;
 	struct flow_table *table = flow_table_new(&options, &errors);
 

@@ -36,7 +36,7 @@ _case("sessions-900k", compute.sessions, "the same of no function, 900,000 route
 _case("workers2", compute.workers, "two workers against one: null forwarders, NAT and new sessions, input spread by owner and half of it at the wrong one",
       ["workers2-null", "workers2-spread", "workers2-unspread", "workers2-handed", "workers2-sessions-spread", "workers2-sessions-unspread"])
 LINK_ROWS = ["", "-loss", "-p50", "-p99", "-p99.9"]
-for _name in ("link-vhost-64", "link-vhost-1500", "link-memif-64"):
+for _name in ("link-vhost-64", "link-vhost-1500", "link-memif-64", "link-memif-1500"):
     _case(_name, links.link, "a firewall behind two links: rate and loss at full rate, latency at half of it", [_name + r for r in LINK_ROWS])
 for _name in ("processes1", "processes2", "processes3"):
     _case(_name, links.processes, "functions local against the same as processes, all on one cpu",
