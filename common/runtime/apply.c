@@ -398,8 +398,8 @@ static void publish(struct engine *engine, struct snapshot *next)
 		names_release(engine);
 	if (engine->heartbeat)
 		engine->heartbeat->generation = next->revision;
-	malloc_trim(
-	        0); /* of a large configuration that is gone the allocator would keep hundreds of megabytes */
+	/* Of a large configuration that is gone the allocator would keep hundreds of megabytes. */
+	malloc_trim(0);
 }
 
 /* Whether numbers that wait for the workers' sweep are about to be wanted. */
