@@ -39,10 +39,14 @@ struct child_spec {
 	const cpu_set_t *cpus;          /* where it may run */
 	const int *keep;                /* descriptors handed to it, at their numbers */
 	size_t keep_count;
+	/* Called when the process exists and before it becomes the program, so that it can be written down; NULL: nobody is told. */
+	void (*note)(void *user, const struct child *child);
+	void *user;
 };
 
 /*
- * Starts a program in a session of its own, with default signals and no descriptors but 0, 1, 2 and those kept.
+ * Starts a program in a session of its own, with default signals and no descriptors but 0, 1, 2 and those kept. Should the
+ * caller die before it was noted, there will be no program: nothing runs that nobody knows of.
  * Returns once the program runs; false, with an error that names the step that failed (no such program, no such
  * namespace, processor not there ...) and nothing left running.
  */

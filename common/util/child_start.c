@@ -2,7 +2,7 @@
 /*
  * Starting a program. Everything that allocates or may fail for want of a name is done before fork(), because a
  * process with threads may do almost nothing between fork() and exec; what fails after it is told to the parent
- * through a pipe that exec closes. No data of its own; any thread.
+ * through a pipe that exec closes. Until it may become the program it dies with the thread that made it. No data of its own; any thread.
  */
 #include "util/child.h"
 
@@ -12,13 +12,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "util/memory.h"
 
-enum step { STEP_SESSION, STEP_CPUS, STEP_NETNS, STEP_FOLDER, STEP_OUTPUT, STEP_KEEP, STEP_EXEC };
+enum step {
+	STEP_PARENT,
+	STEP_SESSION,
+	STEP_CPUS,
+	STEP_NETNS,
+	STEP_FOLDER,
+	STEP_OUTPUT,
+	STEP_KEEP,
+	STEP_HELD,
+	STEP_EXEC
+};
 
 struct failure {
 	enum step step;
@@ -31,17 +43,21 @@ struct launch {
 	char *program;
 	char *netns; /* path, or NULL */
 	int report;  /* write end of the pipe */
+	int go;      /* eventfd: it was noted */
+	pid_t parent;
 };
 
 static const char *step_text(enum step step)
 {
 	static const char *const texts[] = {
+		[STEP_PARENT] = "cannot be bound to its parent",
 		[STEP_SESSION] = "cannot begin a session",
 		[STEP_CPUS] = "cannot run on the chosen processors",
 		[STEP_NETNS] = "cannot enter the network namespace",
 		[STEP_FOLDER] = "cannot work in the folder",
 		[STEP_OUTPUT] = "cannot write the output file",
 		[STEP_KEEP] = "cannot hand over a descriptor",
+		[STEP_HELD] = "cannot wait for its word",
 		[STEP_EXEC] = "cannot run the program",
 	};
 
@@ -63,13 +79,37 @@ static const char *step_subject(enum step step, const struct launch *launch)
 	}
 }
 
-static void fail(const struct launch *launch, enum step step)
+static void tell(const struct launch *launch, enum step step, int error)
 {
-	struct failure failure = { step, errno };
+	struct failure failure = { step, error };
 	ssize_t ignored = write(launch->report, &failure, sizeof(failure));
 
 	(void)ignored;
+}
+
+static void fail(const struct launch *launch, enum step step)
+{
+	tell(launch, step, errno);
 	_exit(127);
+}
+
+/* A parent that is gone already does not kill us any more. */
+static void bind_to_parent(const struct launch *launch)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL))
+		fail(launch, STEP_PARENT);
+	if (getppid() != launch->parent)
+		_exit(127);
+}
+
+/* Waits until we were noted. From then on whoever comes after our parent knows of us, and we may outlive it. */
+static void await_go(const struct launch *launch)
+{
+	eventfd_t ignored;
+
+	tell(launch, STEP_HELD, 0);
+	if (eventfd_read(launch->go, &ignored) || prctl(PR_SET_PDEATHSIG, 0))
+		fail(launch, STEP_HELD);
 }
 
 /* Signal handlers are gone with exec, but what is ignored or blocked stays so: undo both. */
@@ -125,6 +165,7 @@ static void become(const struct launch *launch)
 	const char *const *environment = spec->environment;
 
 	reset_signals();
+	bind_to_parent(launch);
 	if (setsid() < 0)
 		fail(launch, STEP_SESSION);
 	if (spec->cpus && sched_setaffinity(0, sizeof(*spec->cpus), spec->cpus))
@@ -135,6 +176,7 @@ static void become(const struct launch *launch)
 		fail(launch, STEP_FOLDER);
 	choose_descriptors(launch);
 	open_output(launch);
+	await_go(launch);
 	execve(launch->program, (char *const *)spec->argv,
 	       environment ? (char *const *)environment : environ);
 	fail(launch, STEP_EXEC);
@@ -157,35 +199,50 @@ static char *find_program(const char *name)
 	return text_copy(name);
 }
 
-/* Waits until exec has closed the pipe, or the child has said what failed. */
-static bool started(int report, struct failure *failure)
+/* What the child says next; false: nothing more, for exec has closed the pipe, or it has ended. */
+static bool hear(int report, struct failure *said)
 {
 	ssize_t got;
 
 	do
-		got = read(report, failure, sizeof(*failure));
+		got = read(report, said, sizeof(*said));
 	while (got < 0 && errno == EINTR);
-	return got != (ssize_t)sizeof(*failure);
+	return got == (ssize_t)sizeof(*said);
+}
+
+static void give_up(struct child *child)
+{
+	int status;
+
+	kill(child->pid, SIGKILL);
+	waitpid(child->pid, &status, 0);
+	child_forget(child);
 }
 
 static bool follow(const struct launch *launch, int report, struct child *child, struct errors *errors)
 {
-	struct failure failure;
-	int status;
+	struct failure said;
+	bool heard = hear(report, &said);
 
-	if (!started(report, &failure)) {
-		errors_add(errors, NULL, "cannot-start", NULL, 0, "%s %s: %s", step_text(failure.step),
-		           step_subject(failure.step, launch), strerror(failure.error));
-	} else if (child->pidfd < 0) {
+	if (heard && said.step == STEP_HELD && said.error == 0 && child->pidfd >= 0) {
+		child->start_time = child_start_time(child->pid);
+		if (launch->spec->note)
+			launch->spec->note(launch->spec->user, child);
+		eventfd_write(launch->go, 1);
+		heard = hear(report, &said);
+		if (!heard)
+			return true;
+	}
+	if (child->pidfd < 0)
 		errors_add(errors, NULL, "cannot-start", NULL, 0, "cannot watch %s: no descriptor left",
 		           launch->spec->argv[0]);
-		kill(child->pid, SIGKILL);
-	} else {
-		child->start_time = child_start_time(child->pid);
-		return true;
-	}
-	waitpid(child->pid, &status, 0);
-	child_forget(child);
+	else if (heard)
+		errors_add(errors, NULL, "cannot-start", NULL, 0, "%s %s: %s", step_text(said.step),
+		           step_subject(said.step, launch), strerror(said.error));
+	else
+		errors_add(errors, NULL, "cannot-start", NULL, 0, "%s was killed before it ran",
+		           launch->spec->argv[0]);
+	give_up(child);
 	return false;
 }
 
@@ -211,23 +268,34 @@ static bool launch_child(struct launch *launch, int report, struct child *child,
 	return follow(launch, report, child, errors);
 }
 
-bool child_start(const struct child_spec *spec, struct child *child, struct errors *errors)
+static bool launch_held(struct launch *launch, struct child *child, struct errors *errors)
 {
 	int report[2];
 
-	*child = (struct child)CHILD_NONE;
-	if (pipe2(report, O_CLOEXEC)) {
+	launch->go = eventfd(0, EFD_CLOEXEC);
+	if (launch->go < 0 || pipe2(report, O_CLOEXEC)) {
 		errors_add(errors, NULL, "cannot-start", NULL, 0, "cannot make a pipe: %s", strerror(errno));
 		return false;
 	}
+	launch->report = report[1];
+	bool fine = launch_child(launch, report[0], child, errors);
+	close(report[0]);
+	return fine;
+}
+
+bool child_start(const struct child_spec *spec, struct child *child, struct errors *errors)
+{
 	struct launch launch = {
 		.spec = spec,
 		.program = find_program(spec->argv[0]),
 		.netns = spec->netns ? text_format("/run/netns/%s", spec->netns) : NULL,
-		.report = report[1],
+		.parent = getpid(),
 	};
-	bool fine = launch_child(&launch, report[0], child, errors);
-	close(report[0]);
+
+	*child = (struct child)CHILD_NONE;
+	bool fine = launch_held(&launch, child, errors);
+	if (launch.go >= 0)
+		close(launch.go);
 	free(launch.program);
 	free(launch.netns);
 	return fine;

@@ -306,6 +306,79 @@ static void test_outlives_its_parent(void **state)
 	close(pipe_ends[1]);
 }
 
+struct noting {
+	int report;
+	bool die;
+};
+
+/* While it is noted it has run nothing yet. */
+static void note(void *user, const struct child *child)
+{
+	const struct noting *noting = user;
+	struct stat status;
+
+	assert_true(child_alive(child->pid, child->start_time));
+	assert_int_equal(stat(output, &status), 0);
+	assert_int_equal(status.st_size, 0);
+	assert_int_equal(write(noting->report, child, sizeof(*child)), sizeof(*child));
+	if (noting->die)
+		raise(SIGKILL);
+}
+
+/* Starts a program that writes "ran", and tells of it on the pipe when it is noted. */
+static void start_noted(struct noting noting, struct child *child)
+{
+	const char *argv[] = { "echo", "ran", NULL };
+	struct child_spec spec = { .argv = argv, .output = output, .note = note, .user = &noting };
+	struct errors errors = ERRORS_NONE;
+
+	assert_true(child_start(&spec, child, &errors));
+}
+
+static void test_noted_before_it_runs(void **state)
+{
+	struct child child, noted;
+	int ends[2], status;
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	start_noted((struct noting){ ends[1], false }, &child);
+	assert_int_equal(read(ends[0], &noted, sizeof(noted)), sizeof(noted));
+	assert_int_equal(noted.pid, child.pid);
+	assert_int_equal(noted.start_time, child.start_time);
+	assert_true(child_wait(&child, 5000));
+	assert_true(child_ended(&child, &status));
+	child_forget(&child);
+	char *text = output_of((struct child_spec){ 0 }, "true");
+	assert_string_equal(text, "ran\n");
+	free(text);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* A supervisor that dies before it has noted its child leaves none. */
+static void test_nothing_runs_that_was_not_noted(void **state)
+{
+	struct child child;
+	struct stat status;
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	pid_t supervisor = fork();
+	if (supervisor == 0)
+		start_noted((struct noting){ ends[1], true }, &child);
+	assert_int_equal(read(ends[0], &child, sizeof(child)), sizeof(child));
+	assert_int_equal(waitpid(supervisor, NULL, 0), supervisor);
+	for (int i = 0; i < 3000 && child_alive(child.pid, child.start_time); i++)
+		usleep(10000);
+	assert_false(child_alive(child.pid, child.start_time));
+	assert_int_equal(stat(output, &status), 0);
+	assert_int_equal(status.st_size, 0);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -322,6 +395,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_stop_by_force, make_output, remove_output),
 		cmocka_unit_test(test_adoption),
 		cmocka_unit_test(test_outlives_its_parent),
+		cmocka_unit_test_setup_teardown(test_noted_before_it_runs, make_output, remove_output),
+		cmocka_unit_test_setup_teardown(test_nothing_runs_that_was_not_noted, make_output,
+		                                remove_output),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
