@@ -27,6 +27,9 @@ struct instance {
 	const char *document; /* JSON text, ends up as boot.json */
 	const char *label;    /* goes with it for as long as it lives, and says nothing to it; see label() */
 	int standby; /* a stream socket: it stands by beside the one that runs in the folder (runtime/process/succession.h), and talks there; -1: it does not */
+	/* Called when it exists and before it runs (util/child.h); NULL: nobody is told. */
+	void (*note)(void *user, const struct child *child);
+	void *user;
 };
 
 struct driver {

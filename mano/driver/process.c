@@ -140,6 +140,8 @@ static bool process_start(const struct instance *instance, struct child *child, 
 		                   .netns = instance->netns,
 		                   .output = log,
 		                   .cpus = instance->cpus,
+		                   .note = instance->note,
+		                   .user = instance->user,
 		                   .keep = &instance->standby,
 		                   .keep_count = instance->standby >= 0 };
 	bool started = child_start(&spec, child, errors);

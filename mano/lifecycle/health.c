@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a keeper says to its process over the control socket, and hears from it. Keepers' threads. See unit.h. */
+/* What a keeper says to its process over the control socket, and hears from it. Keepers' threads. See keeper.h. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "lifecycle/credentials.h"
-#include "lifecycle/unit.h"
+#include "lifecycle/keeper.h"
 #include "manage/log.h"
 #include "manage/problem.h"
 #include "manage/strbuf.h"

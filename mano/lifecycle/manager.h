@@ -3,7 +3,7 @@
  * The heart of the orchestrator: which services should be, which processes are, and what is being done about it.
  *
  * Threads. Each process has a keeper, a thread that starts it, watches its end, hands it its document and starts it
- * anew (keeper.c). One watchdog looks at all heartbeats (watchdog.c). Each operation under way has a thread
+ * anew (keeper.h). One watchdog looks at all heartbeats (watchdog.c). Each operation under way has a thread
  * (operation.c). REST handlers read, and begin operations. `lock` guards every member marked so, in services and units
  * too, and is held over no I/O but short reads of the store. `change` is held by whoever changes what should be, from
  * reading what there is until the operation is written down; it is taken before `lock`.

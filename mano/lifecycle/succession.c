@@ -2,7 +2,7 @@
 /*
  * Make before break: a process of another build or shape comes up beside the one that runs, and takes its place when it can do no more without it
  * (runtime/process/succession.h). Until it is told to go, what runs is not touched: should the new one fail, its wish is refused and that is all.
- * Before it is told, the store knows of it: the next life finds it, or if it went with us, what ran before. Keepers' threads. See unit.h.
+ * Before it is told, the store knows of it: the next life finds it, or if it went with us, what ran before. Keepers' threads. See keeper.h.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "lifecycle/credentials.h"
-#include "lifecycle/unit.h"
+#include "lifecycle/keeper.h"
 #include "manage/log.h"
 #include "util/memory.h"
 
@@ -172,7 +172,7 @@ static void go(struct unit *unit)
 	unit_record(unit);
 	unit->started = unit_now();
 	next->until = unit->started + LEAVE_MS;
-	unit->failures = 0;
+	backoff_forget(&unit->backoff);
 	if (send(next->line, word, sizeof(word) - 1, MSG_NOSIGNAL) < 0)
 		log_warn("no-go", "unit=%s reason=%m", unit->name); /* it has ended, which is seen next */
 	unit_say_started(unit);
@@ -297,8 +297,7 @@ static void find_predecessor(struct unit *unit)
 	driver->label(&found, label, sizeof(label));
 	pthread_mutex_lock(&unit->manager->lock);
 	unit->child = found;
-	if (!unit->launching)
-		wish_shape(label, unit->digest);
+	wish_shape(label, unit->digest);
 	pthread_mutex_unlock(&unit->manager->lock);
 	settle(unit);
 }

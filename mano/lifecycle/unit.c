@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Units as the rest sees them: wishes, orders, what is shown of them. See unit.h. */
-#include "lifecycle/unit.h"
+#include "lifecycle/keeper.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -99,7 +99,6 @@ struct unit *unit_new(struct manager *manager, const char *service, const char *
 void unit_recall(struct unit *unit, const struct store_process *process)
 {
 	unit->recalled = true;
-	unit->launching = process->pid == 0;
 	snprintf(unit->digest, sizeof(unit->digest), "%s", process->digest);
 	unit->restarts = process->restarts;
 	unit->since = process->since;
@@ -239,14 +238,14 @@ void unit_set_error(struct unit *unit, const char *text)
 	pthread_mutex_unlock(&unit->manager->lock);
 }
 
-static void record(struct unit *unit, pid_t pid, const char *digest)
+static void record(struct unit *unit, const struct child *child, const char *digest)
 {
 	struct errors errors = ERRORS_NONE;
 	struct store_process process = {
 		.service = unit->service,
 		.vnf = unit->vnf,
-		.pid = pid,
-		.start_time = pid ? unit->child.start_time : 0,
+		.pid = child->pid,
+		.start_time = child->start_time,
 		.boot = unit->manager->boot,
 		.digest = digest,
 		.cores = unit->running.cores ? unit->running.cores : "",
@@ -261,12 +260,12 @@ static void record(struct unit *unit, pid_t pid, const char *digest)
 
 void unit_record(struct unit *unit)
 {
-	record(unit, unit->child.pid, unit->digest);
+	record(unit, &unit->child, unit->digest);
 }
 
-void unit_record_launch(struct unit *unit)
+void unit_record_start(struct unit *unit, const struct child *child)
 {
-	record(unit, 0, unit->running.digest);
+	record(unit, child, unit->running.digest);
 }
 
 void unit_set_digest(struct unit *unit, const char *digest)

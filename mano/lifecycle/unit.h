@@ -11,6 +11,7 @@
 
 #include <pthread.h>
 
+#include "lifecycle/backoff.h"
 #include "lifecycle/listener.h"
 #include "lifecycle/manager.h"
 #include "manage/client.h"
@@ -76,14 +77,15 @@ struct unit {
 	struct heartbeat_watch watch;
 
 	/* the keeper's own */
-	bool recalled, launching; /* the store knew of it; it was about to be started then */
+	bool recalled; /* the store knew of it */
 	struct http_client *client,
 	        *prober;     /* for documents; for questions, also while a document is on its way */
 	struct wish running; /* what it was started with, or given since */
 	struct succession next;
 	uint64_t running_wish;
 	char *etag; /* of its configuration when we last gave it */
-	unsigned failures, misses, probes;
+	struct backoff backoff;
+	unsigned misses, probes;
 	uint64_t start_at, started, ready_since, exit_seen, next_probe; /* ms; exit_seen 0: not healing */
 	uint64_t answered; /* when its REST last answered anything */
 	uint64_t push_at;  /* not before is a document sent again */
@@ -127,62 +129,5 @@ void wish_clear(struct wish *wish);
 bool wish_reshapes(const char *digest, const char *other);
 /* The part of a digest that only a restart changes, with room for UNIT_DIGEST; "" if there is none. */
 void wish_shape(const char *digest, char *shape);
-
-/* --- For keeper.c, succession.c and health.c alone. --- */
-
-/* Make before break: a process comes up beside what runs and takes its place. */
-
-/* Starts one for the present wish; false: the host has no room for two. What fails is a refusal of the wish, and what runs runs on. */
-bool succession_begin(struct unit *unit);
-/* Whether one stands by, or is on its way there. */
-bool succession_under_way(const struct unit *unit);
-/* Sees to one that stands by: when it is ready it becomes the unit's process; one that fails is a refusal. */
-void succession_look(struct unit *unit);
-/* Sees to one that was told to begin, and to one that leaves. */
-void succession_tend(struct unit *unit);
-/* Gives up one that stands by. */
-void succession_drop(struct unit *unit);
-/* The same, and ends one that leaves. */
-void succession_end(struct unit *unit);
-/* What a former life left: by the store's word, if it was not one that stood by and went with that life; else whatever runs in the folder. What that one
- * was started as it says itself; its document is not known then. */
-void succession_take_up(struct unit *unit);
-
-struct instance keeper_instance(const struct unit *unit, const struct wish *wish);
-/* Takes the errors over. */
-void keeper_refuse(struct unit *unit, uint64_t wish, struct errors *errors);
-
-void *keeper_run(void *unit);
-
-enum push_result { PUSH_DONE, PUSH_RESTART, PUSH_REFUSED, PUSH_UNREACHED };
-/* Gives a running process the document of its wish. */
-enum push_result health_push(struct unit *unit, const struct wish *wish, struct errors *errors);
-/* Whether it says that it is ready. */
-bool health_ready(struct unit *unit);
-/* Asks which version it is, and notes it; false with an error ("wrong-version") if it does not speak our API. */
-bool health_greet(struct unit *unit, struct errors *errors);
-/* Whether we speak the API of a process of that version (NULL: it told none); else an error. */
-bool health_speaks(struct unit *unit, const char *api, const char *version, struct errors *errors);
-/* Whether it is time to ask it whether it lives. */
-bool health_probe_due(const struct unit *unit);
-/* Asks it whether it lives; false when it has not answered several times. Also looks for drift now and then. */
-bool health_probe(struct unit *unit);
-/* Why it ended before it was ready, by its own words. */
-void health_explain(struct unit *unit, struct errors *errors);
-/* Remembers its configuration's ETag, against which drift is seen. */
-void health_remember(struct unit *unit);
-
-/* Tells the store of the process as it is. */
-void unit_record(struct unit *unit);
-/* Tells it that one is about to be started, so that the next life knows what it finds. */
-void unit_record_launch(struct unit *unit);
-/* What it runs, here and in the store. */
-void unit_set_digest(struct unit *unit, const char *digest);
-/* A document is on its way: until it is known which one the process runs, neither we nor the next life take it for granted. */
-void unit_forget_document(struct unit *unit);
-/* An event and a log line: the process was started. */
-void unit_say_started(struct unit *unit);
-/* Sets the text of the last failure (NULL: none) and logs it. */
-void unit_set_error(struct unit *unit, const char *text);
 
 #endif

@@ -71,6 +71,14 @@ def alive(pid):
         return False
 
 
+def children(pid):
+    found = []
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/children") as file:
+            found += [int(word) for word in file.read().split()]
+    return found
+
+
 def stopped(pid):
     try:
         with open(f"/proc/{pid}/stat") as file:

@@ -7,6 +7,7 @@ import errno
 import os
 import signal
 import socket
+import threading
 import time
 
 import mano
@@ -47,6 +48,18 @@ class Faults(mano.Case):
         for gap, least in zip(gaps[1:], (0.49, 0.99, 1.99)):
             self.assertGreater(gap, least)
         self.assertIn(self.s.shown()["state"], ("starting", "degraded", "ready"))
+
+    def test_process_that_served_is_started_at_once(self):
+        """Ten times; by the tenth an ever slower start would take half a minute. Operators are told that it flaps."""
+        self.s.must_apply(told())
+        for i in range(10):
+            pid = wait_for(lambda: self.s.shown()["state"] == "ready" and self.s.shown()["process"]["pid"], what="ready")
+            time.sleep(1.2)
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: len(self.s.events("vnf-healed")) == i + 1, what=f"healed after kill {i + 1}")
+        states = [event["details"]["milliseconds"] for event in self.s.events("vnf-healed")]
+        self.assertLess(sorted(states)[5], 2000 if not os.environ.get("SLUICE_SANITIZE") else 10000, states)
+        self.assertTrue(self.s.events("vnf-flapping", "edge"))
 
     def test_new_service_that_cannot_start_is_rolled_back(self):
         reply = self.s.apply(told("crash"))
@@ -152,6 +165,25 @@ class Faults(mano.Case):
             wait_for(lambda: self.s.shown(name)["state"] == "ready")
         expected = sorted([f"s{i}" for i in range(6)] + [f"s{i}p" for i in range(6)] + [f"s{i}p/fw" for i in range(6)])
         self.assertEqual(sorted(self.s.pids().values()), expected)
+
+    def test_killed_between_fork_and_exec(self):
+        """A child that is no program yet when sluiced is killed never becomes one: here it hangs at its log, which nobody reads."""
+        folder = os.path.join(self.s.run, "edge")
+        os.makedirs(folder)
+        os.mkfifo(os.path.join(folder, "log"))
+        reply = self.s.call("POST", "/v1/apply", {"resources": {"services": [told()]}})
+        self.assertStatus(reply, 202)
+        former = wait_for(lambda: mano.children(self.s.process.pid), what="a child")[0]
+        self.s.kill()
+        self.s.start()
+        wait_for(lambda: mano.children(self.s.process.pid), what="that of the next life")
+        with open(os.path.join(folder, "log"), "rb") as log:
+            threading.Thread(target=log.read, daemon=True).start()
+            op = self.assertStatus(self.s.get(f"/v1/ops/{reply.json['id']}?wait=60"), 200)
+            self.assertEqual(op["state"], "COMPLETED", self.s.log())
+            wait_for(lambda: not alive(former), what="the former life's child is gone")
+            self.assertEqual(list(self.s.pids().values()), ["edge"])
+            self.s.close()
 
     def test_killed_while_rolling_back_and_deleting(self):
         self.s.must_apply(told(name="keep"))

@@ -7,6 +7,7 @@
 
 #include "api/api.h"
 #include "config/merge_patch.h"
+#include "lifecycle/backoff.h"
 #include "lifecycle/listener.h"
 #include "lifecycle/operation.h"
 #include "lifecycle/watchdog.h"
@@ -220,6 +221,36 @@ static void events_of_a_process_are_rationed(void **state)
 	assert_int_equal(taken, 2 * LISTENER_BURST + LISTENER_RATE);
 }
 
+static void who_served_is_started_at_once(void **state)
+{
+	static const uint64_t waits[] = { 0, 500, 1000, 2000, 4000, 8000, 16000, 30000, 30000 };
+	struct backoff backoff = { 0 };
+
+	(void)state;
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(backoff_end(&backoff, BACKOFF_SERVED_MS), 0);
+	backoff_forget(&backoff);
+	for (size_t i = 0; i < sizeof(waits) / sizeof(*waits); i++)
+		assert_int_equal(backoff_end(&backoff, i % 2 ? BACKOFF_SERVED_MS - 1 : 0), waits[i]);
+	assert_int_equal(backoff_end(&backoff, BACKOFF_SERVED_MS), 0);
+	assert_int_equal(backoff_end(&backoff, 0), 500);
+	backoff_forget(&backoff);
+	assert_int_equal(backoff_end(&backoff, 0), 0);
+}
+
+static void ends_again_and_again_are_told(void **state)
+{
+	struct backoff backoff = { 0 };
+	unsigned said = 0;
+
+	(void)state;
+	for (uint64_t now = 20000; now < 1000000; now += 20000)
+		assert_false(backoff_flaps(&backoff, now));
+	for (uint64_t now = 1000000; now < 1120000; now += 2000)
+		said += backoff_flaps(&backoff, now);
+	assert_int_equal(said, 2); /* one in a minute */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -230,6 +261,8 @@ int main(void)
 		cmocka_unit_test(digests_tell_shape_from_document),
 		cmocka_unit_test(merge_patches),
 		cmocka_unit_test(events_of_a_process_are_rationed),
+		cmocka_unit_test(who_served_is_started_at_once),
+		cmocka_unit_test(ends_again_and_again_are_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
