@@ -64,7 +64,7 @@ static inline struct tuple tuple_reverse(const struct tuple *t)
 }
 
 /* One of 256 buckets, the same for both directions of a flow, and for its ICMP errors and fragments: addresses only, in no order. All words of both addresses together, as
- * numbers, by a factor that spreads neighbours: the classic language of socket filters could compute it as well. */
+ * numbers, by a factor that spreads neighbours. Filters of sockets compute it as well (port/share.c). */
 #define PAIR_FACTOR UINT32_C(2654435761)
 #define PAIR_SHIFT  24
 

@@ -5,8 +5,8 @@
  * off, and passes on packets whose transport checksum or segmentation a virtual interface has left undone: the
  * other end of a veth sends so unless told not to. The kernel says beside each frame what is left to do
  * (PACKET_VNET_HDR); what does not fit into a slot of the ring waits in the socket's queue (PACKET_COPY_THRESH).
- * One queue: packets are spread over workers by their owners. Opened and closed by the control side; polled by
- * one worker, sent by one worker.
+ * A queue for each worker is a socket with both rings; filters deal what the interface receives (share.c). Opened
+ * and closed by the control side; a queue is polled by one worker and sent by one worker.
  */
 #include <errno.h>
 #include <linux/if_ether.h>
@@ -23,6 +23,7 @@
 
 #include "port/bequest.h"
 #include "port/port.h"
+#include "port/share.h"
 #include "port/whole.h"
 
 enum {
@@ -41,19 +42,39 @@ struct ring {
 	unsigned next, count, size; /* slots, and of each */
 };
 
-struct af_packet {
+struct queue {
 	int fd;
 	void *map;
 	size_t mapped;
 	struct ring rx, tx;
-	int interface;           /* its index */
+	_Atomic bool unsent;     /* frames are in the ring that the socket has not taken */
 	_Atomic uint64_t missed; /* what the kernel's count held before it was asked last; asking clears it */
 	struct whole whole;
+} __rte_cache_aligned;
+
+struct af_packet {
+	int interface; /* its index */
+	unsigned count;
+	struct queue queues[];
 };
+
+static struct queue *queue_of(const struct port *port, unsigned queue)
+{
+	struct af_packet *a = port->private;
+
+	return &a->queues[queue];
+}
 
 static struct tpacket2_hdr *frame_at(const struct ring *ring)
 {
 	return (struct tpacket2_hdr *)(ring->frames + (size_t)ring->next * ring->size);
+}
+
+static struct tpacket2_hdr *frame_before(const struct ring *ring)
+{
+	unsigned last = (ring->next ? ring->next : ring->count) - 1;
+
+	return (struct tpacket2_hdr *)(ring->frames + (size_t)last * ring->size);
 }
 
 static void advance(struct ring *ring)
@@ -91,19 +112,19 @@ static bool take_plain(struct rte_mbuf *m, const struct tpacket2_hdr *frame, con
 }
 
 /* What is too large for a slot was put in the socket's queue; the slot still says when its turn is. */
-static bool fetch_large(struct af_packet *a, struct virtio_net_hdr *header)
+static bool fetch_large(struct queue *q, struct virtio_net_hdr *header)
 {
-	struct iovec parts[2] = { { header, sizeof(*header) }, { a->whole.frame, WHOLE_MAX } };
-	ssize_t got = readv(a->fd, parts, 2);
+	struct iovec parts[2] = { { header, sizeof(*header) }, { q->whole.frame, WHOLE_MAX } };
+	ssize_t got = readv(q->fd, parts, 2);
 
-	a->whole.length = got > (ssize_t)sizeof(*header) ? (uint32_t)(got - (ssize_t)sizeof(*header)) : 0;
-	return a->whole.length != 0;
+	q->whole.length = got > (ssize_t)sizeof(*header) ? (uint32_t)(got - (ssize_t)sizeof(*header)) : 0;
+	return q->whole.length != 0;
 }
 
 /* A frame that is to be cut, in w->frame and with its tag back in place. */
-static bool begin_cutting(struct af_packet *a, const struct tpacket2_hdr *frame, struct virtio_net_hdr header)
+static bool begin_cutting(struct queue *q, const struct tpacket2_hdr *frame, struct virtio_net_hdr header)
 {
-	struct whole *w = &a->whole;
+	struct whole *w = &q->whole;
 
 	if (frame->tp_status & TP_STATUS_VLAN_VALID) {
 		memmove(w->frame + VLAN_BYTES, w->frame, w->length);
@@ -114,86 +135,98 @@ static bool begin_cutting(struct af_packet *a, const struct tpacket2_hdr *frame,
 	return whole_begin(w, &header);
 }
 
-/* A frame of the ring: into m (TAKEN), into a->whole to be cut (CUT), or nowhere. */
+/* A frame of the ring: into m (TAKEN), into q->whole to be cut (CUT), or nowhere. */
 enum fate { TAKEN, CUT, LEFT_OUT };
 
 /* One that was in the socket's queue but is not to be cut: it has the size that the interface's MTU allows. */
-static enum fate take_large(struct af_packet *a, struct rte_mbuf *m, const struct tpacket2_hdr *frame,
+static enum fate take_large(struct queue *q, struct rte_mbuf *m, const struct tpacket2_hdr *frame,
                             const struct virtio_net_hdr *header)
 {
-	uint32_t length = a->whole.length;
+	uint32_t length = q->whole.length;
 
-	a->whole.length = 0;
-	return take_plain(m, frame, a->whole.frame, length, header) ? TAKEN : LEFT_OUT;
+	q->whole.length = 0;
+	return take_plain(m, frame, q->whole.frame, length, header) ? TAKEN : LEFT_OUT;
 }
 
-static enum fate take_frame(struct af_packet *a, struct rte_mbuf *m, const struct tpacket2_hdr *frame)
+static enum fate take_frame(struct queue *q, struct rte_mbuf *m, const struct tpacket2_hdr *frame)
 {
 	const uint8_t *bytes = (const uint8_t *)frame + frame->tp_mac;
 	struct virtio_net_hdr header;
 
 	memcpy(&header, bytes - sizeof(header), sizeof(header));
 	if (frame->tp_status & TP_STATUS_COPY) {
-		if (!fetch_large(a, &header))
+		if (!fetch_large(q, &header))
 			return LEFT_OUT;
 		if (header.gso_type == VIRTIO_NET_HDR_GSO_NONE)
-			return take_large(a, m, frame, &header);
+			return take_large(q, m, frame, &header);
 	} else if (frame->tp_snaplen != frame->tp_len) {
 		return LEFT_OUT;
 	} else if (header.gso_type == VIRTIO_NET_HDR_GSO_NONE) {
 		return take_plain(m, frame, bytes, frame->tp_snaplen, &header) ? TAKEN : LEFT_OUT;
 	} else {
-		memcpy(a->whole.frame, bytes, frame->tp_snaplen);
-		a->whole.length = frame->tp_snaplen;
+		memcpy(q->whole.frame, bytes, frame->tp_snaplen);
+		q->whole.length = frame->tp_snaplen;
 	}
-	return begin_cutting(a, frame, header) ? CUT : LEFT_OUT;
+	return begin_cutting(q, frame, header) ? CUT : LEFT_OUT;
 }
 
 /* Fills one empty mbuf; false: there is nothing more. Frames on the way that cannot be taken are counted. */
-static bool next_packet(struct port *port, struct rte_mbuf *m)
+static bool next_packet(struct port *port, struct queue *q, struct rte_mbuf *m)
 {
-	struct af_packet *a = port->private;
-
 	for (;;) {
-		struct tpacket2_hdr *frame = frame_at(&a->rx);
+		struct tpacket2_hdr *frame = frame_at(&q->rx);
 		enum fate fate;
 
-		if (whole_busy(&a->whole)) {
-			if (whole_next(&a->whole, m))
+		if (whole_busy(&q->whole)) {
+			if (whole_next(&q->whole, m))
 				return true;
 			port_count_oversize(port);
 			continue;
 		}
 		if (!(__atomic_load_n(&frame->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER))
 			return false;
-		fate = take_frame(a, m, frame);
+		fate = take_frame(q, m, frame);
 		if (fate == LEFT_OUT)
 			port_count_oversize(port);
 		__atomic_store_n(&frame->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
-		advance(&a->rx);
+		advance(&q->rx);
 		if (fate == TAKEN)
 			return true;
 		rte_pktmbuf_reset(m);
 	}
 }
 
-static bool anything(struct af_packet *a)
+static bool anything(struct queue *q)
 {
-	return whole_busy(&a->whole) ||
-	       __atomic_load_n(&frame_at(&a->rx)->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER;
+	return whole_busy(&q->whole) ||
+	       __atomic_load_n(&frame_at(&q->rx)->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER;
+}
+
+/* The frames that are in the ring go out, as far as the socket takes them. */
+static void kick(struct queue *q)
+{
+	const struct tpacket2_hdr *last = frame_before(&q->tx);
+
+	if (sendto(q->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0)
+		errno = 0;
+	atomic_store_explicit(&q->unsent,
+	                      __atomic_load_n(&last->tp_status, __ATOMIC_ACQUIRE) == TP_STATUS_SEND_REQUEST,
+	                      memory_order_relaxed);
 }
 
 static uint16_t af_packet_rx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
 {
-	struct af_packet *a = port->private;
+	struct queue *q = queue_of(port, queue);
 	uint16_t taken = 0;
 
-	(void)queue;
-	while (taken < n && anything(a)) {
+	/* Whoever sent them may have nothing more to send. */
+	if (unlikely(atomic_load_explicit(&q->unsent, memory_order_relaxed)))
+		kick(q);
+	while (taken < n && anything(q)) {
 		m[taken] = rte_pktmbuf_alloc(port->pool);
 		if (!m[taken])
 			break;
-		if (!next_packet(port, m[taken])) {
+		if (!next_packet(port, q, m[taken])) {
 			rte_pktmbuf_free(m[taken]);
 			break;
 		}
@@ -208,9 +241,9 @@ static uint32_t slot_room(const struct ring *ring)
 }
 
 /* False: the ring is full. */
-static bool put_frame(struct af_packet *a, struct rte_mbuf *m)
+static bool put_frame(struct queue *q, struct rte_mbuf *m)
 {
-	struct tpacket2_hdr *frame = frame_at(&a->tx);
+	struct tpacket2_hdr *frame = frame_at(&q->tx);
 	uint32_t length = rte_pktmbuf_pkt_len(m);
 	uint8_t *data = (uint8_t *)frame + TPACKET2_HDRLEN - sizeof(struct sockaddr_ll);
 	const void *bytes;
@@ -225,26 +258,24 @@ static bool put_frame(struct af_packet *a, struct rte_mbuf *m)
 		memcpy(data, bytes, length);
 	frame->tp_len = length + (uint32_t)sizeof(struct virtio_net_hdr);
 	__atomic_store_n(&frame->tp_status, TP_STATUS_SEND_REQUEST, __ATOMIC_RELEASE);
-	advance(&a->tx);
+	advance(&q->tx);
 	return true;
 }
 
 static uint16_t af_packet_tx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
 {
-	struct af_packet *a = port->private;
+	struct queue *q = queue_of(port, queue);
 	uint16_t sent = 0;
 
-	(void)queue;
 	for (; sent < n; sent++) {
 		/* One that no slot can hold must not stop those behind it. */
-		if (rte_pktmbuf_pkt_len(m[sent]) > slot_room(&a->tx))
+		if (rte_pktmbuf_pkt_len(m[sent]) > slot_room(&q->tx))
 			port_count_oversize(port);
-		else if (!put_frame(a, m[sent]))
+		else if (!put_frame(q, m[sent]))
 			break;
 	}
-	/* A full device queue is met again with the next burst; what is in the ring stays there until then. */
-	if (sent && sendto(a->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0)
-		errno = 0;
+	if (sent)
+		kick(q);
 	rte_pktmbuf_free_bulk(m, sent);
 	return sent;
 }
@@ -256,27 +287,41 @@ static bool af_packet_up(struct port *port)
 	struct ifreq request = { .ifr_ifindex = a->interface };
 	const int wanted = IFF_UP | IFF_RUNNING;
 
-	return ioctl(a->fd, SIOCGIFNAME, &request) == 0 && ioctl(a->fd, SIOCGIFFLAGS, &request) == 0 &&
-	       (request.ifr_flags & wanted) == wanted;
+	return ioctl(a->queues[0].fd, SIOCGIFNAME, &request) == 0 &&
+	       ioctl(a->queues[0].fd, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & wanted) == wanted;
+}
+
+static uint64_t queue_missed(struct queue *q)
+{
+	struct tpacket_stats stats = { 0 };
+	socklen_t length = sizeof(stats);
+
+	getsockopt(q->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &length);
+	return atomic_fetch_add_explicit(&q->missed, stats.tp_drops, memory_order_relaxed) + stats.tp_drops;
 }
 
 static uint64_t af_packet_missed(struct port *port)
 {
 	struct af_packet *a = port->private;
-	struct tpacket_stats stats = { 0 };
-	socklen_t length = sizeof(stats);
+	uint64_t sum = 0;
 
-	getsockopt(a->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &length);
-	return atomic_fetch_add_explicit(&a->missed, stats.tp_drops, memory_order_relaxed) + stats.tp_drops;
+	for (unsigned i = 0; i < a->count; i++)
+		sum += queue_missed(&a->queues[i]);
+	return sum;
 }
 
 static void af_packet_close(struct port *port)
 {
 	struct af_packet *a = port->private;
 
-	if (a->map)
-		munmap(a->map, a->mapped);
-	close(a->fd);
+	for (unsigned i = 0; i < a->count; i++) {
+		struct queue *q = &a->queues[i];
+
+		if (q->map)
+			munmap(q->map, q->mapped);
+		if (q->fd >= 0)
+			close(q->fd);
+	}
 	free(a);
 }
 
@@ -290,22 +335,22 @@ static unsigned slot_count(bool large)
 	return large ? SLOTS_LARGE : SLOTS;
 }
 
-static bool map_rings(struct af_packet *a, bool large)
+static bool map_rings(struct queue *q, bool large)
 {
 	unsigned size = slot_size(large), count = slot_count(large);
 
-	a->mapped = 2 * (size_t)count * size;
-	a->map = mmap(NULL, a->mapped, PROT_READ | PROT_WRITE, MAP_SHARED, a->fd, 0);
-	if (a->map == MAP_FAILED) {
-		a->map = NULL;
+	q->mapped = 2 * (size_t)count * size;
+	q->map = mmap(NULL, q->mapped, PROT_READ | PROT_WRITE, MAP_SHARED, q->fd, 0);
+	if (q->map == MAP_FAILED) {
+		q->map = NULL;
 		return false;
 	}
-	a->rx = (struct ring){ a->map, 0, count, size };
-	a->tx = (struct ring){ a->rx.frames + (size_t)count * size, 0, count, size };
+	q->rx = (struct ring){ q->map, 0, count, size };
+	q->tx = (struct ring){ q->rx.frames + (size_t)count * size, 0, count, size };
 	return true;
 }
 
-static bool make_rings(struct af_packet *a, bool large)
+static bool make_rings(struct queue *q, bool large)
 {
 	unsigned size = slot_size(large), count = slot_count(large);
 	struct tpacket_req ring = { .tp_block_size = BLOCK_SIZE,
@@ -314,38 +359,47 @@ static bool make_rings(struct af_packet *a, bool large)
 		                    .tp_frame_nr = count };
 	int version = TPACKET_V2, yes = 1, queue = QUEUE_BYTES;
 
-	if (setsockopt(a->fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) < 0 ||
-	    setsockopt(a->fd, SOL_PACKET, PACKET_VNET_HDR, &yes, sizeof(yes)) < 0 ||
-	    setsockopt(a->fd, SOL_PACKET, PACKET_COPY_THRESH, &yes, sizeof(yes)) < 0 ||
-	    setsockopt(a->fd, SOL_PACKET, PACKET_RX_RING, &ring, sizeof(ring)) < 0 ||
-	    setsockopt(a->fd, SOL_PACKET, PACKET_TX_RING, &ring, sizeof(ring)) < 0)
+	if (setsockopt(q->fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) < 0 ||
+	    setsockopt(q->fd, SOL_PACKET, PACKET_VNET_HDR, &yes, sizeof(yes)) < 0 ||
+	    setsockopt(q->fd, SOL_PACKET, PACKET_COPY_THRESH, &yes, sizeof(yes)) < 0 ||
+	    setsockopt(q->fd, SOL_PACKET, PACKET_RX_RING, &ring, sizeof(ring)) < 0 ||
+	    setsockopt(q->fd, SOL_PACKET, PACKET_TX_RING, &ring, sizeof(ring)) < 0)
 		return false;
-	setsockopt(a->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof(yes));
-	setsockopt(a->fd, SOL_SOCKET, SO_RCVBUFFORCE, &queue, sizeof(queue));
-	setsockopt(a->fd, SOL_PACKET, PACKET_QDISC_BYPASS, &yes,
+	setsockopt(q->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof(yes));
+	setsockopt(q->fd, SOL_SOCKET, SO_RCVBUFFORCE, &queue, sizeof(queue));
+	setsockopt(q->fd, SOL_PACKET, PACKET_QDISC_BYPASS, &yes,
 	           sizeof(yes)); /* an old kernel sends by its queue */
-	setsockopt(a->fd, SOL_PACKET, PACKET_LOSS, &yes,
+	setsockopt(q->fd, SOL_PACKET, PACKET_LOSS, &yes,
 	           sizeof(yes)); /* a frame that the device refuses is passed over */
-	return map_rings(a, large);
+	return map_rings(q, large);
 }
 
-/* Binds the socket to the interface. */
-static bool attach(struct af_packet *a, const char *interface, struct ifreq *mac)
+static bool bind_socket(int fd, int interface)
 {
-	struct sockaddr_ll address = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
-	struct packet_mreq promiscuous = { .mr_type = PACKET_MR_PROMISC };
-	struct ifreq request = { 0 };
+	struct sockaddr_ll address = { .sll_family = AF_PACKET,
+		                       .sll_protocol = htons(ETH_P_ALL),
+		                       .sll_ifindex = interface };
+	struct packet_mreq promiscuous = { .mr_type = PACKET_MR_PROMISC, .mr_ifindex = interface };
 
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
-	*mac = request;
-	if (ioctl(a->fd, SIOCGIFINDEX, &request) < 0)
-		return false;
-	address.sll_ifindex = promiscuous.mr_ifindex = request.ifr_ifindex;
-	if (bind(a->fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    ioctl(a->fd, SIOCGIFHWADDR, mac) < 0 ||
-	    setsockopt(a->fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof(promiscuous)) < 0)
-		return false;
-	a->interface = request.ifr_ifindex;
+	return bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+	       setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof(promiscuous)) == 0;
+}
+
+/* A socket that takes its share from the first frame on, for it is told so before it is bound. */
+static bool open_queue(struct af_packet *a, unsigned number, bool large)
+{
+	struct queue *q = &a->queues[number];
+
+	q->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	return q->fd >= 0 && make_rings(q, large) && (a->count == 1 || share_take(q->fd, number, a->count)) &&
+	       bind_socket(q->fd, a->interface);
+}
+
+static bool open_queues(struct af_packet *a, bool large)
+{
+	for (unsigned i = 0; i < a->count; i++)
+		if (!open_queue(a, i, large))
+			return false;
 	return true;
 }
 
@@ -353,37 +407,62 @@ static bool attach(struct af_packet *a, const char *interface, struct ifreq *mac
 static bool af_packet_bequeath(struct port *port, struct port_bequest *bequest)
 {
 	const struct af_packet *a = port->private;
+	uint32_t *place = bequest->value;
 
-	bequest->fds[bequest->count++] = a->fd;
-	bequest->value[0] = a->rx.size;
-	bequest->value[1] = a->rx.next;
-	bequest->value[2] = a->tx.next;
+	if (a->count > BEQUEST_FDS)
+		return false;
+	*place++ = a->queues[0].rx.size;
+	for (unsigned i = 0; i < a->count; i++) {
+		bequest->fds[bequest->count++] = a->queues[i].fd;
+		*place++ = a->queues[i].rx.next;
+		*place++ = a->queues[i].tx.next;
+	}
 	return true;
 }
 
-/* A predecessor's socket, whose rings go on where it was, if it is still bound to the interface of that name here. */
-static bool inherit(struct af_packet *a, const struct port_options *options, const char *interface,
-                    bool large, struct ifreq *mac)
+/* Goes on in a predecessor's rings where it was, if the socket is still bound to the interface. */
+static bool inherit_queue(struct queue *q, int fd, const uint32_t place[2], int interface, bool large)
 {
-	struct port_bequest b;
 	struct sockaddr_ll bound = { .sll_ifindex = 0 };
 	socklen_t length = sizeof(bound);
 
+	if (place[0] >= slot_count(large) || place[1] >= slot_count(large) || !port_socket_is_here(fd) ||
+	    getsockname(fd, (struct sockaddr *)&bound, &length) < 0 || bound.sll_ifindex != interface)
+		return false;
+	q->fd = fd;
+	if (!map_rings(q, large))
+		return false;
+	q->rx.next = place[0];
+	q->tx.next = place[1];
+	atomic_init(&q->unsent, true);
+	return true;
+}
+
+/* Back as it was made: the descriptors are somebody else's. */
+static void forget_queues(struct af_packet *a)
+{
+	for (unsigned i = 0; i < a->count; i++) {
+		if (a->queues[i].map)
+			munmap(a->queues[i].map, a->queues[i].mapped);
+		a->queues[i].map = NULL;
+		a->queues[i].fd = -1;
+	}
+}
+
+/* A predecessor's sockets, if they are as many, for they have their shares. */
+static bool inherit(struct af_packet *a, const struct port_options *options, bool large)
+{
+	struct port_bequest b;
+	bool well;
+
 	if (!bequest_take(options, &b))
 		return false;
-	a->fd = b.fds[0];
-	*mac = (struct ifreq){ 0 };
-	snprintf(mac->ifr_name, sizeof(mac->ifr_name), "%s", interface);
-	if (b.count == 1 && b.value[0] == slot_size(large) && b.value[1] < slot_count(large) &&
-	    b.value[2] < slot_count(large) && port_socket_is_here(a->fd) &&
-	    getsockname(a->fd, (struct sockaddr *)&bound, &length) == 0 && bound.sll_ifindex > 0 &&
-	    bound.sll_ifindex == (int)if_nametoindex(interface) && ioctl(a->fd, SIOCGIFHWADDR, mac) == 0 &&
-	    map_rings(a, large)) {
-		a->rx.next = b.value[1];
-		a->tx.next = b.value[2];
-		a->interface = bound.sll_ifindex;
+	well = b.count == a->count && b.value[0] == slot_size(large);
+	for (unsigned i = 0; well && i < a->count; i++)
+		well = inherit_queue(&a->queues[i], b.fds[i], &b.value[1 + 2 * i], a->interface, large);
+	if (well)
 		return true;
-	}
+	forget_queues(a);
 	bequest_refuse(&b);
 	return false;
 }
@@ -391,11 +470,11 @@ static bool inherit(struct af_packet *a, const struct port_options *options, con
 /* The kernel takes the socket off an interface that goes away, and would not put it on another. */
 static enum port_ground af_packet_tend(struct port *port)
 {
-	const struct af_packet *a = port->private;
 	struct sockaddr_ll bound = { .sll_ifindex = 0 };
 	socklen_t length = sizeof(bound);
 
-	if (getsockname(a->fd, (struct sockaddr *)&bound, &length) == 0 && bound.sll_ifindex <= 0)
+	if (getsockname(queue_of(port, 0)->fd, (struct sockaddr *)&bound, &length) == 0 &&
+	    bound.sll_ifindex <= 0)
 		return PORT_WAITS;
 	return PORT_STANDS;
 }
@@ -405,41 +484,67 @@ static bool af_packet_show_link(struct port *port, bool up)
 {
 	struct af_packet *a = port->private;
 	struct ifreq request = { .ifr_ifindex = a->interface };
+	int fd = a->queues[0].fd;
 
-	if (ioctl(a->fd, SIOCGIFNAME, &request) < 0 || ioctl(a->fd, SIOCGIFFLAGS, &request) < 0)
+	if (ioctl(fd, SIOCGIFNAME, &request) < 0 || ioctl(fd, SIOCGIFFLAGS, &request) < 0)
 		return false;
 	request.ifr_flags = (short)(up ? request.ifr_flags | IFF_UP : request.ifr_flags & ~IFF_UP);
-	return ioctl(a->fd, SIOCSIFFLAGS, &request) == 0;
+	return ioctl(fd, SIOCSIFFLAGS, &request) == 0;
 }
 
 static const struct port_ops af_packet_ops = { af_packet_rx,       af_packet_tx,     af_packet_up,
 	                                       af_packet_close,    af_packet_missed, af_packet_tend,
 	                                       af_packet_show_link };
 
+static struct af_packet *new_queues(unsigned count)
+{
+	size_t size = sizeof(struct af_packet) + count * sizeof(struct queue);
+	struct af_packet *a = aligned_alloc(RTE_CACHE_LINE_SIZE, size);
+
+	if (!a)
+		return NULL;
+	memset(a, 0, size);
+	a->count = count;
+	for (unsigned i = 0; i < count; i++)
+		a->queues[i].fd = -1;
+	return a;
+}
+
+/* The address of an interface that has one. */
+static bool read_mac(int fd, const char *interface, uint8_t mac[6])
+{
+	struct ifreq request = { 0 };
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
+	if (ioctl(fd, SIOCGIFHWADDR, &request) < 0)
+		return false;
+	memcpy(mac, request.ifr_hwaddr.sa_data, 6);
+	return true;
+}
+
 bool port_af_packet(struct port *port, const struct port_options *options, const char *interface,
                     struct errors *errors)
 {
 	bool large = rte_pktmbuf_data_room_size(port->pool) > RTE_MBUF_DEFAULT_BUF_SIZE;
-	struct af_packet *a = calloc(1, sizeof(*a));
-	bool inherited;
-	struct ifreq mac;
+	unsigned count = RTE_MAX(RTE_MIN(options->queues, PORT_QUEUES_MAX), 1);
+	struct af_packet *a = new_queues(count);
 
-	if (!a)
+	if (!a) {
+		port_error(errors, options, "no-memory", "not enough memory");
 		return false;
+	}
 	port->private = a;
-	inherited = inherit(a, options, interface, large, &mac);
-	if (!inherited)
-		a->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	if (!inherited && (a->fd < 0 || !make_rings(a, large) || !attach(a, interface, &mac))) {
+	a->interface = (int)if_nametoindex(interface);
+	if (a->interface <= 0 || (!inherit(a, options, large) && !open_queues(a, large)) ||
+	    !read_mac(a->queues[0].fd, interface, port->mac)) {
 		port_error(errors, options, "no-interface",
 		           "a packet socket on \"%s\" could not be set up: %s%s", interface, strerror(errno),
 		           errno == EPERM ? " (it takes CAP_NET_RAW)" : "");
 		af_packet_close(port);
 		return false;
 	}
-	memcpy(port->mac, mac.ifr_hwaddr.sa_data, sizeof(port->mac));
 	port->ops = &af_packet_ops;
 	port->bequeath = af_packet_bequeath;
-	port->rx_queues = port->tx_queues = 1;
+	port->rx_queues = port->tx_queues = (uint16_t)count;
 	return true;
 }

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { BEQUEST_VERSION = 1, BEQUEST_FDS = 32, BEQUEST_VALUES = 4 };
+enum { BEQUEST_VERSION = 2, BEQUEST_FDS = 32, BEQUEST_VALUES = 2 + 2 * BEQUEST_FDS };
 
 struct port;
 struct port_options;

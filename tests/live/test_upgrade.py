@@ -46,6 +46,8 @@ class Upgrade(Live):
 
 
 class Fused(Upgrade):
+    engine = {"workers": 2}
+
     def test_service_process(self):
         self.go(1)
 

@@ -32,9 +32,28 @@ class Forward(unittest.TestCase):
         self.traffic([self.lab.engine("one", self.lab.document(COUNT)).ready()])
 
     def test_two_workers(self):
-        engine = self.lab.engine("two", self.lab.document(COUNT, workers=2)).ready()
+        engine = self.lab.engine("two", self.lab.document(COUNT, workers=2, workersMax=2)).ready()
         self.traffic([engine])
         self.assertEqual(len(engine.get("/v1/state/workers")), 2)
+        self.shared(engine)
+
+    def shared(self, engine):
+        """Of many pairs of hosts each worker takes and sends its own: only neighbour discovery is handed over. A change of workers moves them all, and back."""
+        lab = self.lab
+        hosts = [f"192.0.2.{n}" for n in range(20, 36)]
+        counter = lambda name: engine.get("/v1/state/counters")["engine"][name]
+        for host in hosts:
+            run("ip", "-n", lab.client, "addr", "add", f"{host}/24", "dev", "eth0")
+        for workers in (2, 1, 2):
+            self.assertLess(engine.rest("PUT", "/v1/config", lab.document(COUNT, workers=workers, workersMax=2)).status, 300)
+            before, handed = [w["opened"] for w in engine.get("/v1/state/workers")], counter("handed-off")
+            for host in hosts:
+                done = run("ip", "netns", "exec", lab.client, "ping", "-n", "-c", 2, "-i", "0.01", "-W", 2, "-I", host, lab.SERVER4)
+                self.assertIn("2 received", done.stdout)
+            took = [w["opened"] - b for w, b in zip(engine.get("/v1/state/workers"), before)]
+            self.assertLess(counter("handed-off") - handed, len(hosts) // 2)
+            self.assertTrue(all(n > 2 for n in took[:workers]), took)
+        engine.balance()
 
     def test_ttl(self):
         self.lab.engine("ttl", self.lab.document(COUNT)).ready()
