@@ -164,8 +164,9 @@ void edge_control(struct edge_worker *ew, const struct edge_table *table, struct
 void edge_output(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf **m, unsigned n,
                  uint16_t end_port, uint64_t now);
 
-/* The port that packets to an address leave by; EDGE_NO_PORT: none, or one of our own. EDGE_LINK: the link whose subnet has it. */
-uint16_t edge_egress(const struct edge_table *table, uint8_t family, const union ipaddr *address);
+/* Whether packets to an address leave by this port. EDGE_LINK: whether a subnet of what it stands for has it; links of several paths may. */
+bool edge_leads_to(const struct edge_table *table, uint16_t port, uint8_t family,
+                   const union ipaddr *address);
 
 /* Whether two addresses are in one subnet of a port: hosts that reach each other past us. */
 bool edge_one_subnet(const struct edge_table *table, uint8_t family, const union ipaddr *a,

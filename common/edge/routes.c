@@ -300,7 +300,10 @@ static int compare(const void *a, const void *b)
 	return order ? order : p->length - q->length;
 }
 
-/* Two routes of one prefix: an own address and a claim win over a broadcast address; everything else is a mistake. */
+/*
+ * Two routes of one prefix: an own address and a claim win over a broadcast address, and links may have the addresses of one
+ * port; everything else is a mistake.
+ */
 static bool settle(struct edge_table *table, struct edge_route *kept, const struct edge_route *other,
                    struct errors *errors)
 {
@@ -309,6 +312,8 @@ static bool settle(struct edge_table *table, struct edge_route *kept, const stru
 	char text[NET_TEXT];
 
 	if (kept->hop == other->hop && !place)
+		return true;
+	if (table->mode == EDGE_LINK && a == b && (a == HOP_LOCAL || a == HOP_CONNECTED))
 		return true;
 	if (a == HOP_BROADCAST || b == HOP_BROADCAST) {
 		if (a == HOP_BROADCAST)

@@ -69,7 +69,7 @@ static bool nets_equal(const struct ip_prefix *a, const struct ip_prefix *b)
 	return a->length == b->length && nets_overlap(a, b);
 }
 
-/* An address may stand once; two subnets may be the same on one port, else they must be apart. */
+/* An address may stand once; two subnets may be the same on one port, else they must be apart. Links of several paths stand for one port, and have its addresses each. */
 static void check_apart(const struct edge_table *table, unsigned number, const struct ip_prefix *address,
                         const struct conf *c, struct errors *errors)
 {
@@ -81,6 +81,8 @@ static void check_apart(const struct edge_table *table, unsigned number, const s
 			char text[NET_TEXT];
 
 			if (other->address.family != address->address.family || !nets_overlap(other, address))
+				continue;
+			if (table->mode == EDGE_LINK && i != number)
 				continue;
 			ip_prefix_format(other, text, sizeof(text));
 			if (ip_addr_equal(&other->address, &address->address))
@@ -291,17 +293,18 @@ bool edge_one_subnet(const struct edge_table *table, uint8_t family, const union
 	return false;
 }
 
-uint16_t edge_egress(const struct edge_table *table, uint8_t family, const union ipaddr *address)
+bool edge_leads_to(const struct edge_table *table, uint16_t port, uint8_t family, const union ipaddr *address)
 {
 	const struct edge_hop *hop;
 
-	for (uint16_t port = 0; table->mode == EDGE_LINK && port < EDGE_PORTS_MAX; port++)
-		if (table->ports[port].present && subnet_of(&table->ports[port], family, address))
-			return port;
+	if (port >= EDGE_PORTS_MAX || !table->ports[port].present)
+		return false;
+	if (table->mode == EDGE_LINK)
+		return subnet_of(&table->ports[port], family, address) != NULL;
 	if (table->mode != EDGE_ROUTED)
-		return EDGE_NO_PORT;
+		return false;
 	hop = table_route(table, family, address);
-	return hop->kind == HOP_CONNECTED || hop->kind == HOP_VIA ? hop->port : EDGE_NO_PORT;
+	return (hop->kind == HOP_CONNECTED || hop->kind == HOP_VIA) && hop->port == port;
 }
 
 bool edge_source(const struct edge_table *table, uint16_t port, uint8_t family, union ipaddr *address)

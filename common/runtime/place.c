@@ -14,19 +14,20 @@ bool nf_place(const struct nf *nf, unsigned worker_id, uint8_t family, const uni
               int walk, struct nf_place *place)
 {
 	struct worker *w = nf->engine->workers[worker_id];
-	uint16_t egress = edge_egress(w->snapshot->edge, family, destination);
+	const struct edge_table *edge = w->snapshot->edge;
 	bool found = false;
 
 	for (unsigned i = 0; i < w->snapshot->path_count; i++) {
 		const struct path *path = w->snapshot->paths[i];
 		int position = position_on(path, nf);
-		bool leads = position >= 0 && egress != EDGE_NO_PORT &&
-		             (path->ends[0] == egress || path->ends[1] == egress);
+		bool last = position >= 0 && edge_leads_to(edge, path->ends[1], family, destination);
+		bool leads =
+		        last || (position >= 0 && edge_leads_to(edge, path->ends[0], family, destination));
 
 		if (position < 0 || (found && !leads))
 			continue;
 		if (leads)
-			walk = path->ends[1] == egress ? 0 : 1;
+			walk = last ? 0 : 1;
 		*place = (struct nf_place){ w, path, position, walk, path->ends[walk] };
 		found = true;
 		if (leads)
@@ -38,7 +39,7 @@ bool nf_place(const struct nf *nf, unsigned worker_id, uint8_t family, const uni
 bool nf_turns_back(const struct worker *w, const struct opening *o, const union ipaddr *destination)
 {
 	return o->in_port != o->out_port &&
-	       edge_egress(w->snapshot->edge, o->tuple.family, destination) == o->in_port;
+	       edge_leads_to(w->snapshot->edge, o->in_port, o->tuple.family, destination);
 }
 
 bool nf_one_subnet(const struct worker *w, uint8_t family, const union ipaddr *a, const union ipaddr *b)

@@ -98,7 +98,8 @@ class Placement(unittest.TestCase):
                 "edge": {"netns": self.lab.edge, "ports": ports},
                 "vnfs": [{"name": "fw", "kind": "firewall", "config": firewall},
                          {"name": "nat", "kind": "nat", "config": {"pools": [{"name": "p", "addresses": ["198.51.100.10-198.51.100.13"]}]}}],
-                "chains": [{"name": "all", "path": ["lan", "fw", "nat", "wan"]}]}
+                "chains": [{"name": "tcp", "priority": 1, "match": [{"protocol": "tcp"}], "path": ["lan", "nat", "wan"]},
+                           {"name": "all", "path": ["lan", "fw", "nat", "wan"]}]}
 
     def out(self, placement, workers, frames):
         body = {"resources": {"services": [self.descriptor(placement, workers)]}}

@@ -23,6 +23,27 @@ static void expect_refused(const char *config, const char *code, const char *pat
 	world_close(&w);
 }
 
+/* Links of several paths stand for one port: each has its addresses, and leads to its subnets. */
+static void links_share_addresses(void **state)
+{
+	static const char config[] = "mode = \"link\"; ports = ( " LAN_PORT
+	                             ", { name = \"wan\"; device = \"null:\"; addresses = [ \"10.0.1.1/24\", "
+	                             "\"2001:db8:1::1/64\" ]; } );\n";
+	struct errors errors = ERRORS_NONE;
+	union ipaddr near = ip_any("10.0.1.9"), far = ip_any("10.9.1.9");
+	struct world w;
+
+	(void)state;
+	world_open(&w, world_config, NULL, 0);
+	struct edge_table *table = world_compile(&w, config, 1500, NULL, 0, &errors);
+	assert_non_null(table);
+	assert_true(edge_leads_to(table, LAN, FAMILY_V4, &near));
+	assert_true(edge_leads_to(table, WAN, FAMILY_V4, &near));
+	assert_false(edge_leads_to(table, LAN, FAMILY_V4, &far));
+	edge_table_free(table);
+	world_close(&w);
+}
+
 static void refuses(void **state)
 {
 	(void)state;
@@ -357,6 +378,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(refuses),
+		cmocka_unit_test(links_share_addresses),
 		cmocka_unit_test(refuses_claims),
 		cmocka_unit_test(longest_prefix_wins),
 		cmocka_unit_test(blackhole_reject_and_no_route),
