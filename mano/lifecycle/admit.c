@@ -265,8 +265,8 @@ struct supply {
 	uint64_t memory_kb, hugepages_kb, files_kb; /* files: taken */
 };
 
-static void admit_one(struct manager *manager, const struct target *target, struct supply *supply,
-                      struct errors *errors)
+static void admit_one(struct manager *manager, const struct targets *targets, const struct target *target,
+                      struct supply *supply, struct errors *errors)
 {
 	struct errors found = ERRORS_NONE;
 
@@ -275,6 +275,7 @@ static void admit_one(struct manager *manager, const struct target *target, stru
 	admit_memory(manager, target, &supply->memory_kb, &found);
 	admit_hugepages(manager, target, &supply->hugepages_kb, &found);
 	admit_room(manager, target, &supply->files_kb, &found);
+	target_admit_devices(manager, targets, target, &found);
 	pthread_mutex_unlock(&manager->lock);
 	admit_ports(manager, target, &found);
 	if (target->is_new)
@@ -294,6 +295,6 @@ bool targets_admit(struct manager *manager, const struct targets *targets, struc
 	pthread_mutex_unlock(&manager->lock);
 	for (size_t i = 0; i < targets->count; i++)
 		if (targets->list[i].document)
-			admit_one(manager, &targets->list[i], &supply, errors);
+			admit_one(manager, targets, &targets->list[i], &supply, errors);
 	return errors->count == before;
 }

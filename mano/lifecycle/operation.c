@@ -160,8 +160,16 @@ static void say_applied(const struct operation *op)
 	json_t *name;
 	size_t i;
 
-	json_array_foreach(op->services, i, name) events_add(op->manager->events, "service-applied",
-	                                                     json_string_value(name), NULL, "as described");
+	json_array_foreach(op->services, i, name)
+	{
+		pthread_mutex_lock(&op->manager->lock);
+		const struct service *service = manager_service(op->manager, json_string_value(name));
+		bool stays = service && !service->going;
+		pthread_mutex_unlock(&op->manager->lock);
+		if (stays)
+			events_add(op->manager->events, "service-applied", json_string_value(name), NULL,
+			           "as described");
+	}
 }
 
 /* From here on whoever asked for a confirmation is waited for. */

@@ -50,4 +50,11 @@ bool targets_have_room(const struct manager *manager, struct errors *errors);
  * sockets. Adds every error. */
 bool targets_admit(struct manager *manager, const struct targets *targets, struct errors *errors);
 
+/*
+ * Whether devices of a target are those of other ports already, of its own or of other services: as they will be when the
+ * targets are what is asked for. lock held.
+ */
+void target_admit_devices(const struct manager *manager, const struct targets *targets,
+                          const struct target *target, struct errors *errors);
+
 #endif

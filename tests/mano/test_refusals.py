@@ -110,4 +110,38 @@ class Refusals(mano.Case):
             self.assertEqual(done.returncode, status, options)
 
 
+class Devices(mano.Case):
+    """One device, one port: of whichever service. The double opens none."""
+    double = True
+
+    def on(self, name, device="af_packet:lo"):
+        made = service(name)
+        made["edge"]["ports"][0]["device"] = device
+        return made
+
+    def test_a_device_of_another_service(self):
+        taken = "services[0].edge.ports[0].device", "device-taken"
+        self.assertErrors(self.s.apply(self.on("a"), self.on("b")), 409, ("services[1].edge.ports[0].device", "device-taken"))
+        self.s.must_apply(self.on("a"))
+        for device in ("af_packet:lo", "af_xdp:lo?queues=1"):
+            body = self.assertErrors(self.s.apply(self.on("b", device)), 409, taken)
+            self.assertIn('port "lan" of service "a" has lo already', body["errors"][0]["detail"])
+        changed = self.on("a")
+        changed["chains"][0]["priority"] = 1
+        self.s.must_apply(changed)
+        self.s.must_apply(self.on("a", "null:?receive=0"), self.on("b"))  # given from one to the other
+        self.assertErrors(self.s.apply(self.on("c")), 409, taken)
+        self.s.must_apply(self.on("c"), prune=True)
+
+    def test_one_interface_twice(self):
+        twice = self.on("a")
+        twice["edge"]["ports"][1]["device"] = "af_xdp:lo"
+        self.assertErrors(self.s.apply(twice), 409, ("services[0].edge.ports[1].device", "duplicate-device"))
+
+    def test_events_of_an_end(self):
+        self.s.must_apply(self.on("a"))
+        self.s.must_apply(prune=True)
+        self.assertEqual([e["kind"] for e in self.s.events(subject="a") if e["kind"].startswith("service-")], ["service-applied", "service-deleted"])
+
+
 mano.main()
