@@ -76,7 +76,11 @@ static int ended(const struct cli *cli, const json_t *op)
 	if (cli_structured(cli) || cli->output == OUTPUT_NAME)
 		cli_print(cli, op);
 	if (strcmp(state, "COMPLETED") == 0) {
-		cli_say(cli, "operation %" JSON_INTEGER_FORMAT ": completed\n", id);
+		const char *message = cli_text(op, "message");
+		bool more = *message && strcmp(message, "done") != 0;
+
+		cli_say(cli, "operation %" JSON_INTEGER_FORMAT ": completed%s%s\n", id, more ? ", " : "",
+		        more ? message : "");
 		return CLI_DONE;
 	}
 	fprintf(stderr, "operation %" JSON_INTEGER_FORMAT ": %s\n", id, state);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* get: lists page by page, of one service or all, filtered, watched. */
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,20 @@ char *cli_with_query(char *path, const char *name, const char *value)
 	return full;
 }
 
-/* All pages of a list, or the first if a limit was given; what is no list comes as it is. */
+/* How many items are wanted at most. */
+static size_t most(const struct cli *cli)
+{
+	return cli->limit ? strtoul(cli->limit, NULL, 10) : SIZE_MAX;
+}
+
+/* A list without what is beyond the limit: pages may hold more than was asked for. */
+static void cut(const struct cli *cli, json_t *list)
+{
+	while (json_array_size(list) > most(cli))
+		json_array_remove(list, json_array_size(list) - 1);
+}
+
+/* All pages of a list, or as many as the limit takes; what is no list comes as it is. */
 static int read_pages(struct cli *cli, const char *from, json_t **whole)
 {
 	char *path = text_copy(from), *next = NULL;
@@ -55,8 +69,9 @@ static int read_pages(struct cli *cli, const char *from, json_t **whole)
 		free(path);
 		path = next;
 		next = NULL;
-	} while (status == CLI_DONE && path && !cli->limit);
+	} while (status == CLI_DONE && path && json_array_size(*whole) < most(cli));
 	free(path);
+	cut(cli, *whole);
 	return status;
 }
 
@@ -164,6 +179,7 @@ static int read_everywhere(struct cli *cli, const char *pattern, json_t **whole)
 		json_decref(part);
 	}
 	json_decref(services);
+	cut(cli, *whole);
 	return status;
 }
 

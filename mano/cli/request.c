@@ -85,6 +85,14 @@ static void print_error(const struct cli *cli, struct error *error)
 	fprintf(stderr, "%s\n", line);
 }
 
+/* Whether the detail of the whole says all that there is to say of an error. */
+static bool is_told(const struct error *error, const char *detail)
+{
+	bool placed = (error->path && *error->path) || error->file;
+
+	return detail && !placed && strstr(detail, error->detail);
+}
+
 static void print_problem(const struct cli *cli, const json_t *answer, unsigned status)
 {
 	struct errors errors = ERRORS_NONE;
@@ -94,7 +102,8 @@ static void print_problem(const struct cli *cli, const json_t *answer, unsigned 
 		return;
 	problem_read(answer, &errors);
 	for (size_t i = 0; i < errors.count; i++)
-		print_error(cli, &errors.list[i]);
+		if (!is_told(&errors.list[i], detail))
+			print_error(cli, &errors.list[i]);
 	if (detail || !errors.count)
 		fprintf(stderr, "sluice: %s\n", detail ? detail : problem_phrase(status));
 	errors_free(&errors);

@@ -121,21 +121,37 @@ static bool validate(struct manager *manager, const struct change *change, struc
 
 /* --- whether it may begin --- */
 
+static void check_busy(struct manager *manager, const char *name, const char *prefix, struct errors *errors)
+{
+	pthread_mutex_lock(&manager->lock);
+	struct service *service = manager_service(manager, name);
+
+	if (service && service->op)
+		errors_add(errors, prefix, "busy", NULL, 0,
+		           "operation %llu of service \"%s\" is under way: wait for it",
+		           (unsigned long long)service->op, name);
+	pthread_mutex_unlock(&manager->lock);
+}
+
 static bool none_busy(struct manager *manager, const struct targets *targets, struct errors *errors)
 {
 	size_t before = errors->count;
 
-	pthread_mutex_lock(&manager->lock);
-	for (size_t i = 0; i < targets->count; i++) {
-		struct service *service = manager_service(manager, targets->list[i].name);
-
-		if (service && service->op)
-			errors_add(errors, targets->list[i].prefix, "busy", NULL, 0,
-			           "operation %llu of service \"%s\" is under way: wait for it",
-			           (unsigned long long)service->op, service->name);
-	}
-	pthread_mutex_unlock(&manager->lock);
+	for (size_t i = 0; i < targets->count; i++)
+		check_busy(manager, targets->list[i].name, targets->list[i].prefix, errors);
 	return errors->count == before;
+}
+
+static void check_unconfirmed(struct manager *manager, const char *name, const char *prefix,
+                              struct errors *errors)
+{
+	struct store_confirm confirm = store_confirm_of(manager->store, name, errors);
+
+	if (confirm.op)
+		errors_add(
+		        errors, prefix, "unconfirmed", NULL, 0,
+		        "operation %llu of service \"%s\" awaits a confirmation: confirm it or roll it back",
+		        (unsigned long long)confirm.op, name);
 }
 
 /* What waits for a confirmation is confirmed or rolled back first: else nobody knew what an undo would bring back. */
@@ -143,16 +159,27 @@ static bool none_unconfirmed(struct manager *manager, const struct targets *targ
 {
 	size_t before = errors->count;
 
-	for (size_t i = 0; i < targets->count; i++) {
-		const char *name = targets->list[i].name;
-		struct store_confirm confirm = store_confirm_of(manager->store, name, errors);
+	for (size_t i = 0; i < targets->count; i++)
+		check_unconfirmed(manager, targets->list[i].name, targets->list[i].prefix, errors);
+	return errors->count == before;
+}
 
-		if (confirm.op)
-			errors_add(
-			        errors, targets->list[i].prefix, "unconfirmed", NULL, 0,
-			        "operation %llu of service \"%s\" awaits a confirmation: confirm it or roll "
-			        "it back",
-			        (unsigned long long)confirm.op, name);
+/*
+ * Where nothing is different from what is wanted: whether that is what stays. What is under way may yet be rolled back,
+ * what is unconfirmed undone, and whoever asked for it would have been told that it is so.
+ */
+static bool none_in_doubt(struct manager *manager, const struct conf *resources, struct errors *errors)
+{
+	const struct conf *services = conf_get(resources, "services");
+	size_t before = errors->count;
+
+	for (size_t i = 0; i < conf_count(services); i++) {
+		const char *name = conf_string(conf_at(services, i), "name", "");
+		char *prefix = text_format("services[%zu]", i);
+
+		check_busy(manager, name, prefix, errors);
+		check_unconfirmed(manager, name, prefix, errors);
+		free(prefix);
 	}
 	return errors->count == before;
 }
@@ -244,6 +271,8 @@ enum change_result manager_change(struct manager *manager, const struct change *
 		result = CHANGE_INVALID;
 	} else if (!admitted || !none_busy(manager, &targets, errors) ||
 	           !none_unconfirmed(manager, &targets, errors)) {
+		result = CHANGE_REFUSED;
+	} else if (targets.count == 0 && !none_in_doubt(manager, change->resources, errors)) {
 		result = CHANGE_REFUSED;
 	} else if (targets.count == 0) {
 		result = nothing(manager, change, op, errors);

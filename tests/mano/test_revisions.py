@@ -158,6 +158,7 @@ class Revisions(mano.Case):
         self.assertEqual(waits["operation"], 2)
         self.assertTrue(30 < waits["seconds"] <= 60, waits)
         self.assertErrors(self.s.apply(described(3)), 409, ("services[0]", "unconfirmed"))
+        self.assertErrors(self.s.apply(described(2)), 409, ("services[0]", "unconfirmed"))  # for it may yet be undone
         self.assertErrors(self.s.call("DELETE", "/v1/services/edge"), 409, (None, "unconfirmed"))
         self.assertEqual(self.post("rollback")["kind"], "undo")
         self.undone()

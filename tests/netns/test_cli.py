@@ -71,6 +71,8 @@ class Cli(ServiceCase):
         process, = service["processes"]
         self.assertEqual(service["state"], "ready")
         self.assertGreaterEqual(service["sessions"]["opened"], 1)
+        until("there are some sessions", lambda: self.lab.ping(self.lab.SERVER4, count=1) and len(self.data("get", "sessions", "edge")) > 2)
+        self.assertEqual(len(self.data("get", "sessions", "edge", "--limit", "2")), 2)
         os.kill(process["pid"], 0)
         self.assertTrue(process["cores"])
         self.assertEqual([p["name"] for p in service["ports"]], ["lan", "wan"])
