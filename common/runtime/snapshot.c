@@ -436,12 +436,14 @@ static const struct conf *path_item(const struct build *b, const struct path *pa
 static void name_owners(struct build *b, struct snapshot_port *port, const struct path *path, int walk)
 {
 	const struct nf *other = owners_of_entry(port, b->snapshot, path, walk);
+	const struct conf *names = conf_get(path_item(b, path), "path");
 
 	if (other)
 		conf_error(b->errors, path_item(b, path), "owners-disagree",
-		           "functions \"%s\" and \"%s\" would both spread the packets of one port "
+		           "functions \"%s\" and \"%s\" would both spread the packets of port \"%s\" "
 		           "over the workers",
-		           other->name, port->owners[0].nf->name);
+		           other->name, port->owners[0].nf->name,
+		           conf_at(names, walk ? conf_count(names) - 1 : 0)->string);
 }
 
 static void link_side(struct build *b, const struct path *path, unsigned position, int walk)

@@ -178,6 +178,8 @@ static void render_forwarder(const struct render *r)
 			put_function(r, functions, conf_at(vnfs, i));
 	put_hops(r, document);
 	put_chains(r, document);
+	add_origin(r->into, text_copy("functions"), text_copy("vnfs"));
+	add_origin(r->into, text_copy("hops"), text_copy("chains"));
 }
 
 /* --- the process behind a hop --- */

@@ -103,6 +103,8 @@ static void paths_lead_back(void **state)
 	} cases[] = {
 		{ 0, "functions[0].config.rules[3].x", "vnfs[0].config.rules[3].x" },
 		{ 0, "hops[1].config.pools[0]", "vnfs[1].config.pools[0]" },
+		{ 0, "functions", "vnfs" },
+		{ 0, "hops", "chains" },
 		{ 0, "hops[0]", "chains[0].path[2]" },
 		{ 0, "hops[1].a", "chains[1].path[1].a" },
 		{ 0, "paths[1].match[0].protocol", "chains[1].match[0].protocol" },
