@@ -167,6 +167,7 @@ enum lb_slot_flag {
 	SLOT_CHECK = 1 << 2,  /* a health check of ours: what comes back is taken */
 	SLOT_SOURCE = 1 << 1, /* its source address and port are of a pool */
 	SLOT_AWAY = 1 << 3,   /* its packets are not rewritten: away.c */
+	SLOT_OVER = 1 << 4,   /* both ends have said so: it is not open any more */
 };
 
 /* What an IPv4 session keeps. Network order. The checksums' differences are those of packets to the backend. */

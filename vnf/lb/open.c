@@ -78,7 +78,7 @@ static bool admitted(struct first *f)
 	const struct lb_limits *limits = &f->service->limits;
 	unsigned rate = pool_rate_of_service(f->service->id);
 
-	if (limits->sessions && pool_service_sessions(pool, f->service->id) >= limits->sessions) {
+	if (limits->sessions && pool_service_open_sessions(pool, f->service->id) >= limits->sessions) {
 		refuse(f, LB_SESSION_LIMIT);
 		return false;
 	}

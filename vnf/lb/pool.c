@@ -47,6 +47,15 @@ uint32_t pool_sessions(const struct pool *pool, unsigned id)
 	return sum;
 }
 
+uint32_t pool_open_sessions(const struct pool *pool, unsigned id)
+{
+	uint32_t sum = 0;
+
+	for (unsigned w = 0; w < pool->workers; w++)
+		sum += __atomic_load_n(&pool->worker[w]->open[id], __ATOMIC_RELAXED);
+	return sum;
+}
+
 uint32_t pool_service_sessions(const struct pool *pool, unsigned service)
 {
 	uint32_t sum = 0;
@@ -56,25 +65,52 @@ uint32_t pool_service_sessions(const struct pool *pool, unsigned service)
 	return sum;
 }
 
+uint32_t pool_service_open_sessions(const struct pool *pool, unsigned service)
+{
+	uint32_t sum = 0;
+
+	for (unsigned w = 0; w < pool->workers; w++)
+		sum += __atomic_load_n(&pool->worker[w]->services[service].open, __ATOMIC_RELAXED);
+	return sum;
+}
+
 static void add(uint32_t *count, uint32_t by)
 {
 	__atomic_store_n(count, *count + by, __ATOMIC_RELAXED);
 }
 
-void pool_join(struct pool *pool, unsigned worker, unsigned id)
+static void add_open(struct pool *pool, unsigned worker, unsigned id, uint32_t by)
 {
 	struct pool_worker *w = pool->worker[worker];
 
-	add(&w->sessions[id], 1);
-	add(&w->services[pool->backends[id].is.service].sessions, 1);
+	add(&w->open[id], by);
+	add(&w->services[pool->backends[id].is.service].open, by);
 }
 
-void pool_leave(struct pool *pool, unsigned worker, unsigned id)
+static void add_session(struct pool *pool, unsigned worker, unsigned id, uint32_t by)
 {
 	struct pool_worker *w = pool->worker[worker];
 
-	add(&w->sessions[id], UINT32_MAX);
-	add(&w->services[pool->backends[id].is.service].sessions, UINT32_MAX);
+	add(&w->sessions[id], by);
+	add(&w->services[pool->backends[id].is.service].sessions, by);
+}
+
+void pool_join(struct pool *pool, unsigned worker, unsigned id)
+{
+	add_session(pool, worker, id, 1);
+	add_open(pool, worker, id, 1);
+}
+
+void pool_over(struct pool *pool, unsigned worker, unsigned id)
+{
+	add_open(pool, worker, id, UINT32_MAX);
+}
+
+void pool_leave(struct pool *pool, unsigned worker, unsigned id, bool over)
+{
+	if (!over)
+		add_open(pool, worker, id, UINT32_MAX);
+	add_session(pool, worker, id, UINT32_MAX);
 }
 
 /* --- rates --- */

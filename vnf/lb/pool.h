@@ -65,12 +65,13 @@ struct pool_use {
 
 struct pool_service_use {
 	uint32_t turn; /* of round robin */
-	uint32_t sessions;
+	uint32_t sessions, open;
 	uint64_t opened, refused;
 };
 
 /* What others add up for each new session lies close together: where all backends are compared, 16 of them are one cache line of each worker. */
 struct pool_worker {
+	uint32_t open[POOL_BACKENDS_MAX]; /* sessions that are not over */
 	uint32_t sessions[POOL_BACKENDS_MAX];
 	uint64_t spent[POOL_SERVICES_MAX + POOL_BACKENDS_MAX]; /* of rates: pool_rate_has() */
 	struct pool_service_use services[POOL_SERVICES_MAX];
@@ -128,6 +129,9 @@ static inline unsigned pool_state_of(const struct pool *pool, unsigned id)
 /* Sessions on a backend, or on a service, over all workers: exact but for those that open or close at this moment. Any thread. */
 uint32_t pool_sessions(const struct pool *pool, unsigned id);
 uint32_t pool_service_sessions(const struct pool *pool, unsigned service);
+/* The same without those that are over and only kept for stragglers: what limits and least connections go by. */
+uint32_t pool_open_sessions(const struct pool *pool, unsigned id);
+uint32_t pool_service_open_sessions(const struct pool *pool, unsigned service);
 
 /* Rates of new sessions are of all workers together. A bucket is kept as the time at which it will be full again (packet/rate.h); here that time is the sum of what
  * the workers have spent, each in its own word: no worker waits for another or writes what another does, and however flows are spread, so much is let through as the
@@ -148,8 +152,9 @@ bool pool_rate_has(const struct pool *pool, unsigned rate, const struct token_bu
 void pool_rate_take(struct pool *pool, unsigned worker, unsigned rate, const struct token_bucket *limit,
                     uint64_t now);
 
-/* A session joined or left. Its worker. */
+/* A session joined; is over, which is said once; left. Its worker. */
 void pool_join(struct pool *pool, unsigned worker, unsigned id);
-void pool_leave(struct pool *pool, unsigned worker, unsigned id);
+void pool_over(struct pool *pool, unsigned worker, unsigned id);
+void pool_leave(struct pool *pool, unsigned worker, unsigned id, bool over);
 
 #endif

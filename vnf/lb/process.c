@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Every packet: the session's slot says how it is rewritten. Direction 0 goes to the backend. Worker thread. */
+#include "flow/tcp.h"
 #include "lb/checks.h"
 
 /* Packets that the quick way serves: whole, TCP or UDP, and not about another packet. */
@@ -152,17 +153,36 @@ static void fail(struct batch *b, unsigned i)
 	batch_drop(b, i, LB_BACKEND_FAILED);
 }
 
+/* Of one direction (direct return) nothing is known of the other. */
+static bool is_over(const struct session *s)
+{
+	if (s->klass == CLASS_SCTP_CLOSING)
+		return true;
+	return s->klass == CLASS_TCP_CLOSING && s->tcp_state[0] >= TCP_FIN_SENT &&
+	       (s->flags & SESSION_ONEWAY || s->tcp_state[1] >= TCP_FIN_SENT);
+}
+
+/* What is kept of a session that is over is for stragglers: it counts no more. */
+static void look_whether_over(struct pool *pool, unsigned worker_id, const struct session *s,
+                              struct lb_slot *slot)
+{
+	if (slot->flags & SLOT_OVER || !is_over(s))
+		return;
+	slot->flags |= SLOT_OVER;
+	pool_over(pool, worker_id, slot->backend);
+}
+
 void lb_process(const struct nf *nf, const void *snapshot, struct batch *b)
 {
 	const struct lb_config *config = snapshot;
-	const struct pool *pool = config->live->pool;
+	struct pool *pool = config->live->pool;
 	struct pool_use *uses = pool->worker[b->worker_id]->backends;
 	struct lb_leaving leaving = { .count = 0 };
 
 	nf_prefetch_slots(nf, b);
 	for (unsigned i = 0; i < b->count; i++) {
 		struct pkt *p = batch_pkt(b, i);
-		const struct lb_slot *slot;
+		struct lb_slot *slot;
 		struct pool_use *use;
 
 		if (unlikely(!p->session)) {
@@ -180,6 +200,9 @@ void lb_process(const struct nf *nf, const void *snapshot, struct batch *b)
 			fail(b, i);
 			continue;
 		}
+		if (unlikely(p->session->klass == CLASS_TCP_CLOSING ||
+		             p->session->klass == CLASS_SCTP_CLOSING))
+			look_whether_over(pool, b->worker_id, p->session, slot);
 		use->packets[p->dir]++;
 		use->bytes[p->dir] += (uint16_t)(p->end - p->l3);
 		if (slot->flags & SLOT_AWAY)

@@ -37,7 +37,8 @@ bool lb_may_have(struct lb_choice *c, const struct lb_backend *b)
 	if (b->admin != LB_ENABLED || !(pool_state_of(c->pool, b->id) & POOL_UP))
 		return false;
 	c->up = true;
-	if ((b->limits.sessions && pool_sessions(c->pool, b->id) >= b->limits.sessions) || !has_token(c, b)) {
+	if ((b->limits.sessions && pool_open_sessions(c->pool, b->id) >= b->limits.sessions) ||
+	    !has_token(c, b)) {
 		c->full = true;
 		return false;
 	}
@@ -127,7 +128,7 @@ static const struct lb_backend *weighted_round_robin(struct lb_choice *c, const 
 	return best;
 }
 
-/* The one with the fewest sessions for its weight; the search begins elsewhere each time, so that equals take turns. */
+/* The one with the fewest open sessions for its weight; the search begins elsewhere each time, so that equals take turns. */
 static const struct lb_backend *least_connections(struct lb_choice *c, const struct lb_set *set,
                                                   bool weighted)
 {
@@ -143,7 +144,7 @@ static const struct lb_backend *least_connections(struct lb_choice *c, const str
 			continue;
 		weight = weight_now(c, b);
 		weight = weighted ? weight : weight / b->weight;
-		load = (uint64_t)pool_sessions(c->pool, b->id) + 1;
+		load = (uint64_t)pool_open_sessions(c->pool, b->id) + 1;
 		if (!best || load * best_weight < best_load * weight) {
 			best = b;
 			best_load = load;

@@ -27,7 +27,7 @@ void lb_close(const struct nf *nf, const void *snapshot, struct session *s, unsi
 	if (slot->flags & SLOT_SOURCE)
 		ports_release(live->sources[slot->pool]->ports, s->bucket, lb_space(s->key[0].proto),
 		              source_word(slot, family), source_port(slot, family));
-	pool_leave(live->pool, worker_id, slot->backend);
+	pool_leave(live->pool, worker_id, slot->backend, slot->flags & SLOT_OVER);
 	slot->flags = 0;
 }
 
@@ -169,6 +169,15 @@ static void remember_again(const struct lb_config *config, const struct lb_servi
 		            lb_seconds(pool->clock(pool->clock_context)), service->persist);
 }
 
+static void join(struct pool *pool, unsigned worker_id, struct lb_slot *slot,
+                 const struct lb_backend *backend)
+{
+	slot->backend = backend->id;
+	pool_join(pool, worker_id, backend->id);
+	if (slot->flags & SLOT_OVER)
+		pool_over(pool, worker_id, backend->id);
+}
+
 static bool adopt_away(const struct lb_config *config, struct lb_slot *slot, const struct session *s,
                        unsigned worker_id)
 {
@@ -180,8 +189,7 @@ static bool adopt_away(const struct lb_config *config, struct lb_slot *slot, con
 	backend = lb_away_found(config, slot, &t, &service);
 	if (!backend)
 		return false;
-	slot->backend = backend->id;
-	pool_join(config->live->pool, worker_id, backend->id);
+	join(config->live->pool, worker_id, slot, backend);
 	remember_again(config, service, worker_id, &t.src, backend);
 	return true;
 }
@@ -209,8 +217,7 @@ bool lb_adopt(const struct nf *nf, const void *snapshot, struct session *s, unsi
 		return false;
 	if (slot->flags & SLOT_SOURCE && !claim_source(config, service, s, slot))
 		return false;
-	slot->backend = backend->id;
-	pool_join(config->live->pool, worker_id, backend->id);
+	join(config->live->pool, worker_id, slot, backend);
 	remember_again(config, service, worker_id, &ends.client, backend);
 	return true;
 }

@@ -11,7 +11,7 @@
 
 /* One backend's counts, over all workers. */
 struct sums {
-	uint64_t sessions, opened, packets[2], bytes[2];
+	uint64_t sessions, open, opened, packets[2], bytes[2];
 };
 
 static uint64_t get(const uint64_t *count)
@@ -21,7 +21,7 @@ static uint64_t get(const uint64_t *count)
 
 static struct sums sums_of(const struct pool *pool, unsigned id)
 {
-	struct sums sums = { .sessions = pool_sessions(pool, id) };
+	struct sums sums = { .sessions = pool_sessions(pool, id), .open = pool_open_sessions(pool, id) };
 
 	for (unsigned w = 0; w < pool->workers; w++) {
 		const struct pool_use *use = &pool->worker[w]->backends[id];
@@ -95,12 +95,13 @@ static json_t *backend_json(const struct lb_live *live, const struct lb_service 
                             const struct lb_backend *b)
 {
 	struct sums sums = sums_of(live->pool, b->id);
-	json_t *out = json_pack("{s:s,s:o,s:s,s:b,s:i,s:f,s:I,s:I,s:[I,I],s:[I,I]}", "name", b->name,
+	json_t *out = json_pack("{s:s,s:o,s:s,s:b,s:i,s:f,s:I,s:I,s:I,s:[I,I],s:[I,I]}", "name", b->name,
 	                        "address", address_json(s->family, &b->address), "state", lb_admins[b->admin],
 	                        "backup", b->backup, "weight", b->weight, "weightNow", weight_now(live, s, b),
-	                        "sessions", (json_int_t)sums.sessions, "opened", (json_int_t)sums.opened,
-	                        "packets", (json_int_t)sums.packets[0], (json_int_t)sums.packets[1], "bytes",
-	                        (json_int_t)sums.bytes[0], (json_int_t)sums.bytes[1]);
+	                        "sessions", (json_int_t)sums.sessions, "openSessions", (json_int_t)sums.open,
+	                        "opened", (json_int_t)sums.opened, "packets", (json_int_t)sums.packets[0],
+	                        (json_int_t)sums.packets[1], "bytes", (json_int_t)sums.bytes[0],
+	                        (json_int_t)sums.bytes[1]);
 
 	if (b->port)
 		json_object_set_new(out, "port", json_integer(ntohs(b->port)));
@@ -120,10 +121,11 @@ static json_t *service_json(const struct lb_live *live, const struct lb_service 
 
 	for (unsigned i = 0; i < s->backend_count; i++)
 		json_array_append_new(backends, backend_json(live, s, &s->backends[i]));
-	out = json_pack("{s:s,s:o,s:s,s:s,s:s,s:I,s:I,s:o}", "name", s->name, "address",
+	out = json_pack("{s:s,s:o,s:s,s:s,s:s,s:I,s:I,s:I,s:o}", "name", s->name, "address",
 	                address_json(s->family, &s->address), "protocol", protocol_of(s), "mode",
 	                lb_modes[s->mode], "scheduler", lb_schedulers[s->scheduler], "sessions",
-	                (json_int_t)pool_service_sessions(live->pool, s->id), "refused",
+	                (json_int_t)pool_service_sessions(live->pool, s->id), "openSessions",
+	                (json_int_t)pool_service_open_sessions(live->pool, s->id), "refused",
 	                (json_int_t)refused_of(live->pool, s->id), "backends", backends);
 	if (s->protocol) {
 		json_object_set_new(out, "firstPort", json_integer(s->first));

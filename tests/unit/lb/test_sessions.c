@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A balanced session: what its packets become, both ways and in both families; who is let in; what it outlives and what ends it. */
+#include "flow/tcp.h"
 #include "helper_lb.h"
 
 #include <arpa/inet.h>
@@ -329,6 +330,55 @@ static void failures(void **state)
 	bench_stop(&b);
 }
 
+static uint32_t open_sessions(const struct bench *b, const char *backend)
+{
+	return pool_open_sessions(((const struct lb_live *)b->nf.live)->pool, bench_named(b, backend)->id);
+}
+
+/* As tracking has left the session when its packet comes by. */
+static void pass_as(struct bench *b, struct session *s, uint8_t client, uint8_t server)
+{
+	struct rte_mbuf *m = packet(IPPROTO_TCP, CLIENT, 1000, VIP, 80);
+
+	s->klass = CLASS_TCP_CLOSING;
+	s->tcp_state[0] = client;
+	s->tcp_state[1] = server;
+	assert_true(bench_process(b, s, 0, m));
+	packet_free(m);
+}
+
+/* A connection that is over makes room for another, though it is kept for its stragglers; one that is half closed does not. */
+static void over(void **state)
+{
+	struct flow flow = { IPPROTO_TCP, CLIENT, 60000, VIP, 80 };
+	struct session *one, *two;
+	struct bench b;
+
+	(void)state;
+	bench_start(&b, NULL, PAIR("'scheduler':'least-connections','maxSessions':2,", "", ""));
+	one = bench_open(&b, &(struct flow){ IPPROTO_TCP, CLIENT, 1000, VIP, 80 });
+	two = bench_open(&b, &(struct flow){ IPPROTO_TCP, CLIENT, 1001, VIP, 80 });
+	assert_int_equal(bench_backend(&b, one), 1);
+	assert_int_equal(bench_backend(&b, two), 2);
+	assert_null(bench_open(&b, &flow));
+	pass_as(&b, one, TCP_FIN_SENT, TCP_ESTABLISHED);
+	pass_as(&b, two, TCP_ESTABLISHED, TCP_ESTABLISHED); /* a doubtful RST */
+	assert_null(bench_open(&b, &flow));
+	assert_int_equal(b.counters[LB_SESSION_LIMIT], 2);
+	pass_as(&b, one, TCP_FIN_ACKED, TCP_FIN_SENT);
+	pass_as(&b, one, TCP_FIN_ACKED, TCP_FIN_ACKED);
+	assert_int_equal(open_sessions(&b, "b1"), 0);
+	assert_int_equal(bench_sessions(&b, "b1"), 1);
+	assert_int_equal(bench_backend(&b, bench_open(&b, &flow)), 1);
+	pass_as(&b, two, TCP_RESET, TCP_RESET);
+	bench_close(&b, two);
+	assert_int_equal(open_sessions(&b, "b2"), 0);
+	assert_int_equal(bench_sessions(&b, "b2"), 0);
+	bench_close_all(&b);
+	assert_int_equal(open_sessions(&b, "b1"), 0);
+	bench_stop(&b);
+}
+
 /* A client is given the backend that it had, for a time; others of its prefix are the same client. */
 static void persistence(void **state)
 {
@@ -380,7 +430,9 @@ static void crash(void **state)
 	(void)state;
 	assert_true(close(mkstemp(name)) == 0 && unlink(name) == 0);
 	bench_start(&b, name, RESTART);
-	assert_non_null(bench_open(&b, &(struct flow){ IPPROTO_TCP, CLIENT, 1, VIP, 80 }));
+	s = bench_open(&b, &(struct flow){ IPPROTO_TCP, CLIENT, 1, VIP, 80 });
+	assert_non_null(s);
+	pass_as(&b, s, TCP_RESET, TCP_RESET);
 	assert_non_null(bench_open(&b, &(struct flow){ IPPROTO_TCP, CLIENT6, 1, VIP6, 80 }));
 	assert_non_null(bench_open(&b, &(struct flow){ IPPROTO_TCP, CLIENT, 1, "198.51.100.81", 80 }));
 	bench_stop(&b);
@@ -392,6 +444,8 @@ static void crash(void **state)
 	                                                                 "'persistence':{},",
 	                                                                 "192.0.2.3") "]," SOURCES "}");
 	assert_int_equal(bench_adopt(&b), 3);
+	assert_int_equal(bench_sessions(&b, "b1"), 1);
+	assert_int_equal(open_sessions(&b, "b1"), 0);
 	assert_int_equal(ports_used(&b), 2);
 	s = bench_open(&b, &(struct flow){ IPPROTO_TCP, CLIENT6, 1, VIP6, 80 });
 	m = packet(IPPROTO_TCP, CLIENT6, 1, VIP6, 80);
@@ -438,7 +492,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(packets),     cmocka_unit_test(icmp_errors), cmocka_unit_test(any_protocol),
 		cmocka_unit_test(access_list), cmocka_unit_test(reviews),     cmocka_unit_test(failures),
-		cmocka_unit_test(persistence), cmocka_unit_test(crash),       cmocka_unit_test(refusals),
+		cmocka_unit_test(persistence), cmocka_unit_test(over),        cmocka_unit_test(crash),
+		cmocka_unit_test(refusals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
