@@ -70,16 +70,30 @@ static struct tpacket2_hdr *frame_at(const struct ring *ring)
 	return (struct tpacket2_hdr *)(ring->frames + (size_t)ring->next * ring->size);
 }
 
-static struct tpacket2_hdr *frame_before(const struct ring *ring)
-{
-	unsigned last = (ring->next ? ring->next : ring->count) - 1;
-
-	return (struct tpacket2_hdr *)(ring->frames + (size_t)last * ring->size);
-}
-
 static void advance(struct ring *ring)
 {
 	ring->next = (ring->next + 1) % ring->count;
+}
+
+static void step_back(struct ring *ring)
+{
+	ring->next = (ring->next + ring->count - 1) % ring->count;
+}
+
+/* Whether the frame that was put last has not been begun with. */
+static bool is_waiting(struct ring ring)
+{
+	step_back(&ring);
+	return __atomic_load_n(&frame_at(&ring)->tp_status, __ATOMIC_ACQUIRE) == TP_STATUS_SEND_REQUEST;
+}
+
+/* Takes all that wait out of the ring. */
+static void take_back(struct ring *ring)
+{
+	while (is_waiting(*ring)) {
+		step_back(ring);
+		__atomic_store_n(&frame_at(ring)->tp_status, TP_STATUS_AVAILABLE, __ATOMIC_RELEASE);
+	}
 }
 
 /* The kernel hands the outer tag over beside the frame: back where it was, into the 4 bytes before it. */
@@ -117,6 +131,9 @@ static bool fetch_large(struct queue *q, struct virtio_net_hdr *header)
 	struct iovec parts[2] = { { header, sizeof(*header) }, { q->whole.frame, WHOLE_MAX } };
 	ssize_t got = readv(q->fd, parts, 2);
 
+	/* That the interface went down is said once, before what is in the queue. */
+	if (got < 0 && errno == ENETDOWN)
+		got = readv(q->fd, parts, 2);
 	q->whole.length = got > (ssize_t)sizeof(*header) ? (uint32_t)(got - (ssize_t)sizeof(*header)) : 0;
 	return q->whole.length != 0;
 }
@@ -202,16 +219,17 @@ static bool anything(struct queue *q)
 	       __atomic_load_n(&frame_at(&q->rx)->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER;
 }
 
-/* The frames that are in the ring go out, as far as the socket takes them. */
-static void kick(struct queue *q)
+/* The frames that are in the ring go out, as far as the socket takes them. False: the interface is down or away, and the ring is empty:
+ * what was left in it would come out when it is up again, however late that is. */
+static bool kick(struct queue *q)
 {
-	const struct tpacket2_hdr *last = frame_before(&q->tx);
+	bool down =
+	        sendto(q->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0 && (errno == ENETDOWN || errno == ENXIO);
 
-	if (sendto(q->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0)
-		errno = 0;
-	atomic_store_explicit(&q->unsent,
-	                      __atomic_load_n(&last->tp_status, __ATOMIC_ACQUIRE) == TP_STATUS_SEND_REQUEST,
-	                      memory_order_relaxed);
+	if (down)
+		take_back(&q->tx);
+	atomic_store_explicit(&q->unsent, is_waiting(q->tx), memory_order_relaxed);
+	return !down;
 }
 
 static uint16_t af_packet_rx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
@@ -274,8 +292,8 @@ static uint16_t af_packet_tx(struct port *port, unsigned queue, struct rte_mbuf 
 		else if (!put_frame(q, m[sent]))
 			break;
 	}
-	if (sent)
-		kick(q);
+	if (sent && !kick(q))
+		return 0;
 	rte_pktmbuf_free_bulk(m, sent);
 	return sent;
 }
@@ -390,7 +408,7 @@ static bool open_queue(struct af_packet *a, unsigned number, bool large)
 {
 	struct queue *q = &a->queues[number];
 
-	q->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	q->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	return q->fd >= 0 && make_rings(q, large) && (a->count == 1 || share_take(q->fd, number, a->count)) &&
 	       bind_socket(q->fd, a->interface);
 }

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <rte_ether.h>
+
 #include "manage/log.h"
 #include "port/bequest.h"
 #include "port/gate.h"
@@ -73,19 +75,28 @@ static bool find_netns(const struct ground *g, dev_t *device, ino_t *inode)
 
 static bool ground_bequeath(struct port *port, struct port_bequest *bequest);
 
+/* By another struct port, for workers use this one while it waits: none of them may pass by the gates. The MAC stays what
+ * neighbours know, and what the configuration that runs was compiled with. */
 static bool open_below(struct port *port, const struct port_options *options, const char *rest,
                        struct errors *errors)
 {
 	struct ground *g = port->ground;
+	struct port below = { .number = port->number, .pool = port->pool };
 
+	memcpy(below.name, port->name, sizeof(below.name));
+	memcpy(below.url, port->url, sizeof(below.url));
 	/* Asked before: one that is made anew meanwhile is seen at the next turn. */
 	find_netns(g, &g->device, &g->inode);
-	port->bequeath = NULL;
-	if (!g->open(port, options, rest, errors))
+	if (!g->open(&below, options, rest, errors))
 		return false;
-	g->ops = port->ops;
-	g->bequeath = port->bequeath;
+	g->ops = below.ops;
+	g->bequeath = below.bequeath;
 	port->bequeath = ground_bequeath;
+	port->private = below.private;
+	port->rx_queues = below.rx_queues;
+	port->tx_queues = below.tx_queues;
+	if (rte_is_zero_ether_addr((const struct rte_ether_addr *)port->mac))
+		memcpy(port->mac, below.mac, sizeof(port->mac));
 	return true;
 }
 
@@ -123,29 +134,25 @@ static void tell_why(struct port *port, const struct errors *errors)
 	snprintf(g->why, sizeof(g->why), "%s", why);
 }
 
-static const struct port_ops ground_ops;
-
-/* The MAC stays what neighbours know, and what the configuration that runs was compiled with. */
 static bool open_again(struct port *port)
 {
 	struct ground *g = port->ground;
-	struct port_options options = { port->name,   port->url, g->netns[0] ? g->netns : NULL,
-		                        port->number, g->queues, g->mtu,
-		                        port->pool,   NULL,      NULL,
-		                        false };
+	struct port_options options = { .name = port->name,
+		                        .url = port->url,
+		                        .netns = g->netns[0] ? g->netns : NULL,
+		                        .number = port->number,
+		                        .queues = g->queues,
+		                        .mtu = g->mtu,
+		                        .pool = port->pool };
 	struct errors errors = ERRORS_NONE;
-	uint8_t mac[6];
-	bool well;
+	bool well = open_below(port, &options, strchr(port->url, ':') + 1, &errors);
 
-	memcpy(mac, port->mac, sizeof(mac));
-	well = open_below(port, &options, strchr(port->url, ':') + 1, &errors);
-	port->ops = &ground_ops;
-	memcpy(port->mac, mac, sizeof(mac));
 	if (well) {
 		g->why[0] = '\0';
 		atomic_store_explicit(&g->there, 0, memory_order_release);
-	} else
+	} else {
 		tell_why(port, &errors);
+	}
 	errors_free(&errors);
 	return well;
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Interfaces and namespaces that are deleted and made anew under a running process: the port closes, says so, waits and opens again; all else goes on."""
+import json
 import os
 import signal
 import socket
@@ -9,6 +10,13 @@ from lab import Line, run, until
 
 COUNT = [{"name": "c", "kind": "count"}]
 TIMES = 10
+RING = 1024  # slots of a packet socket's ring
+FLOOD = """
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for i in range(64):
+    s.sendto(b"x", ("198.51.100.254", 9))
+"""
 
 
 def past_the_stack():
@@ -26,15 +34,18 @@ class Ground(unittest.TestCase):
         self.addCleanup(self.lab.close)
 
     def document(self):
-        document = self.lab.document(COUNT)
+        document = self.lab.document(COUNT, workers=2)
         document["edge"]["ports"] += [
-            {"name": "dmz", "device": "tap:dmz0", "netns": self.lab.edge, "addresses": ["203.0.113.1/24"], "mtu": 2000},
+            {"name": "dmz", "device": "tap:dmz0?queues=2", "netns": self.lab.edge, "addresses": ["203.0.113.1/24"], "mtu": 2000},
             {"name": "late", "device": f"{past_the_stack()}:late0", "netns": self.lab.edge, "addresses": ["203.0.114.1/24"],
              "absent": "wait"}]
         return document
 
+    def port(self, name):
+        return [p for p in self.engine.get("/v1/state/ports") if p["name"] == name][0]
+
     def up(self, name):
-        return [p for p in self.engine.get("/v1/state/ports") if p["name"] == name][0]["up"]
+        return self.port(name)["up"]
 
     def wan(self):
         lab = self.lab
@@ -88,13 +99,41 @@ class Ground(unittest.TestCase):
         until("the steady ping ends", lambda: not steady.alive())
         self.assertIn(" 0% packet loss", steady.text())
 
+    def down(self):
+        """An interface that is taken down while there is more to send than its ring holds sends again when it is up, and nothing that is old."""
+        lab = self.lab
+        run("ip", "-n", lab.edge, "link", "set", "wan0", "down")
+        before = self.port("wan")["sendDrops"]
+
+        def refused():
+            run("ip", "netns", "exec", lab.client, "/usr/bin/python3", "-c", FLOOD)
+            return self.port("wan")["sendDrops"] - before > 2 * RING
+
+        until("more than the ring holds is refused", refused, every=0)
+        heard = self.heard()
+        run("ip", "-n", lab.edge, "link", "set", "wan0", "up")
+        self.traffic()
+        self.assertLess(self.heard() - heard, 64, "packets of before")
+
+    def heard(self):
+        """Packets that have come to the server."""
+        return json.loads(run("ip", "-n", self.lab.server, "-s", "-j", "link", "show", "eth0").stdout)[0]["stats64"]["rx"]["packets"]
+
+    def queues(self):
+        """Of the TAP, as the process has them open; its standard input is none of them."""
+        folder = f"/proc/{self.engine.process.pid}/fd"
+        self.assertEqual(os.readlink(f"{folder}/0"), os.devnull)
+        return [os.readlink(f"{folder}/{fd}") for fd in os.listdir(folder)].count("/dev/net/tun")
+
     def tap(self):
         lab = self.lab
+        self.assertEqual(self.queues(), 2)
         for _ in range(TIMES):
             index = self.index("dmz0")
             run("ip", "-n", lab.edge, "link", "del", "dmz0")
             until("it is made again", lambda: self.index("dmz0") not in (index, ""))
             until("the port is up", lambda: self.up("dmz"))
+            self.assertEqual(self.queues(), 2)
         self.assertIn("mtu 2000", run("ip", "-n", lab.edge, "link", "show", "dmz0").stdout)
         run("ip", "-n", lab.edge, "addr", "add", "203.0.113.9/24", "dev", "dmz0")
         self.assertEqual(lab.ping("203.0.113.1", space=lab.edge), 3)
@@ -158,7 +197,7 @@ class Ground(unittest.TestCase):
         self.assertEqual(self.lab.ping(self.lab.SERVER4), 3)
         self.wan_again()
         before = self.held()
-        for part in (self.late, self.interfaces, self.tap, self.namespace, self.at_once):
+        for part in (self.late, self.interfaces, self.down, self.tap, self.namespace, self.at_once):
             part()
         until("descriptors and threads are as many as before", lambda: self.held()[:2] == before[:2])
         after = self.held()
