@@ -9,6 +9,7 @@
 #include <openssl/sha.h>
 
 #include "config/schema.h"
+#include "manage/rest_private.h"
 
 /* A body is looked through up to so many bytes; of a larger one the digest is kept. */
 enum { BODY_BYTES = 64 << 10 };
@@ -67,10 +68,12 @@ static json_t *body(const struct rest_request *request)
 {
 	if (!request->body_length)
 		return NULL;
+	if (request->body_length > BODY_BYTES)
+		return digest(request);
 	json_t *json = request->json ? json_incref((json_t *)(uintptr_t)request->json) : NULL;
-	if (!json && request->body_length <= BODY_BYTES)
+	if (!json && !body_too_deep(request->body, request->body_length))
 		json = json_loadb(request->body, request->body_length, 0, NULL);
-	json_t *shown = json && request->body_length <= BODY_BYTES ? audit_redact(json) : digest(request);
+	json_t *shown = json ? audit_redact(json) : digest(request);
 	json_decref(json);
 	return shown;
 }

@@ -30,7 +30,7 @@ unsigned body_type(const char *content_type)
 	return 0;
 }
 
-static bool too_deep(const char *text, size_t length)
+bool body_too_deep(const char *text, size_t length)
 {
 	unsigned depth = 0;
 	bool quoted = false;
@@ -60,7 +60,7 @@ static void bad_json(struct rest_reply *reply, unsigned line, int column, const 
 static json_t *parse(struct rest_reply *reply, const char *text, size_t length, unsigned first_line)
 {
 	json_error_t error;
-	if (too_deep(text, length)) {
+	if (body_too_deep(text, length)) {
 		rest_problem(reply, 400, "line %u: JSON is nested deeper than %d", first_line,
 		             REST_JSON_DEPTH);
 		return NULL;

@@ -173,6 +173,8 @@ void exchange_run(struct pool_job *job);
 
 /* body.c */
 unsigned body_type(const char *content_type);
+/* Whether JSON is nested deeper than REST_JSON_DEPTH: the parser would need more stack than our threads have. */
+bool body_too_deep(const char *text, size_t length);
 bool body_parse(struct rest_exchange *exchange);
 
 /* reply.c */

@@ -142,6 +142,24 @@ static void secrets_are_hidden(void **state)
 	stop();
 }
 
+static void a_body_that_is_nested_deeply_is_not_parsed(void **state)
+{
+	enum { DEPTH = 2000 };
+	char body[2 * DEPTH + 1] = "";
+	(void)state;
+	start(0, 0);
+	memset(body, '[', DEPTH);
+	memset(body + DEPTH, ']', DEPTH);
+	assert_int_equal(ask(&t.f, "PUT", "/thing", NULL, body), 400);
+	assert_int_equal(ask_typed(&t.f, "PUT", "/raw", "text/plain", body), 200);
+	json_t *list = lines(0, 10);
+	assert_int_equal(json_array_size(list), 2);
+	for (size_t i = 0; i < 2; i++)
+		assert_non_null(json_object_get(json_object_get(json_array_get(list, i), "body"), "sha256"));
+	json_decref(list);
+	stop();
+}
+
 static void secrets_in_changes_are_hidden(void **state)
 {
 	json_t *change = json_loads(
@@ -283,6 +301,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_change_is_noted_with_who_what_and_outcome),
 		cmocka_unit_test(secrets_are_hidden),
+		cmocka_unit_test(a_body_that_is_nested_deeply_is_not_parsed),
 		cmocka_unit_test(secrets_in_changes_are_hidden),
 		cmocka_unit_test(files_rotate_and_are_read_as_one),
 		cmocka_unit_test(ids_go_on_and_torn_lines_are_passed_over),
