@@ -62,7 +62,8 @@ static bool certificate_believed(struct rest_exchange *exchange)
 {
 	struct connection *from = exchange->from;
 	time_t now = time(NULL);
-	if (!from->looked || now - from->looked > CERTIFICATE_AGAIN_S)
+	/* Also where the clock was put back. */
+	if (!from->looked || now < from->looked || now - from->looked > CERTIFICATE_AGAIN_S)
 		look_at_certificate(from, exchange->connection, now);
 	return !from->refusal || unauthorized(exchange, NULL, from->refusal);
 }

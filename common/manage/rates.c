@@ -80,11 +80,13 @@ unsigned rates_take(struct rates *rates, const char *client, uint64_t now_us)
 	pthread_mutex_lock(&rates->lock);
 	uint64_t full = (uint64_t)rates->burst * SECOND_US;
 	struct bucket *bucket = bucket_of(rates, client, now_us);
-	uint64_t passed = now_us - bucket->last_us, most = full / rates->rate + 1;
+	/* Whoever waited for the lock comes with a time that is over. */
+	uint64_t passed = now_us > bucket->last_us ? now_us - bucket->last_us : 0,
+	         most = full / rates->rate + 1;
 	bucket->left += (passed < most ? passed : most) * rates->rate;
 	if (bucket->left > full)
 		bucket->left = full;
-	bucket->last_us = now_us;
+	bucket->last_us += passed;
 	if (bucket->left >= SECOND_US)
 		bucket->left -= SECOND_US;
 	else

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static unsigned or_default(unsigned value, unsigned otherwise)
@@ -75,6 +76,7 @@ void rest_set_access(struct rest *rest, struct access *access)
 struct rest *rest_new(const struct rest_options *options)
 {
 	struct rest *rest = calloc(1, sizeof *rest);
+	pthread_condattr_t monotonic;
 	if (!rest)
 		return NULL;
 	signal(SIGPIPE, SIG_IGN);
@@ -82,7 +84,10 @@ struct rest *rest_new(const struct rest_options *options)
 	set_options(rest, options);
 	pthread_mutex_init(&rest->stream_lock, NULL);
 	pthread_mutex_init(&rest->connection_lock, NULL);
-	pthread_cond_init(&rest->stream_change, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&rest->stream_change, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	rest->pool = pool_new(rest->options.threads, rest->options.queue, exchange_run);
 	rest->rates = rates_new(rest->options.rate, rest->options.burst);
 	if (rest->pool && rest->rates && thread_start(&rest->ticker, stream_ticker, rest))

@@ -212,7 +212,7 @@ void *stream_ticker(void *argument)
 	pthread_mutex_lock(&rest->stream_lock);
 	while (!atomic_load(&rest->stopping)) {
 		struct timespec until;
-		clock_gettime(CLOCK_REALTIME, &until);
+		clock_gettime(CLOCK_MONOTONIC, &until);
 		until.tv_sec++;
 		if (rest->streams || connections_any(rest))
 			pthread_cond_timedwait(&rest->stream_change, &rest->stream_lock, &until);

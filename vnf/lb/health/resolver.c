@@ -418,6 +418,7 @@ struct resolver *resolver_start(const struct resolver_options *options, resolver
                                 void *context, struct errors *errors)
 {
 	struct resolver *r = calloc(1, sizeof(*r));
+	pthread_condattr_t monotonic;
 
 	if (!r) {
 		errors_add(errors, NULL, "no-memory", NULL, 0, "not enough memory for a resolver");
@@ -430,7 +431,10 @@ struct resolver *resolver_start(const struct resolver_options *options, resolver
 	r->changed = changed;
 	r->context = context;
 	pthread_mutex_init(&r->lock, NULL);
-	pthread_cond_init(&r->judged, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&r->judged, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	if (!open_waits(r))
 		errors_add(errors, NULL, "no-resolver", NULL, 0, "names cannot be resolved: %s",
 		           strerror(errno));
@@ -508,7 +512,7 @@ static bool all_judged(const struct resolver *r)
 
 void resolver_wait(struct resolver *r, uint32_t ms)
 {
-	uint64_t until = now_ns(CLOCK_REALTIME) + (uint64_t)ms * NS_MS;
+	uint64_t until = now_ns(CLOCK_MONOTONIC) + (uint64_t)ms * NS_MS;
 	struct timespec at = { (time_t)(until / 1000000000), (long)(until % 1000000000) };
 
 	pthread_mutex_lock(&r->lock);
