@@ -163,13 +163,13 @@ static int bind_to(const union address *address, bool both)
 	return -1;
 }
 
-static int open_socket(const char *text, struct errors *errors)
+/* -1 with errno; EINVAL: it is no address. */
+static int listen_at(const char *text)
 {
 	union address address;
 	bool both;
-	const char *why;
-	if (!rest_tcp_check(text, &why) || !read_address(text, &address, &both)) {
-		fail(errors, text, "bad-address", why);
+	if (!read_address(text, &address, &both)) {
+		errno = EINVAL;
 		return -1;
 	}
 	int fd = bind_to(&address, both);
@@ -177,6 +177,17 @@ static int open_socket(const char *text, struct errors *errors)
 		union address four = { .v4 = { .sin_family = AF_INET, .sin_port = address.v6.sin6_port } };
 		fd = bind_to(&four, false);
 	}
+	return fd;
+}
+
+static int open_socket(const char *text, struct errors *errors)
+{
+	const char *why;
+	if (!rest_tcp_check(text, &why)) {
+		fail(errors, text, "bad-address", why);
+		return -1;
+	}
+	int fd = listen_at(text);
 	if (fd < 0)
 		fail(errors, text, errno == EADDRINUSE ? "address-taken" : "listen-failed", strerror(errno));
 	return fd;
@@ -242,6 +253,16 @@ static void leave(struct listener *listener)
 		close(fd);
 }
 
+/* By somebody who listens there, or at all addresses, or at one of them where all are wanted. */
+static bool is_taken(const char *address)
+{
+	int fd = listen_at(address);
+	if (fd < 0)
+		return errno == EADDRINUSE;
+	close(fd);
+	return false;
+}
+
 static bool same_port(const char *a, const char *b)
 {
 	const char *x = strrchr(a, ':'), *y = strrchr(b, ':');
@@ -262,7 +283,7 @@ bool rest_move_tcp(struct rest *rest, const struct rest_tcp *where, char *bound,
 		int fd = listener_leave(old);
 		return fd >= 0 && begin(rest, fd, where->address, bound, errors);
 	}
-	if (old && same_port(old->address, where->address)) { /* one of them may be all addresses */
+	if (old && same_port(old->address, where->address) && is_taken(where->address)) { /* perhaps by it */
 		leave(old);
 		old = NULL;
 	}
