@@ -2,6 +2,7 @@
 /* The folder of access; see access.h. `lock` guards all but the tokens, which have their own. */
 #include "manage/access.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ struct access {
 	time_t looked;
 	char *certificate, *key; /* PEM, which fit together; NULL: none yet */
 	bool unfit;              /* what was read last did not fit together: it is read again until it does */
+	bool untrusted;          /* whom to trust could not be read: it is tried again until it can */
 	struct trust *trust;
 	struct tokens *tokens;
 };
@@ -51,7 +53,8 @@ static bool pair_fits(const char *certificate, const char *key)
 static char *read_text(const char *path, size_t *length)
 {
 	char *text = NULL;
-	return atomic_file_read(path, FILE_BOUND, &text, length) ? NULL : text;
+	errno = atomic_file_read(path, FILE_BOUND, &text, length);
+	return errno ? NULL : text;
 }
 
 static void free_secret(char *text)
@@ -84,15 +87,25 @@ static void load_server(struct access *access)
 	access->key = key;
 }
 
+/* One that is there and cannot be read now (no descriptor is left, say) is no reason to believe others than it names: the former
+ * trust stays, and it is tried again. */
 static void load_trust(struct access *access)
 {
 	size_t length = 0;
-	char *text = read_text(access->path[CLIENTS_CA], &length);
-	if (!text)
-		text = read_text(access->path[CA], &length);
+	const char *path = access->path[CLIENTS_CA];
+	char *text = read_text(path, &length);
+	if (!text && errno == ENOENT) {
+		path = access->path[CA];
+		text = read_text(path, &length);
+	}
+	access->untrusted = !text && errno != ENOENT;
+	if (access->untrusted) {
+		log_limited(LOG_LEVEL_ERROR, "trust-unreadable", "file=%s text=%s", path, strerror(errno));
+		return;
+	}
 	struct trust *trust = text ? trust_new(text, length) : NULL;
 	if (text && !trust)
-		log_error("trust-damaged", "file=%s", access->path[CA]);
+		log_error("trust-damaged", "file=%s", path);
 	trust_release(access->trust);
 	access->trust = trust;
 	free(text);
@@ -109,7 +122,7 @@ static void look_again(struct access *access, time_t now)
 		changed[i] = file_stamp_changed(&access->stamps[i], access->path[i]);
 	if (changed[SERVER_CERTIFICATE] || changed[SERVER_KEY] || access->unfit)
 		load_server(access);
-	if (changed[CLIENTS_CA] || changed[CA])
+	if (changed[CLIENTS_CA] || changed[CA] || access->untrusted)
 		load_trust(access);
 }
 

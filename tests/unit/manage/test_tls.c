@@ -18,13 +18,15 @@
 #include <openssl/ssl.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <time.h>
 
 #include "manage/access.h"
 #include "manage/client.h"
 #include "manage/pki.h"
-#include "manage/rest.h"
+#include "manage/rest_private.h"
+#include "manage/trust.h"
 
 enum { PATIENCE_S = 30 };
 
@@ -351,7 +353,102 @@ static void a_port_that_is_taken_is_told(void **state)
 	stop();
 }
 
+/* A port of an address of the loopback that nobody else uses. */
+static void free_address(char *text, size_t size)
+{
+	struct sockaddr_in here = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f4d0109) };
+	socklen_t length = sizeof here;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&here, sizeof here), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&here, &length), 0);
+	close(fd);
+	snprintf(text, size, "127.77.1.9:%u", ntohs(here.sin_port));
+}
+
+static bool listens(const char *address)
+{
+	snprintf(t.url, sizeof t.url, "https://%s", address);
+	t.port = (uint16_t)atoi(strrchr(address, ':') + 1);
+	http_client_free(t.client);
+	t.client = http_client_new();
+	/* Its certificate is one of 127.0.0.1: who is there is told by the failure. */
+	ask("GET", "/alive", NULL);
+	return t.reply.status || !strstr(t.reply.error, "cannot reach");
+}
+
+static void a_move_to_where_nothing_can_listen_leaves_it_where_it_is(void **state)
+{
+	char here[64], nowhere[64], all[64];
+	struct errors errors = ERRORS_NONE;
+	(void)state;
+	start((struct rest_options){ 0 });
+	free_address(here, sizeof here);
+	snprintf(nowhere, sizeof nowhere, "192.0.2.77%s", strrchr(here, ':'));
+	snprintf(all, sizeof all, "*%s", strrchr(here, ':'));
+	assert_true(rest_move_tcp(t.rest, &(struct rest_tcp){ here }, t.bound, &errors));
+	assert_true(listens(here));
+	assert_false(rest_move_tcp(t.rest, &(struct rest_tcp){ nowhere }, t.bound, &errors));
+	assert_string_equal(errors.list[0].code, "listen-failed");
+	assert_true(listens(here));
+	/* That one is in the way. */
+	assert_true(rest_move_tcp(t.rest, &(struct rest_tcp){ all }, t.bound, &errors));
+	assert_true(listens(here));
+	assert_true(rest_move_tcp(t.rest, &(struct rest_tcp){ here }, t.bound, &errors));
+	assert_true(listens(here));
+	assert_true(rest_move_tcp(t.rest, NULL, t.bound, &errors));
+	assert_false(listens(here));
+	errors_free(&errors);
+	stop();
+}
+
+static void trust_that_cannot_be_read_stays_as_it_was(void **state)
+{
+	char path[96], command[256];
+	struct errors errors = ERRORS_NONE;
+	(void)state;
+	start((struct rest_options){ 0 });
+	snprintf(path, sizeof path, "%s/clients-ca.crt", t.folder);
+	struct access *access = access_open(t.folder, NULL, &errors);
+	struct trust *first = access_trust(access, 1);
+	assert_non_null(first);
+	assert_int_equal(mkdir(path, 0700), 0);
+	struct trust *second = access_trust(access, 2);
+	assert_ptr_equal(second, first);
+	assert_int_equal(rmdir(path), 0);
+	snprintf(command, sizeof command, "cp %s/ca.crt %s", t.folder, path);
+	assert_int_equal(system(command), 0);
+	struct trust *third = access_trust(access, 3);
+	assert_non_null(third);
+	assert_ptr_not_equal(third, first);
+	trust_release(first);
+	trust_release(second);
+	trust_release(third);
+	access_close(access);
+	/* Nobody is believed for want of a former one. */
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	access = access_open(t.folder, NULL, &errors);
+	assert_null(access_trust(access, 4));
+	access_close(access);
+	stop();
+}
+
 /* --- limits --- */
+
+/* Two threads may look at the clock in one order and take their turn in the other. */
+static void a_rate_is_kept_also_by_times_that_are_over(void **state)
+{
+	enum { NOW = 1000000 };
+	(void)state;
+	struct rates *rates = rates_new(1, 2);
+	assert_int_equal(rates_take(rates, "x", NOW), 0);
+	assert_int_equal(rates_take(rates, "x", NOW - 1), 0);
+	assert_int_not_equal(rates_take(rates, "x", NOW), 0);
+	assert_int_not_equal(rates_take(rates, "x", NOW - 1), 0);
+	assert_int_not_equal(rates_take(rates, "x", NOW), 0);
+	assert_int_equal(rates_take(rates, "x", 2 * NOW), 0);
+	rates_free(rates);
+}
 
 static void large_headers_are_431(void **state)
 {
@@ -512,6 +609,9 @@ int main(void)
 		cmocka_unit_test(what_is_renewed_is_served_at_once),
 		cmocka_unit_test(addresses_are_checked),
 		cmocka_unit_test(a_port_that_is_taken_is_told),
+		cmocka_unit_test(a_move_to_where_nothing_can_listen_leaves_it_where_it_is),
+		cmocka_unit_test(trust_that_cannot_be_read_stays_as_it_was),
+		cmocka_unit_test(a_rate_is_kept_also_by_times_that_are_over),
 		cmocka_unit_test(large_headers_are_431),
 		cmocka_unit_test(too_many_requests_are_429),
 		cmocka_unit_test(guesses_of_tokens_are_429),
