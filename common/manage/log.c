@@ -55,12 +55,18 @@ void log_rotate(const struct log_settings *settings, long bytes)
 {
 	char former[4096];
 	struct stat status;
-	if (!settings->file || stat(settings->file, &status) || !S_ISREG(status.st_mode) ||
-	    status.st_size <= bytes ||
-	    (size_t)snprintf(former, sizeof former, "%s.1", settings->file) >= sizeof former)
-		return;
 	struct log_settings again = *settings;
 	again.level = sink.level;
+	if (!settings->file)
+		return;
+	/* Renamed, and there was none to take its place, by us or by somebody else: else the former one would grow for ever. */
+	if (stat(settings->file, &status)) {
+		log_open(&again);
+		return;
+	}
+	if (!S_ISREG(status.st_mode) || status.st_size <= bytes ||
+	    (size_t)snprintf(former, sizeof former, "%s.1", settings->file) >= sizeof former)
+		return;
 	if (rename(settings->file, former) == 0)
 		log_open(&again);
 }

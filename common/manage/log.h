@@ -29,7 +29,7 @@ struct log_settings {
  * (nothing changes). Again with the same file: reopened (after rotation). */
 bool log_open(const struct log_settings *settings);
 /* If the file is larger than that: renames it to FILE.1, in the place of an earlier one, and goes on with an empty one and the level of now. Whoever has it
- * open, too, goes on with the former. */
+ * open, too, goes on with the former. One that is not there any more is made anew. */
 void log_rotate(const struct log_settings *settings, long bytes);
 /* Changes the level alone. */
 void log_set_level(enum log_level level);

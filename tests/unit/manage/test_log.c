@@ -188,6 +188,29 @@ static void lines_of_many_threads_do_not_mix(void **state)
 		assert_non_null(strstr(line, " level=info event=many thread=\"name with space\" i="));
 }
 
+static void a_file_is_rotated_and_made_anew_where_it_is_gone(void **state)
+{
+	struct log_settings settings = { .file = path, .level = LOG_LEVEL_INFO };
+	char former[80];
+	(void)state;
+	snprintf(former, sizeof former, "%s.1", path);
+	log_info("first", "a=%d", 1);
+	log_rotate(&settings, 1 << 20);
+	assert_int_equal(access(former, F_OK), -1);
+	log_rotate(&settings, 1);
+	log_info("second", "a=%d", 2);
+	assert_null(strstr(written(), "event=first"));
+	assert_non_null(strstr(written(), "event=second"));
+	/* What a failure in the middle of it leaves: the sink is the former file. */
+	assert_int_equal(rename(path, former), 0);
+	log_info("third", "a=%d", 3);
+	log_rotate(&settings, 1 << 20);
+	log_info("fourth", "a=%d", 4);
+	assert_null(strstr(written(), "event=third"));
+	assert_non_null(strstr(written(), "event=fourth"));
+	unlink(former);
+}
+
 static double seconds(void)
 {
 	struct timespec now;
@@ -235,6 +258,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_file_that_cannot_be_opened_changes_nothing, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(lines_of_many_threads_do_not_mix, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_file_is_rotated_and_made_anew_where_it_is_gone, setup,
+		                                teardown),
 		cmocka_unit_test_setup_teardown(a_sink_that_takes_nothing_blocks_nobody, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
