@@ -16,6 +16,7 @@
 
 /* The folder may lie in memory. */
 enum { AUDIT_FILE_BYTES = 512 << 10, AUDIT_FILE_COUNT = 4 };
+enum { RENEW_S = 3600 };
 
 static void on_done(const struct rest_request *request, const struct rest_reply *reply, uint64_t microseconds,
                     void *user)
@@ -43,20 +44,33 @@ static bool exists(const char *folder, const char *name)
 	return there;
 }
 
+/* Somebody else gives us certificates: there is no key of the authority here. */
+static bool are_given(const struct process *p)
+{
+	return exists(p->directory, "ca.crt") && !exists(p->directory, "ca.key");
+}
+
+/* Issues those that are missing, too old, or of other names. */
+static bool renew(const struct process *p, struct errors *errors)
+{
+	struct access_hosts *hosts = memory_new(1, sizeof(*hosts));
+	bool done;
+
+	access_hosts_usual(hosts);
+	access_hosts_listener(hosts, p->listen);
+	done = access_renew(p->directory, p->engine->sizes.name, hosts, errors);
+	free(hosts);
+	return done;
+}
+
 /* Certificates of our own, unless somebody else gives them to us: then there is no key of the authority
  * here. */
 static bool own_certificates(const struct process *p, struct errors *errors)
 {
-	if (exists(p->directory, "ca.crt") && !exists(p->directory, "ca.key"))
+	if (are_given(p))
 		return true;
-	struct access_hosts *hosts = memory_new(1, sizeof(*hosts));
-	access_hosts_usual(hosts);
-	access_hosts_listener(hosts, p->listen);
-	bool done = access_renew(p->directory, p->engine->sizes.name, hosts, errors) &&
-	            access_first_token(p->directory, p->access, errors) &&
-	            access_context(p->directory, p->listen, errors);
-	free(hosts);
-	return done;
+	return renew(p, errors) && access_first_token(p->directory, p->access, errors) &&
+	       access_context(p->directory, p->listen, errors);
 }
 
 static void read_limits(const struct conf *limits, struct rest_options *options)
@@ -142,11 +156,26 @@ static void listen_there(struct process *p)
 	errors_free(&errors);
 }
 
+/* A process may run for longer than its certificates. */
+static void look_after_certificates(struct process *p)
+{
+	struct errors errors = ERRORS_NONE;
+
+	p->certificates_age++;
+	if (p->certificates_age < RENEW_S || !p->listen || !p->access || are_given(p))
+		return;
+	p->certificates_age = 0;
+	if (!renew(p, &errors) && errors.count)
+		log_error("certificate-failed", "text=%s", errors.list[0].detail);
+	errors_free(&errors);
+}
+
 void management_poll(struct process *p)
 {
 	read_again(p);
 	if (!p->listening)
 		listen_there(p);
+	look_after_certificates(p);
 	rest_tend(p->rest);
 }
 

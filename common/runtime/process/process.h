@@ -23,6 +23,7 @@ struct process {
 	struct audit *audit;
 	char *directory, *listen;   /* listen: where REST is to be served, too; NULL: nowhere */
 	bool listening;             /* it is as `listen` says; else that is tried again */
+	unsigned certificates_age;  /* seconds since it was looked after them */
 	uint64_t manage_revision;   /* of the document whose `manage` was read last */
 	struct rest_options limits; /* as that says; 0: the defaults */
 	_Atomic bool ready;         /* the boot document is applied */
