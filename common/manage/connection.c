@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Connections: who is there, how many, and how long each may take. Clients that are slow on purpose are cut
- * by the server's ticker: the HTTP library knows silence only, and a byte a minute is not silent.
+ * by the server's ticker: the HTTP library knows silence only, a byte a minute is not silent, and it takes our own standing still for
+ * the client's.
  */
 #include "manage/rest_private.h"
 
@@ -23,7 +24,22 @@ unsigned connection_patience(const struct rest *rest, size_t bytes)
 
 void connection_deadline(struct connection *connection, unsigned seconds)
 {
+	atomic_store(&connection->heard, false);
+	atomic_store(&connection->warned, false);
 	atomic_store(&connection->deadline_us, seconds ? monotonic_us() + seconds * UINT64_C(1000000) : 0);
+}
+
+void connection_await(struct connection *connection, unsigned seconds)
+{
+	connection_deadline(connection, seconds);
+	atomic_store(&connection->heard, true);
+}
+
+/* Whether it has sent what was not read yet; its end does not count. */
+static bool speaks(const struct connection *connection)
+{
+	char byte;
+	return recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 struct census {
@@ -80,7 +96,7 @@ void connection_open(struct listener *listener, struct MHD_Connection *handle, v
 	connection->fresh = true;
 	connection->caller.how = "none";
 	listener->arrive(listener, connection);
-	connection_deadline(connection, listener->rest->options.header_s);
+	connection_await(connection, listener->rest->options.header_s);
 	if (listener->tls)
 		tls_begin(handle);
 	if (!enlist(listener->rest, connection))
@@ -111,6 +127,17 @@ bool connections_any(struct rest *rest)
 	return any;
 }
 
+bool connections_speak(struct rest *rest, bool fresh)
+{
+	bool any = false;
+	pthread_mutex_lock(&rest->connection_lock);
+	for (struct connection *connection = rest->connections; connection && !any;
+	     connection = connection->next)
+		any = (fresh && connection->fresh) || speaks(connection);
+	pthread_mutex_unlock(&rest->connection_lock);
+	return any;
+}
+
 bool connections_of(struct rest *rest, const struct listener *listener, bool cut)
 {
 	bool any = false;
@@ -126,12 +153,23 @@ bool connections_of(struct rest *rest, const struct listener *listener, bool cut
 	return any;
 }
 
+/*
+ * What a client has sent in time is ours to read: when we have not, we stood still or are starved, and it is not cut for that. It may be in
+ * our hands just now, which is not seen from here: so it is late when it is found so twice.
+ */
+static bool is_late(struct connection *connection, uint64_t now_us)
+{
+	uint64_t deadline = atomic_load(&connection->deadline_us);
+	if (!deadline || now_us < deadline || (atomic_load(&connection->heard) && speaks(connection)))
+		return false;
+	return atomic_exchange(&connection->warned, true);
+}
+
 void connections_sweep(struct rest *rest, uint64_t now_us)
 {
 	pthread_mutex_lock(&rest->connection_lock);
 	for (struct connection *connection = rest->connections; connection; connection = connection->next) {
-		uint64_t deadline = atomic_load(&connection->deadline_us);
-		if (deadline && now_us >= deadline) {
+		if (is_late(connection, now_us)) {
 			atomic_store(&connection->deadline_us, 0);
 			shutdown(connection->fd, SHUT_RDWR);
 		}

@@ -36,9 +36,8 @@ void exchange_over(void *cls, struct MHD_Connection *connection, void **context,
 	(void)connection, (void)code;
 	if (!exchange)
 		return;
-	if (exchange->from) /* it may be silent for idle_s, then it must come to the point */
-		connection_deadline(exchange->from,
-		                    exchange->rest->options.idle_s + exchange->rest->options.header_s);
+	if (exchange->from)
+		connection_await(exchange->from, exchange->rest->options.idle_s);
 	for (unsigned i = 0; i < exchange->param_count; i++)
 		free(exchange->params[i].value);
 	for (unsigned i = 0; i < exchange->query_count; i++) {
@@ -174,7 +173,7 @@ static enum MHD_Result begin(struct rest_exchange *exchange, const char *method,
 	exchange->refused = !framing_sound(exchange, version) || !admit_client(exchange) ||
 	                    !target_known(exchange) || !find_method(exchange) || !admit_role(exchange) ||
 	                    !query_fits(exchange) || !announced_body_fits(exchange);
-	connection_deadline(exchange->from, connection_patience(exchange->rest, expected(exchange)));
+	connection_await(exchange->from, connection_patience(exchange->rest, expected(exchange)));
 	/* A client that waits for our word learns of the refusal before it sends; for others the body is
 	 * drained first, because closing on unread bytes would cost them the reply. */
 	return exchange->unframed || (exchange->refused && header(exchange, "Expect")) ? answer(exchange)
@@ -224,6 +223,16 @@ static enum MHD_Result upload(struct rest_exchange *exchange, const char *data, 
 	return exchange->discarded > most ? MHD_NO : MHD_YES;
 }
 
+static void turn_away(struct rest_exchange *exchange)
+{
+	bool ends = atomic_load(&exchange->rest->stopping);
+	rest_problem(&exchange->reply, 503,
+	             ends ? "the server is about to end" : "too many requests are waiting");
+	rest_reply_header(&exchange->reply, "Retry-After", "1");
+	if (ends)
+		rest_reply_header(&exchange->reply, "Connection", "close");
+}
+
 /* Hands the exchange to the pool. The connection is suspended first: the job may be over before the submit
  * returns. */
 static enum MHD_Result run(struct rest_exchange *exchange)
@@ -233,8 +242,7 @@ static enum MHD_Result run(struct rest_exchange *exchange)
 	exchange->job.slow = exchange->request.route->flags & REST_SLOW;
 	MHD_suspend_connection(exchange->connection);
 	if (!pool_submit(exchange->rest->pool, &exchange->job)) {
-		rest_problem(&exchange->reply, 503, "too many requests are waiting");
-		rest_reply_header(&exchange->reply, "Retry-After", "1");
+		turn_away(exchange);
 		exchange->phase = PHASE_DONE;
 		MHD_resume_connection(exchange->connection);
 	}

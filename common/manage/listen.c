@@ -5,6 +5,7 @@
  */
 #include "manage/rest_private.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,7 +13,7 @@
 #include "manage/log.h"
 
 /* The library would stop to accept at its limit; ours is below, so that those beyond it get an answer. */
-enum { CONNECTIONS_SPARE = 32 };
+enum { CONNECTIONS_SPARE = 32, LET_IN_MS = 500 };
 
 static void connection_change(void *cls, struct MHD_Connection *handle, void **context,
                               enum MHD_ConnectionNotificationCode code)
@@ -54,7 +55,6 @@ static struct MHD_Daemon *start_daemon(struct listener *listener, int fd)
 		{ MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)leave_escaped, NULL },
 		{ MHD_OPTION_LISTEN_SOCKET, fd, NULL },
 		{ MHD_OPTION_CONNECTION_LIMIT, options->connections + CONNECTIONS_SPARE, NULL },
-		{ MHD_OPTION_CONNECTION_TIMEOUT, options->idle_s, NULL },
 		{ MHD_OPTION_CONNECTION_MEMORY_LIMIT, REST_POOL, NULL },
 		{ MHD_OPTION_THREAD_STACK_SIZE, REST_STACK, NULL },
 		{ MHD_OPTION_END, 0, NULL },
@@ -79,6 +79,15 @@ bool listener_begin(struct listener *listener, int fd)
 	return true;
 }
 
+/* Those that stand at the door are let in first: to be cut off there is no answer. */
+static void let_in(const struct listener *listener)
+{
+	const union MHD_DaemonInfo *info = MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_LISTEN_FD);
+	struct pollfd door = { .fd = info ? info->listen_fd : -1, .events = POLLIN };
+	for (int i = 0; i < LET_IN_MS && poll(&door, 1, 0) > 0; i++)
+		usleep(1000);
+}
+
 int listener_leave(struct listener *listener)
 {
 	listener->left_us = monotonic_us();
@@ -92,6 +101,7 @@ void listeners_close(struct rest *rest)
 			continue;
 		if (listener->close)
 			listener->close(listener);
+		let_in(listener);
 		int fd = listener_leave(listener);
 		if (fd >= 0)
 			close(fd);

@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { FLUSH_TURN_US = 5000, FLUSH_TURNS = 400, FLUSH_FRESH = 100, FLUSH_QUIET = 10 };
+
 static unsigned or_default(unsigned value, unsigned otherwise)
 {
 	return value ? value : otherwise;
@@ -148,11 +150,18 @@ const struct rest_route *rest_route_at(const struct rest *rest, size_t i)
 	return i < rest->pattern_count ? rest->patterns[i].route : NULL;
 }
 
-/* Gives replies that are ready up to 2 s to leave. */
+/*
+ * Whoever has asked gets an answer within 2 s, be it that we end; who has only come may ask for a moment yet. What the HTTP threads hold in
+ * their hands is not seen from here: it must be quiet for a while.
+ */
 static void flush(struct rest *rest)
 {
-	for (int i = 0; i < 400 && atomic_load(&rest->exchanges); i++)
-		usleep(5000);
+	int quiet = 0;
+	for (int i = 0; i < FLUSH_TURNS && quiet < FLUSH_QUIET; i++) {
+		bool busy = atomic_load(&rest->exchanges) || connections_speak(rest, i < FLUSH_FRESH);
+		quiet = busy ? 0 : quiet + 1;
+		usleep(FLUSH_TURN_US);
+	}
 }
 
 void rest_stop(struct rest *rest)

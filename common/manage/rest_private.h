@@ -119,6 +119,8 @@ struct connection {
 	struct caller caller;         /* whom the connection itself speaks for */
 	char client[CALLER_ADDRESS];  /* what limits count: the address, or its /64 */
 	_Atomic uint64_t deadline_us; /* to be cut then; 0: never */
+	_Atomic bool heard;           /* what it has sent by then is no reason to cut it */
+	_Atomic bool warned;          /* found late once */
 };
 
 struct rest {
@@ -213,11 +215,14 @@ unsigned rates_take(struct rates *rates, const char *client, uint64_t now_us);
 void connection_open(struct listener *listener, struct MHD_Connection *handle, void **context);
 void connection_close(struct listener *listener, void **context);
 struct connection *connection_of(struct MHD_Connection *handle);
-/* Gives it so many seconds from now for what it does next; 0: as long as it takes. */
+/* Gives it so many seconds from now to say something, or to take what we say; 0: as long as it takes. */
+void connection_await(struct connection *connection, unsigned seconds);
 void connection_deadline(struct connection *connection, unsigned seconds);
 /* Seconds for a body or reply of so many bytes. */
 unsigned connection_patience(const struct rest *rest, size_t bytes);
 bool connections_any(struct rest *rest);
+/* Whether any has sent what was not read yet; fresh: or came and has sent nothing yet. */
+bool connections_speak(struct rest *rest, bool fresh);
 /* Whether any is a listener's; cut: they are cut off, too. */
 bool connections_of(struct rest *rest, const struct listener *listener, bool cut);
 /* Cuts those whose time is over. */
