@@ -59,6 +59,7 @@ struct engine_port {
 struct engine_options {
 	const char *
 	        directory; /* of memory files and the heartbeat; NULL: anonymous memory, no heartbeat (tests) */
+	const char *kept_directory;            /* of what functions keep for successors; NULL: the same */
 	const char *cores;                     /* cpu list for workers, "2-3"; NULL: not pinned */
 	const struct nf_class *const *classes; /* NULL-terminated */
 	struct events *events;                 /* may be NULL */

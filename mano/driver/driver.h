@@ -17,6 +17,7 @@
 /* Borrowed strings. */
 struct instance {
 	const char *folder;
+	const char *kept;      /* where functions keep what their successors must know; NULL: there, too */
 	const char *program;   /* the executable, with its path */
 	const char *netns;     /* NULL: ours */
 	const char *cores;     /* of the workers: "2-3"; "": not pinned */

@@ -109,7 +109,7 @@ static bool process_start(const struct instance *instance, struct child *child, 
 	     *memory = text_format("%u", instance->memory_mb),
 	     *standby = text_format("%d", instance->standby);
 	const char **environment = environment_of(instance);
-	const char *argv[20] = { instance->program,
+	const char *argv[24] = { instance->program,
 		                 "--dir",
 		                 instance->folder,
 		                 "--config",
@@ -122,6 +122,10 @@ static bool process_start(const struct instance *instance, struct child *child, 
 		                 memory };
 	size_t count = 11;
 
+	if (instance->kept) {
+		argv[count++] = "--kept-dir";
+		argv[count++] = instance->kept;
+	}
 	if (instance->cores[0]) {
 		argv[count++] = "--cores";
 		argv[count++] = instance->cores;

@@ -49,6 +49,7 @@ struct instance keeper_instance(const struct unit *unit, const struct wish *wish
 
 	return (struct instance){
 		.folder = unit->folder,
+		.kept = unit->kept,
 		.program = wish->program,
 		.netns = wish->netns,
 		.cores = wish->cores,

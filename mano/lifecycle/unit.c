@@ -90,6 +90,7 @@ struct unit *unit_new(struct manager *manager, const char *service, const char *
 	unit->vnf = text_copy(vnf);
 	unit->name = *vnf ? text_format("%s/%s", service, vnf) : text_copy(service);
 	unit->folder = text_format("%s/%s", manager->options.run_folder, unit->name);
+	unit->kept = *vnf ? text_format("%s/%s", manager->options.run_folder, service) : NULL;
 	unit->socket = text_format("%s/" INSTANCE_CONTROL, unit->folder);
 	unit->child = unit->next.standby = unit->next.leaving = (struct child)CHILD_NONE;
 	unit->wake = unit->next.line = -1;
@@ -150,6 +151,7 @@ static void unit_free(struct unit *unit)
 	free(unit->vnf);
 	free(unit->name);
 	free(unit->folder);
+	free(unit->kept);
 	free(unit->socket);
 	free(unit->error);
 	free(unit->version);

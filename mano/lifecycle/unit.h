@@ -55,6 +55,7 @@ struct unit {
 	struct manager *manager;
 	char *service, *vnf, *name; /* name: "edge", "edge/nat"; vnf: "" of the service process */
 	char *folder, *socket;
+	char *kept; /* where what a function keeps lies, wherever in the service it runs; NULL: in the folder */
 	pthread_t thread;
 	int wake; /* eventfd: orders have changed */
 	struct listener *listener;

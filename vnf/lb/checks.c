@@ -205,6 +205,20 @@ static bool set_targets(struct nf *nf, const struct lb_config *config, unsigned 
 	return set;
 }
 
+/* The function begins in this process, or is back: what was known here is of another time. */
+static void begin_here(struct nf *nf, const struct lb_config *config)
+{
+	for (unsigned i = 0; i < config->service_count; i++) {
+		const struct lb_service *s = &config->services[i];
+
+		for (unsigned k = 0; k < s->backend_count; k++)
+			if (lb_is_checked(s, &s->backends[k]))
+				pool_backend_begins(config->live->pool, s->backends[k].id,
+				                    !lb_begins_down(s, &s->backends[k], false));
+	}
+	lb_health_found(nf, config);
+}
+
 void lb_checks_publish(struct nf *nf, const struct lb_config *config, bool here)
 {
 	struct lb_live *live = nf->live;
@@ -213,10 +227,11 @@ void lb_checks_publish(struct nf *nf, const struct lb_config *config, bool here)
 
 	if (here) {
 		set_checked(config, true);
-		if (!live->published)
-			lb_health_found(nf, config);
+		if (!live->here)
+			begin_here(nf, config);
 		live->published = true;
 	}
+	atomic_store_explicit(&live->here, here, memory_order_release);
 	if (!n && live->health)
 		health_set(live->health, NULL, 0, &errors);
 	if (n && !set_targets(nf, config, n, &errors)) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Backends that are down, in a file beside the session file: FUNCTION.health.json. A successor process gives them nothing, and ends their sessions as its
- * predecessor did, until they have passed a check; it need not find out once more. Written by the checker's thread whenever some have turned, whole or not at all;
- * read once, by the control side, when a process begins.
+ * Backends that are down, in a file: FUNCTION.health.json. A successor process, or the one that the function moves to, gives them nothing, and ends their sessions as
+ * its predecessor did, until they have passed a check; it need not find out once more. Written by the checker's thread whenever some have turned, whole or not at
+ * all, where the function is; read by the control side when it begins there.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,9 +17,11 @@ enum { FILE_MAX = 8 << 20, PATH_SIZE = 512 };
 
 static bool file_of(const struct nf *nf, char path[PATH_SIZE])
 {
-	const char *directory = nf->engine->options.directory;
+	const struct engine_options *options = &nf->engine->options;
+	const char *directory = options->kept_directory ? options->kept_directory : options->directory;
 
-	return directory && snprintf(path, PATH_SIZE, "%s/%s.health.json", directory, nf->name) < PATH_SIZE;
+	return directory && !options->check &&
+	       snprintf(path, PATH_SIZE, "%s/%s.health.json", directory, nf->name) < PATH_SIZE;
 }
 
 /* --- keep --- */
@@ -59,7 +61,7 @@ void lb_health_keep(const struct nf *nf)
 	json_t *list;
 	int error;
 
-	if (!file_of(nf, path))
+	if (!atomic_load_explicit(&live->here, memory_order_acquire) || !file_of(nf, path))
 		return;
 	list = down_ones(live->pool);
 	text = json_dumps(list, JSON_COMPACT);

@@ -134,6 +134,7 @@ struct lb_live {
 	struct health *health;  /* checks.h; NULL: nothing was ever checked. Written once, read by workers */
 	struct lb_names *names; /* names.h; NULL: none was ever named. Control side */
 	bool published;         /* a configuration runs, or has run */
+	_Atomic bool here;      /* the one that runs has the function in this process */
 	struct source_pool *sources[SOURCE_POOLS_MAX]; /* by number; slots name them */
 	struct lb_worker *workers;                     /* by worker id */
 	uint32_t persistence;                          /* room of each, fixed by the first configuration */

@@ -331,6 +331,20 @@ void pool_backend_state(struct pool *pool, uint32_t id, bool up, const char *why
 	pthread_mutex_unlock(&pool->mutex);
 }
 
+void pool_backend_begins(struct pool *pool, uint32_t id, bool up)
+{
+	struct pool_backend *b = &pool->backends[id];
+
+	pthread_mutex_lock(&pool->mutex);
+	if (b->checked) {
+		snprintf(b->why, sizeof(b->why), "not checked yet");
+		b->turned_ns = 0;
+		set_state(pool, id, up);
+		__atomic_store_n(&pool->since[id], 0, __ATOMIC_RELAXED); /* it does not come up just now */
+	}
+	pthread_mutex_unlock(&pool->mutex);
+}
+
 void pool_backend_found_down(struct pool *pool, uint32_t id, const char *why)
 {
 	struct pool_backend *b = &pool->backends[id];

@@ -116,6 +116,8 @@ unsigned pool_find(const struct pool *pool, const struct pool_identity *is);
 
 /* A configuration runs in which the backend is checked or not, and its sessions end or stay when it fails. Control side. */
 void pool_backend_runs(struct pool *pool, unsigned id, bool checked, bool reset_on_failure);
+/* A checked backend is up or not until its first check. Control side. */
+void pool_backend_begins(struct pool *pool, uint32_t id, bool up);
 /* A checked backend is down, as a predecessor knew. Control side. */
 void pool_backend_found_down(struct pool *pool, uint32_t id, const char *why);
 /* A checked backend turned. Any control thread. */

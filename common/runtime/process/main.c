@@ -41,7 +41,8 @@ enum {
 struct command {
 	const char *program;
 	const struct nf_class *const *classes;
-	const char *directory, *config, *cores, *control_cpus, *log_file, *schema, *revisions;
+	const char *directory, *kept_directory, *config, *cores, *control_cpus, *log_file, *schema,
+	        *revisions;
 	enum eal_hugepages hugepages;
 	unsigned memory_mb;
 	int supervisor; /* of a process that stands by; -1: it does not */
@@ -58,6 +59,9 @@ static void on_stop(int number)
 
 static const struct option_row option_rows[] = {
 	{ "dir", 'd', "DIR", "where control.sock, heartbeat and session memory are kept" },
+	{ "kept-dir", 'K', "DIR",
+	  "where functions keep what their successors must know, also in another process (default: that of "
+	  "--dir)" },
 	{ "config", 'c', "FILE", "document to begin with (libconfig, or JSON if it ends in .json)" },
 	{ "revisions", 'r', "DIR",
 	  "keep the documents that were run there, and begin with the one that was saved" },
@@ -140,6 +144,9 @@ static bool take_option(struct command *c, int option)
 	switch (option) {
 	case 'd':
 		c->directory = optarg;
+		return true;
+	case 'K':
+		c->kept_directory = optarg;
 		return true;
 	case 'c':
 		c->config = optarg;
@@ -280,6 +287,7 @@ static struct engine *bring_up(const struct command *c, struct conf *document, s
 		                   .hugepages = c->hugepages,
 		                   .pci = !c->check && needs_pci(document) };
 	struct engine_options options = { .directory = c->directory,
+		                          .kept_directory = c->kept_directory,
 		                          .cores = c->cores,
 		                          .classes = c->classes,
 		                          .events = events,
