@@ -130,9 +130,3 @@ bool archive_close(struct archive *archive)
 	errno = error;
 	return !error;
 }
-
-void archive_abandon(struct archive *archive)
-{
-	archive->error = ECANCELED;
-	archive_close(archive);
-}

@@ -15,7 +15,5 @@ struct archive *archive_open(const char *path, time_t now);
 bool archive_add(struct archive *archive, const char *name, const void *data, size_t length);
 /* Ends and frees it. False with errno: something could not be written; the file, if it is a regular one, is removed. */
 bool archive_close(struct archive *archive);
-/* Ends, removes and frees it. */
-void archive_abandon(struct archive *archive);
 
 #endif

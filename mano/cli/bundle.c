@@ -164,7 +164,7 @@ static void take_service(struct bundle *b, const json_t *service)
 
 /* --- the whole --- */
 
-static int collect(struct bundle *b)
+static void collect(struct bundle *b, const json_t *services)
 {
 	static const struct {
 		const char *file, *path;
@@ -172,15 +172,12 @@ static int collect(struct bundle *b)
 		      { "doctor.json", "/v1/doctor" },      { "services.json", "/v1/services?limit=1000" },
 		      { "ops.json", "/v1/ops?limit=1000" }, { "events.json", "/v1/events?last=0" },
 		      { "metrics.txt", "/metrics" },        { "sluiced.log", "/v1/logs?bytes=1048576" } };
-	json_t *services = NULL, *service;
-	int status = cli_request(b->cli, "GET", "/v1/services?limit=1000", NULL, &services);
+	json_t *service;
 	size_t i;
 
-	for (i = 0; status == CLI_DONE && i < sizeof(parts) / sizeof(*parts); i++)
+	for (i = 0; i < sizeof(parts) / sizeof(*parts); i++)
 		take(b, parts[i].file, parts[i].path);
-	json_array_foreach(services, i, service) take_service(b, service);
-	json_decref(services);
-	return status;
+	json_array_foreach((json_t *)(uintptr_t)services, i, service) take_service(b, service);
 }
 
 static void add_manifest(struct bundle *b, time_t now)
@@ -204,12 +201,8 @@ static void sum_up(const struct bundle *b, const char *file)
 	        json_array_size(b->parts) - missing, missing);
 }
 
-static int finish(struct bundle *b, int status, const char *file, time_t now)
+static int finish(struct bundle *b, const char *file, time_t now)
 {
-	if (status != CLI_DONE) {
-		archive_abandon(b->archive);
-		return status;
-	}
 	add_manifest(b, now);
 	if (!archive_close(b->archive)) {
 		fprintf(stderr, "sluice: cannot write %s: %s\n", file, strerror(errno));
@@ -221,16 +214,19 @@ static int finish(struct bundle *b, int status, const char *file, time_t now)
 
 static int make(struct cli *cli, const char *file, time_t now)
 {
-	struct bundle b = { .cli = cli, .archive = archive_open(file, now), .client = cli_client(cli) };
-	int status = CLI_FAILED;
+	struct bundle b = { .cli = cli, .parts = json_array(), .client = cli_client(cli) };
+	json_t *services = NULL;
+	int status = cli_request(cli, "GET", "/v1/services?limit=1000", NULL, &services);
 
-	if (b.archive) {
-		b.parts = json_array();
-		status = collect(&b);
-		status = finish(&b, status, file, now);
-	} else {
+	/* Where nothing is to be had, a file of that name stays what it is. */
+	if (status == CLI_DONE && (b.archive = archive_open(file, now))) {
+		collect(&b, services);
+		status = finish(&b, file, now);
+	} else if (status == CLI_DONE) {
 		fprintf(stderr, "sluice: cannot write %s: %s\n", file, strerror(errno));
+		status = CLI_FAILED;
 	}
+	json_decref(services);
 	json_decref(b.parts);
 	http_client_free(b.client);
 	return status;

@@ -72,15 +72,34 @@ static void sum_up(struct capturing *c)
 	cli_request(c->cli, "DELETE", c->path, NULL, NULL);
 }
 
+static FILE *open_output(const char *file)
+{
+	FILE *to = strcmp(file, "-") == 0 ? stdout : fopen(file, "wb");
+
+	if (!to)
+		fprintf(stderr, "sluice: cannot write %s: %s\n", file, strerror(errno));
+	return to;
+}
+
+/* The file is opened once the capture has begun: one that is refused leaves what was captured before. */
 static int run(struct capturing *c, const json_t *body)
 {
 	int status = cli_request(c->cli, "POST", c->path, body, NULL);
 
 	if (status != CLI_DONE)
 		return status;
+	c->to = open_output(c->cli->file);
+	if (!c->to) {
+		cli_request(c->cli, "DELETE", c->path, NULL, NULL);
+		return CLI_FAILED;
+	}
 	fprintf(stderr, "capturing\n");
 	status = follow(c);
 	sum_up(c);
+	if (c->to != stdout && fclose(c->to) != 0 && status == CLI_DONE) {
+		fprintf(stderr, "sluice: cannot write: %s\n", strerror(errno));
+		status = CLI_FAILED;
+	}
 	return status;
 }
 
@@ -114,15 +133,6 @@ static json_t *body_of(const struct cli *cli, const char *vnf)
 	return body;
 }
 
-static FILE *open_output(const char *file)
-{
-	FILE *to = strcmp(file, "-") == 0 ? stdout : fopen(file, "wb");
-
-	if (!to)
-		fprintf(stderr, "sluice: cannot write %s: %s\n", file, strerror(errno));
-	return to;
-}
-
 int command_capture(struct cli *cli)
 {
 	struct capturing c = { .cli = cli };
@@ -130,7 +140,7 @@ int command_capture(struct cli *cli)
 	char service[128];
 	const char *vnf;
 	json_t *body;
-	int status = CLI_FAILED;
+	int status;
 
 	if (!cli->count || !cli->file || !cli_split(cli->words[0], service, sizeof(service), &vnf))
 		return cli_usage(
@@ -144,11 +154,7 @@ int command_capture(struct cli *cli)
 	         vnf ? "?vnf=" : "", vnf ? vnf : "");
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
-	c.to = open_output(cli->file);
-	if (c.to)
-		status = run(&c, body);
-	if (c.to && c.to != stdout)
-		fclose(c.to);
+	status = run(&c, body);
 	json_decref(body);
 	return status;
 }

@@ -35,12 +35,28 @@ static void duration(json_int_t seconds, char *text, size_t size)
 		         seconds / units[i + 1].seconds, units[i + 1].name);
 }
 
+/* Whether there is anything in an array at all. */
+static bool is_blank(const json_t *array)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)array, i, item)
+	{
+		if (!json_is_null(item))
+			return false;
+	}
+	return true;
+}
+
 static void cell(const json_t *value, char *text, size_t size)
 {
 	json_t *item;
 	size_t i, used = 0;
 
 	text[0] = '\0';
+	if (json_is_array(value) && is_blank(value))
+		return;
 	if (json_is_string(value)) {
 		snprintf(text, size, "%s", json_string_value(value));
 	} else if (json_is_array(value)) {
@@ -48,7 +64,10 @@ static void cell(const json_t *value, char *text, size_t size)
 		{
 			char one[CELL_SIZE];
 
-			cell(item, one, sizeof(one));
+			if (json_is_null(item))
+				snprintf(one, sizeof(one), "-");
+			else
+				cell(item, one, sizeof(one));
 			used += (size_t)snprintf(text + used, size - used, "%s%s", i ? "," : "", one);
 			if (used >= size)
 				return;

@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -105,9 +106,41 @@ static json_t *look(struct cli *cli, int *status)
 	return out;
 }
 
+/* --- on the screen --- */
+
+static const char *const sections[] = { "functions", "chains", "workers", "ports" };
+
+/* Lines of the terminal; 0: there is none, or it does not say. */
+static size_t screen_lines(void)
+{
+	struct winsize size;
+
+	return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_row : 0;
+}
+
+/* Takes away what a terminal of so many lines has no place for, the last first; how many rows that were. */
+static size_t fit(json_t *rows, size_t lines)
+{
+	size_t all = 0, cut = 0;
+
+	for (unsigned i = 0; i < sizeof(sections) / sizeof(*sections); i++) {
+		size_t count = json_array_size(json_object_get(rows, sections[i]));
+
+		all += count ? count + 2 : 0; /* with its head, and what is between */
+	}
+	for (size_t i = sizeof(sections) / sizeof(*sections); i-- > 0 && all > lines;) {
+		json_t *list = json_object_get(rows, sections[i]);
+
+		for (size_t k = json_array_size(list); k-- > 0 && all > lines; cut++) {
+			json_array_remove(list, k);
+			all -= k ? 1 : 3;
+		}
+	}
+	return cut;
+}
+
 static void print(const struct cli *cli, const json_t *rows)
 {
-	static const char *const sections[] = { "functions", "chains", "workers", "ports" };
 	const char *between = "";
 
 	if (cli->output != OUTPUT_TABLE && cli->output != OUTPUT_WIDE) {
@@ -125,6 +158,19 @@ static void print(const struct cli *cli, const json_t *rows)
 	}
 }
 
+/* A page of its own, no longer and no wider than the terminal: lines are cut at its edge. */
+static void print_page(const struct cli *cli, json_t *rows)
+{
+	bool table = cli->output == OUTPUT_TABLE || cli->output == OUTPUT_WIDE;
+	size_t lines = table ? screen_lines() : 0, cut = lines ? fit(rows, lines) : 0;
+
+	printf("\033[H\033[2J\033[?7l");
+	print(cli, rows);
+	if (cut)
+		printf("and %zu more; --once prints all", cut);
+	printf("\033[?7h");
+}
+
 int command_top(struct cli *cli)
 {
 	int status;
@@ -135,8 +181,9 @@ int command_top(struct cli *cli)
 		now = look(cli, &status);
 		rows = top_rows(before, now);
 		if (!cli->once && isatty(STDOUT_FILENO))
-			printf("\033[H\033[2J");
-		print(cli, rows);
+			print_page(cli, rows);
+		else
+			print(cli, rows);
 		fflush(stdout);
 		json_decref(rows);
 		json_decref(before);

@@ -264,10 +264,21 @@ static int report(struct tracing *t, const char *chain)
 	return status;
 }
 
+/* Whether the service has such a chain; NULL: none is asked for. */
+static int find_chain(struct tracing *t, const char *chain)
+{
+	char path[PATH_SIZE];
+
+	snprintf(path, sizeof(path), "/v1/services/%s/chains/%s", t->service, chain ? chain : "");
+	return chain ? cli_request(t->cli, "GET", path, NULL, NULL) : CLI_DONE;
+}
+
 static int run(struct tracing *t, json_t *filter, const char *chain)
 {
 	int status = find_vnfs(t);
 
+	if (status == CLI_DONE)
+		status = find_chain(t, chain);
 	if (status == CLI_DONE && (status = begin_all(t, filter)) == CLI_DONE) {
 		fprintf(stderr, "tracing up to %u packets for %u s\n", t->packets, t->seconds);
 		status = await(t);

@@ -106,6 +106,11 @@ class Bundle(ServiceCase):
         path = os.path.join(self.lab.folder, "x.tar.gz")
         self.expect(6, "support-bundle", "-w", path, "--server", "unix:/nowhere")
         self.assertFalse(os.path.exists(path))
+        with open(path, "w") as file:
+            file.write("of another day")
+        self.expect(6, "support-bundle", "-w", path, "--server", "unix:/nowhere")
+        with open(path) as file:
+            self.assertEqual(file.read(), "of another day")
         self.expect(2, "support-bundle", "word")
 
     def test_full_disk(self):

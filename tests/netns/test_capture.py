@@ -169,6 +169,12 @@ class Service(unittest.TestCase):
         with open(file, "rb") as opened:
             lines = tcpdump(opened.read())
         self.assertEqual([("198.51.100.10 >" in x or "> 198.51.100.10" in x) for x in lines], [True] * 4)
+        before = os.stat(file).st_size
+        refused = run(program("sluice"), "--server", "unix:" + self.socket, "capture", "edge", "at", "nowhere", "-w", file, check=False)
+        self.assertEqual((refused.returncode, os.stat(file).st_size), (7, before), "what was captured before is not lost")
+        unwritable = run(program("sluice"), "--server", "unix:" + self.socket, "capture", "edge", "-w", os.path.join(file, "x"), check=False)
+        self.assertEqual(unwritable.returncode, 1)
+        self.assertEqual(rest(self.socket, "GET", "/v1/services/edge/capture").status, 404, "nothing is left running")
 
     def test_usage(self):
         self.assertEqual(run(program("sluice"), "capture", "edge", check=False).returncode, 2)

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What a process tells of itself under traffic: sampled times, busy shares, metrics."""
+import fcntl
 import json
 import os
+import pty
 import re
+import struct
 import subprocess
+import termios
 import unittest
 
 from lab import SOURCE, Line, program, rest, run, until
@@ -264,6 +268,29 @@ class Service(unittest.TestCase):
         self.assertEqual(promtool(rest(self.socket, "GET", "/v1/services/edge/metrics?vnf=nat").body), (0, ""))
         for word in ("NAME", "CHAIN", "WORKER", "PORT", "edge/nat/all", "BUSY %"):
             self.assertIn(word, table)
+
+    def page(self, lines, columns):
+        """What `sluice top` writes on a terminal of that size, once."""
+        main, other = pty.openpty()
+        fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        child = subprocess.Popen([program("sluice"), "--server", "unix:" + self.socket, "top"], stdout=other, stderr=subprocess.DEVNULL)
+        os.close(other)
+        said = b""
+        while b"\033[?7h" not in said:
+            said += os.read(main, 65536)
+        child.kill()
+        child.wait()
+        os.close(main)
+        return said.split(b"\033[?7l")[1].split(b"\033[?7h")[0].decode().split("\r\n")
+
+    def test_small_terminals(self):
+        whole = self.page(200, 200)
+        self.assertEqual(sum(line.startswith("edge/") for line in whole), 12, whole)
+        for lines in (1, 5, 12):
+            page = self.page(lines, 20)
+            self.assertLessEqual(len(page), lines, page)
+            self.assertRegex(page[-1], r"and \d+ more")
+        self.assertTrue(page[0].startswith("NAME"), "what comes first is what stays")
 
     def openmetrics(self, url):
         return families(rest(self.socket, "GET", url, headers={"Accept": "application/openmetrics-text"}).body)

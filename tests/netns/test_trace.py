@@ -171,6 +171,9 @@ class Service(unittest.TestCase):
         self.assertRegex(out, r"nat \(nat\) lets it pass; destination 198\.51\.100\.1[0-3](:\d+)? becomes 192\.0\.2\.10")
         self.assertIn("leaves by wan", out)
         self.assertEqual(rest(self.socket, "GET", "/v1/services/edge/trace").status, 404, "nothing is left running")
+        done = run(program("sluice"), "--server", "unix:" + self.socket, "trace", "edge/nowhere", "--seconds", "1", check=False)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn('"nowhere"', done.stderr)
 
     def test_words(self):
         done = run(program("sluice"), "--server", "unix:" + self.socket, "trace", "edge", "nonsense", check=False)
