@@ -8,8 +8,8 @@
 
 #include <stdlib.h>
 
-/* A record from the far future is nonsense, and its ring would wait for it. The clock is told from the TSC, whose rate is known to a quarter of a
- * per cent at worst: after years a predecessor's may be days ahead. */
+/* A record from the far future is nonsense, and its ring would wait for it. A predecessor's clock may be ahead by what its host slept, which it makes
+ * good slowly. */
 enum { LATER_MS = 7 * 24 * 3600 * 1000 };
 
 static bool key_plausible(const struct session_key *key, unsigned family)

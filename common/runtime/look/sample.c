@@ -24,7 +24,7 @@ void sample_begin(struct worker *w)
 
 void sample_add(struct worker *w, struct sample *sample, unsigned n, uint64_t cycles)
 {
-	uint64_t ns = (uint64_t)(((unsigned __int128)cycles * w->engine->clock.multiplier) >> 32);
+	uint64_t ns = (uint64_t)(((unsigned __int128)cycles * w->engine->clock.nominal) >> 32);
 
 	sample->packets += n;
 	sample->cycles += cycles;

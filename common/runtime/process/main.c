@@ -391,6 +391,7 @@ static void watch(struct process *p, const char *directory)
 
 	for (unsigned turn = 0; !stop_asked && p->successor < 0; turn++) {
 		if (turn % (1000 / WATCH_MS) == 0) {
+			clock_keep(&p->engine->clock);
 			measure_shares(p);
 			management_poll(p);
 			history_poll(p);
@@ -450,6 +451,7 @@ static bool take_place(const struct command *c, struct process *p, struct errors
 			return false;
 		catch_signals();
 		p->engine->inherited = &p->inherited;
+		clock_start(&p->engine->clock); /* nobody kept it meanwhile */
 		if (!engine_begin(p->engine, errors))
 			return false;
 	}
