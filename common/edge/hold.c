@@ -221,15 +221,24 @@ uint64_t holds_tick(struct edge_worker *ew, const struct edge_table *table, uint
 	return ew->next_hold_check;
 }
 
+/* By the routes of a new table: to its destination, or still to the next hop that a function named. */
+static void reroute(struct edge_worker *ew, const struct edge_table *table, const struct neighbour_key *was,
+                    struct rte_mbuf *m, uint64_t now)
+{
+	if (pkt_of(m)->flags & PKT_VIA)
+		output_via(ew, table, m, &was->address, false, now);
+	else
+		output_route(ew, table, m, was->port, true, now);
+}
+
 void holds_reroute(struct edge_worker *ew, const struct edge_table *table, uint64_t now)
 {
 	for (uint16_t list = detach(ew, table, true, now); list != 0;) {
 		struct hold *hold = &ew->holds[list - 1];
-		uint16_t port = hold->key.port;
 
 		list = hold->next;
 		while (hold->count > 0)
-			output_route(ew, table, hold_pop(ew, hold), port, true, now);
+			reroute(ew, table, &hold->key, hold_pop(ew, hold), now);
 		hold_give_back(ew, hold);
 	}
 }

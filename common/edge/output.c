@@ -267,30 +267,34 @@ static inline bool output_quick(const struct edge_table *table, struct rte_mbuf 
 	return true;
 }
 
+void output_via(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *m,
+                const union ipaddr *next_hop, bool counts_hops, uint64_t now)
+{
+	uint8_t family = pkt_of(m)->flags & PKT_V4 ? FAMILY_V4 : FAMILY_V6;
+	const struct edge_hop *hop = table_route(table, family, next_hop);
+	struct neighbour_key key = { *next_hop, hop->port, hop->family };
+
+	pkt_of(m)->flags |= PKT_VIA;
+	if (hop->kind == HOP_CONNECTED)
+		output_hop(ew, table, m, &key, counts_hops, now);
+	else
+		refuse(ew, table, m, EDGE_C_NO_ROUTE, now);
+}
+
 void edge_output_via(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *m,
                      const union ipaddr *next_hop, uint64_t now)
 {
-	uint8_t family = pkt_of(m)->flags & PKT_V4 ? FAMILY_V4 : FAMILY_V6;
 	bool counts_hops = !(pkt_of(m)->flags & PKT_ORIGINATED);
 	uint32_t id = remembered(table, pkt_of(m));
 	const struct adjacency *a = adjacency_of(ew->edge, id);
-	const struct edge_hop *hop;
-	struct neighbour_key key;
 
 	if (adjacency_usable(a, id) && output_quick(table, m, a)) {
 		mark_used(ew, a);
 		ew->ops->transmit(ew->context, a->port, m);
 		return;
 	}
-	if (counts_hops && !hops_left(ew, table, m, now))
-		return;
-	hop = table_route(table, family, next_hop);
-	if (hop->kind != HOP_CONNECTED) {
-		refuse(ew, table, m, EDGE_C_NO_ROUTE, now);
-		return;
-	}
-	key = (struct neighbour_key){ *next_hop, hop->port, hop->family };
-	output_hop(ew, table, m, &key, counts_hops, now);
+	if (!counts_hops || hops_left(ew, table, m, now))
+		output_via(ew, table, m, next_hop, counts_hops, now);
 }
 
 /* Ready packets for one port that follow each other, and the next hop of the last. */

@@ -340,6 +340,10 @@ void holds_reroute(struct edge_worker *ew, const struct edge_table *table, uint6
 
 /* output.c */
 
+/* Sends a packet to a next hop that a function has named, if that is on a link of ours; it has passed the TTL or counts_hops. */
+void output_via(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *m,
+                const union ipaddr *next_hop, bool counts_hops, uint64_t now);
+
 /* Sends a packet that has passed TTL and MTU to a next hop, holds it, or drops it where the neighbour has failed. */
 void output_to(struct edge_worker *ew, const struct edge_table *table, const struct neighbour_key *key,
                struct rte_mbuf *m, uint64_t now);

@@ -37,6 +37,7 @@ enum pkt_flag {
 	PKT_TRACE = 1 << 9,       /* marked by a trace filter */
 	PKT_ORIGINATED = 1 << 10, /* made by this process */
 	PKT_ROUTED = 1 << 11,     /* pkt->adjacency is set and beats routing */
+	PKT_VIA = 1 << 12, /* goes to the next hop that a function has named, whatever its destination is */
 };
 
 struct pkt {

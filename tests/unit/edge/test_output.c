@@ -310,6 +310,41 @@ static void next_hop_beats_destination(void **state)
 	world_close(&w);
 }
 
+/* What waits for such a next hop goes there still when the configuration changes meanwhile, unless that is on no link of ours any more. */
+static void next_hop_beats_a_change(void **state)
+{
+	static const char without[] =
+	        "ports = ( { name = \"lan\"; device = \"null:\"; addresses = [ \"10.0.9.1/24\" ]; }, "
+	        "{ name = \"wan\"; device = \"null:\"; addresses = [ \"203.0.113.2/24\" ]; } );";
+	struct edge_claim claims[] = {
+		{ .address = ip_any("10.0.1.80"), .family = 4, .length = 32, .port = WAN, .owner = 1 }
+	};
+	struct packet_spec spec = { .src = "203.0.113.7", .dst = "10.0.1.80" };
+	struct errors errors = ERRORS_NONE;
+	struct world w;
+	uint16_t port;
+	struct rte_mbuf *m;
+
+	(void)state;
+	world_open(&w, world_config, claims, 1);
+	world_learn4(&w, WAN, "203.0.113.7", host_mac);
+	output_via(&w, world_packet(WAN, &spec), "10.0.1.50");
+	world_switch(&w, world_compile(&w, world_config, 1500, claims, 1, &errors));
+	assert_int_equal(world_counter(&w, EDGE_C_HELD), 1);
+	world_control(&w, world_arp(LAN, 2, lan_mac, other_mac, "10.0.1.50", "10.0.1.1"));
+	m = world_next_ip(&w, &port);
+	assert_non_null(m);
+	assert_int_equal(port, LAN);
+	assert_memory_equal(rte_pktmbuf_mtod(m, uint8_t *), other_mac, 6);
+	assert_int_equal(pkt_ttl(m), 63);
+	output_via(&w, world_packet(WAN, &spec), "10.0.1.51");
+	assert_int_equal(world_counter(&w, EDGE_C_HELD), 1);
+	world_switch(&w, world_compile(&w, without, 1500, claims, 1, &errors));
+	assert_int_equal(world_counter(&w, EDGE_C_HELD), 0);
+	assert_int_equal(world_counter(&w, EDGE_C_NO_ROUTE), 1);
+	world_close(&w);
+}
+
 static void next_hop_of_ipv6(void **state)
 {
 	struct packet_spec spec = { .src = "2001:db8:2::7", .dst = "2001:db8:80::1" };
@@ -437,6 +472,7 @@ int main(void)
 		cmocka_unit_test(errors_of_sessions_turn),
 		cmocka_unit_test(chosen_adjacency_beats_routing),
 		cmocka_unit_test(next_hop_beats_destination),
+		cmocka_unit_test(next_hop_beats_a_change),
 		cmocka_unit_test(next_hop_of_ipv6),
 		cmocka_unit_test(two_workers),
 		cmocka_unit_test(lost_question_is_asked_again),
