@@ -13,7 +13,7 @@
 #include "manage/problem.h"
 #include "manage/trust.h"
 
-/* A connection that stays is asked again whether its certificate is still good. */
+/* A connection that stays is asked again whether its certificate is still within its time. */
 enum { CERTIFICATE_AGAIN_S = 60 };
 
 static const char *header(const struct rest_exchange *exchange, const char *name)
@@ -31,20 +31,30 @@ static bool unauthorized(struct rest_exchange *exchange, const char *error, cons
 	return false;
 }
 
-static void look_at_certificate(struct connection *from, struct MHD_Connection *handle, time_t now)
+bool judgement_due(struct judgement *judged, struct access *access, time_t now, struct trust **trust)
 {
-	struct access *access = from->listener->rest->options.access;
+	*trust = access_trust(access, now);
+	/* Also where the clock was put back. */
+	bool recent = judged->looked && now >= judged->looked && now - judged->looked <= CERTIFICATE_AGAIN_S;
+	if (recent && judged->trust == *trust)
+		return false;
+	trust_release(judged->trust);
+	judged->trust = trust_hold(*trust);
+	judged->looked = now;
+	return true;
+}
+
+static void look_at_certificate(struct connection *from, struct MHD_Connection *handle, struct trust *trust,
+                                time_t now)
+{
 	size_t length;
 	const unsigned char *der = tls_peer(handle, &length);
-	from->looked = now;
 	from->caller.role = ROLE_NONE;
 	if (!der)
 		return;
-	struct trust *trust = access_trust(access, now);
 	from->refusal = "no client certificate is believed here";
 	if (trust)
 		trust_check(trust, der, length, now, &from->caller, &from->refusal);
-	trust_release(trust);
 }
 
 static bool peer_allowed(struct rest_exchange *exchange)
@@ -62,9 +72,10 @@ static bool certificate_believed(struct rest_exchange *exchange)
 {
 	struct connection *from = exchange->from;
 	time_t now = time(NULL);
-	/* Also where the clock was put back. */
-	if (!from->looked || now < from->looked || now - from->looked > CERTIFICATE_AGAIN_S)
-		look_at_certificate(from, exchange->connection, now);
+	struct trust *trust;
+	if (judgement_due(&from->judged, exchange->rest->options.access, now, &trust))
+		look_at_certificate(from, exchange->connection, trust, now);
+	trust_release(trust);
 	return !from->refusal || unauthorized(exchange, NULL, from->refusal);
 }
 

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "manage/trust.h"
+
 struct connection *connection_of(struct MHD_Connection *handle)
 {
 	const union MHD_ConnectionInfo *info =
@@ -116,6 +118,7 @@ void connection_close(struct listener *listener, void **context)
 		connection->next->link = connection->link;
 	rest->connection_count--;
 	pthread_mutex_unlock(&rest->connection_lock);
+	trust_release(connection->judged.trust);
 	free(connection);
 }
 

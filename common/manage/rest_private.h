@@ -101,6 +101,12 @@ struct pool;
 struct listener;
 struct rates;
 
+/* When a client certificate was looked at last, and what was believed then: it is looked at again when either is over. */
+struct judgement {
+	time_t looked;       /* 0: not yet */
+	struct trust *trust; /* held; NULL: no certificate was believed */
+};
+
 /*
  * A connection, from its acceptance to its end, known to the HTTP library as the socket's context. The HTTP
  * thread of its listener owns it; the list, its links and the counts are guarded by connection_lock, and the
@@ -110,11 +116,11 @@ struct connection {
 	struct connection *next, **link;
 	struct listener *listener;
 	int fd;
-	bool tls, allowed;   /* allowed: the peer of a unix socket is one who may */
-	bool surplus;        /* beyond a limit: its first request is answered 503 */
-	bool fresh;          /* no request yet */
-	time_t looked;       /* when its certificate was looked at; 0: not yet */
-	const char *refusal; /* why that is not believed; NULL: it is, or there is none */
+	bool tls, allowed;       /* allowed: the peer of a unix socket is one who may */
+	bool surplus;            /* beyond a limit: its first request is answered 503 */
+	bool fresh;              /* no request yet */
+	struct judgement judged; /* of its certificate */
+	const char *refusal;     /* why that is not believed; NULL: it is, or there is none */
 	struct rest_peer peer;
 	struct caller caller;         /* whom the connection itself speaks for */
 	char client[CALLER_ADDRESS];  /* what limits count: the address, or its /64 */
@@ -192,6 +198,8 @@ bool admit_client(struct rest_exchange *exchange);
 /* Whether the caller is known at all, or the route is for anybody; and whether its role suffices. */
 bool admit_known(struct rest_exchange *exchange);
 bool admit_role(struct rest_exchange *exchange);
+/* Whether a certificate is to be looked at again: authorities or their lists have changed, or a minute is over. *trust: by what; to be released. Any thread. */
+bool judgement_due(struct judgement *judged, struct access *access, time_t now, struct trust **trust);
 
 /* query.c: parameters that mean the same on every route; of numbers the range (max 0: it is none). */
 struct query_parameter {

@@ -17,6 +17,7 @@
 
 #include "manage/access.h"
 #include "manage/problem.h"
+#include "manage/trust.h"
 
 struct rest_stream {
 	struct rest_stream *next, **link; /* the server's list; guarded by stream_lock */
@@ -26,7 +27,10 @@ struct rest_stream {
 	const struct rest_stream_class *class;
 	void *state;
 	char token[CALLER_SUBJECT]; /* whose it is: it ends with that; "": with nobody's */
-	pthread_mutex_t lock;       /* guards what follows */
+	unsigned char *certificate; /* the same, in DER; NULL: none */
+	size_t certificate_length;
+	struct judgement judged; /* the ticker's */
+	pthread_mutex_t lock;    /* guards what follows */
 	bool suspended, woken, ending;
 	uint64_t last_us; /* when the last byte was sent */
 };
@@ -73,6 +77,27 @@ static int connection_fd(struct MHD_Connection *connection)
 	return info ? info->connect_fd : -1;
 }
 
+/* Notes by what its client was let in. */
+static void remember_owner(struct rest_stream *stream, const struct caller *caller)
+{
+	if (!caller)
+		return;
+	if (!strcmp(caller->how, "token"))
+		snprintf(stream->token, sizeof stream->token, "%s", caller->subject);
+	if (strcmp(caller->how, "certificate"))
+		return;
+	const unsigned char *der = tls_peer(stream->connection, &stream->certificate_length);
+	stream->certificate = der ? malloc(stream->certificate_length) : NULL;
+	if (stream->certificate)
+		memcpy(stream->certificate, der, stream->certificate_length);
+}
+
+static void free_owner(struct rest_stream *stream)
+{
+	trust_release(stream->judged.trust);
+	free(stream->certificate);
+}
+
 struct rest_stream *rest_reply_stream(struct rest_reply *reply, unsigned status, const char *type,
                                       const struct rest_stream_class *class, void *state)
 {
@@ -86,9 +111,11 @@ struct rest_stream *rest_reply_stream(struct rest_reply *reply, unsigned status,
 			                        .last_us = monotonic_us() };
 		pthread_mutex_init(&stream->lock, NULL);
 	}
-	if (stream && reply->caller && !strcmp(reply->caller->how, "token"))
-		snprintf(stream->token, sizeof stream->token, "%s", reply->caller->subject);
+	if (stream)
+		remember_owner(stream, reply->caller);
 	if (!stream || !list_add(reply->rest, stream)) {
+		if (stream)
+			free_owner(stream);
 		free(stream);
 		class->close(state);
 		rest_problem(reply, 503, "too many streams are open");
@@ -107,6 +134,7 @@ void stream_discard(struct rest_stream *stream)
 	list_remove(stream);
 	stream->class->close(stream->state);
 	pthread_mutex_destroy(&stream->lock);
+	free_owner(stream);
 	free(stream);
 }
 
@@ -187,11 +215,26 @@ static bool hung_up(const struct rest_stream *stream)
 	return poll(&client, 1, 0) > 0;
 }
 
-/* Who was let in by a token is let out when that is revoked or over. */
-static bool owner_may(const struct rest_stream *stream)
+static bool certificate_holds(struct rest_stream *stream, struct access *access, time_t now)
+{
+	struct caller caller = { 0 };
+	const char *why;
+	struct trust *trust;
+	bool holds = true;
+	if (judgement_due(&stream->judged, access, now, &trust))
+		holds = trust && trust_check(trust, stream->certificate, stream->certificate_length, now,
+		                             &caller, &why);
+	trust_release(trust);
+	return holds;
+}
+
+/* Who was let in by a token or a certificate is let out when that is revoked or over. */
+static bool owner_may(struct rest_stream *stream)
 {
 	struct access *access = stream->rest->options.access;
-	return !*stream->token || tokens_alive(access_tokens(access), stream->token, time(NULL));
+	time_t now = time(NULL);
+	return (!*stream->token || tokens_alive(access_tokens(access), stream->token, now)) &&
+	       (!stream->certificate || certificate_holds(stream, access, now));
 }
 
 static void look_after(struct rest_stream *stream, uint64_t now)

@@ -116,6 +116,14 @@ class Case(mano.Case):
     def ask(self, method, where, body=None, headers=None, token=None, cert=(None, None)):
         return request(self.at, self.tls(*cert), method, where, body, headers, token)
 
+    def read_to_the_end(self, stream):
+        """Of a chunked reply."""
+        rest = b""
+        while not rest.endswith(b"\r\n0\r\n\r\n"):
+            more = stream.recv(4096)
+            self.assertTrue(more, rest)
+            rest += more
+
     def token(self, role, name=None, **more):
         reply = self.s.call("POST", "/v1/tokens", {"name": name or role, "role": role, **more})
         return self.assertStatus(reply, 201)["token"]

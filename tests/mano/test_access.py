@@ -4,6 +4,7 @@
 Who may do what over TCP: the first start, certificates of every kind, tokens and roles, TLS versions, the audit log, limits,
 renewal without a restart. Against a real sluiced, with curl, openssl and sockets.
 """
+import http.client
 import json
 import os
 import signal
@@ -129,11 +130,7 @@ class Roles(access.Case):
             tls.sendall(f"GET /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {text}\r\n\r\n".encode())
             self.assertIn(b"200 OK", tls.recv(4096))
             self.assertStatus(self.s.call("DELETE", "/v1/tokens/watcher"), 204)
-            rest = b""
-            while not rest.endswith(b"\r\n0\r\n\r\n"):  # the last chunk
-                more = tls.recv(4096)
-                self.assertTrue(more, rest)
-                rest += more
+            self.read_to_the_end(tls)
 
     def test_a_token_narrows_a_unix_socket(self):
         text = self.token("viewer")
@@ -227,10 +224,34 @@ class Certificates(access.Case):
         good, bad = (ours.sign(self.s.folder, name, f"/OU=viewer/CN={name}") for name in ("good", "bad"))
         for pair in (good, bad):
             self.assertStatus(self.ask("GET", "/v1/whoami", cert=pair), 200)
+        host, port = self.at.rsplit(":", 1)
+        asks = {name: http.client.HTTPSConnection(host, int(port), timeout=30, context=self.tls(*pair)) for name, pair in (("good", good), ("bad", bad))}
+
+        def whoami(name):
+            asks[name].request("GET", "/v1/whoami")
+            answer = asks[name].getresponse()
+            answer.read()
+            return answer.status
+
+        self.assertEqual((whoami("good"), whoami("bad")), (200, 200))
+        sockets = {name: one.sock for name, one in asks.items()}
+        streams = {}
+        for name, pair in (("good", good), ("bad", bad)):
+            streams[name] = self.tls(*pair).wrap_socket(socket.create_connection((host, int(port)), 30), server_hostname=host)
+            self.addCleanup(streams[name].close)
+            streams[name].sendall(b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+            self.assertIn(b"200 OK", streams[name].recv(4096))
         with open(os.path.join(self.folder, "clients-ca.crt"), "wb") as to, open(self.ca, "rb") as ca:
             to.write(ca.read() + ours.revoke(self.s.folder, "bad"))
         wait_for(lambda: self.ask("GET", "/v1/whoami", cert=bad).status == 401, what="the list is read")
         self.assertIn("revoked", self.ask("GET", "/v1/whoami", cert=bad).json["detail"])
+        self.assertEqual((whoami("good"), whoami("bad")), (200, 401), "connections that were there before")
+        self.assertEqual({name: one.sock for name, one in asks.items()}, sockets, "and are still the same")
+        self.read_to_the_end(streams["bad"])
+        streams["good"].settimeout(1.5)
+        with self.assertRaises(TimeoutError, msg="the other's stream goes on"):
+            while streams["good"].recv(4096):
+                pass
         self.assertStatus(self.ask("GET", "/v1/whoami", cert=good), 200)
 
 
