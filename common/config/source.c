@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "config/number.h"
+#include "config/text_file.h"
 #include "util/memory.h"
 
 /* One file being scanned. Text before `from` is in the whole already. */
@@ -295,8 +296,18 @@ static void scan_token(struct scan *s)
 		s->line += *s->p++ == '\n';
 }
 
+static void skip_mark(struct scan *s)
+{
+	s->p = s->from = text_behind_mark(s->p);
+	if (!text_is_utf16(s->p))
+		return;
+	complain(s, s->line, "not-utf-8", "the file is UTF-16: save it as UTF-8");
+	s->fatal = true;
+}
+
 static bool scan_text(struct scan *s)
 {
+	skip_mark(s);
 	add_stretch(s);
 	while (*s->p && !s->fatal)
 		scan_token(s);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The functions of an engine as instances: a number, room in every session, counters, live state. Control side, under the engine's lock. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,6 +90,24 @@ void instance_free(struct engine *engine, unsigned id)
 	free(nf);
 }
 
+/* What drains would give its room up, and its connections with it: a dry run says so, for it ends nothing. */
+static void say_no_slot(const struct engine *engine, const struct conf *item, struct errors *errors)
+{
+	char names[ENGINE_NFS_MAX * 8] = "";
+	size_t length = 0;
+
+	for (unsigned i = 0; i < ENGINE_NFS_MAX && length < sizeof(names); i++)
+		if (engine->nfs[i] && engine->drains >> i & 1)
+			length += (size_t)snprintf(names + length, sizeof(names) - length, " \"%s\"",
+			                           engine->nfs[i]->name);
+	conf_error(errors, item, "no-slot",
+	           "the functions of this process need more than %d bytes a session%s%s%s",
+	           ENGINE_FUNCTION_BYTES, names[0] ? " while these drain:" : "", names,
+	           names[0] ? "; to apply this ends their connections at once, or wait for them "
+	                      "(GET /v1/state/drains)"
+	                    : "");
+}
+
 static struct nf *new_nf(struct engine *engine, unsigned id, const struct conf *item, struct errors *errors)
 {
 	struct nf *nf = calloc(1, sizeof(*nf));
@@ -102,9 +121,7 @@ static struct nf *new_nf(struct engine *engine, unsigned id, const struct conf *
 	nf->seed = seed_of(engine, nf->name);
 	nf->engine = engine;
 	if (!take_slot(engine, nf)) {
-		conf_error(errors, item, "no-slot",
-		           "the functions of this process need more than %d bytes a session",
-		           ENGINE_FUNCTION_BYTES);
+		say_no_slot(engine, item, errors);
 		free(nf);
 		return NULL;
 	}

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "config/text_file.h"
 #include "util/memory.h"
 
 enum { INPUT_MAX = 64 << 20 };
@@ -18,18 +19,6 @@ static void print_errors(const struct errors *errors)
 		error_format(&errors->list[i], line, sizeof(line));
 		fprintf(stderr, "%s\n", line);
 	}
-}
-
-static struct conf *from_json(json_t *json, const char *file, const json_error_t *where,
-                              struct errors *errors)
-{
-	struct conf *document = json ? conf_from_json(json, errors) : NULL;
-
-	if (!json)
-		errors_add(errors, NULL, "bad-json", file, where->line > 0 ? (unsigned)where->line : 0, "%s",
-		           where->text);
-	json_decref(json);
-	return document;
 }
 
 /* All of standard input; malloc'd, NULL with an error. */
@@ -58,10 +47,10 @@ static struct conf *from_input(struct errors *errors)
 {
 	char *text = read_input(errors);
 	struct conf *document = NULL;
-	json_error_t where;
+	const char *begin = text ? text_behind_mark(text) : NULL;
 
-	if (text && text[strspn(text, " \t\r\n")] == '{')
-		document = from_json(json_loads(text, JSON_REJECT_DUPLICATES, &where), "-", &where, errors);
+	if (text && begin[strspn(begin, " \t\r\n")] == '{')
+		document = conf_parse_json(text, strlen(text), "-", errors);
 	else if (text)
 		document = conf_read_text(text, "-", errors);
 	free(text);
@@ -78,7 +67,6 @@ static bool is_json(const char *file)
 int cli_read_file(struct cli *cli)
 {
 	struct errors errors = ERRORS_NONE;
-	json_error_t where;
 
 	if (!cli->file) {
 		fprintf(stderr, "sluice: which file? -f FILE, or -f - for standard input\n");
@@ -87,8 +75,7 @@ int cli_read_file(struct cli *cli)
 	if (strcmp(cli->file, "-") == 0)
 		cli->document = from_input(&errors);
 	else if (is_json(cli->file))
-		cli->document = from_json(json_load_file(cli->file, JSON_REJECT_DUPLICATES, &where),
-		                          cli->file, &where, &errors);
+		cli->document = conf_read_json(cli->file, &errors);
 	else
 		cli->document = conf_read_file(cli->file, &errors);
 	print_errors(&errors);

@@ -19,7 +19,7 @@ class Revisions(unittest.TestCase):
         self.lab = Lab()
         self.addCleanup(self.lab.close)
         self.kept = os.path.join(self.lab.folder, "revisions")
-        self.engine = self.lab.engine("edge", document("accept"), "sluice-chain", "--revisions", self.kept).ready()
+        self.engine = self.lab.engine("edge", document("accept"), "sluice-chain", "--revisions", self.kept, "--log-level", "warn").ready()
 
     def ask(self, method, where, body=None, status=200):
         reply = self.engine.rest(method, where, body)
@@ -41,6 +41,11 @@ class Revisions(unittest.TestCase):
         self.engine.process.stop()
         self.engine.start()
         self.engine.ready()
+
+    def test_level_of_a_log_in_a_file(self):
+        self.change("drop")
+        with open(os.path.join(self.engine.folder, "log")) as file:
+            self.assertEqual([line for line in file if "level=info" in line], [])
 
     def test_history_and_rollback(self):
         self.change("drop", "?comment=why%20not")

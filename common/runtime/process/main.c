@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config/text_file.h"
 #include "manage/audit.h"
 #include "manage/events.h"
 #include "manage/log.h"
@@ -44,6 +45,7 @@ struct command {
 	const char *directory, *kept_directory, *config, *cores, *control_cpus, *log_file, *schema,
 	        *revisions;
 	enum eal_hugepages hugepages;
+	enum log_level log_level;
 	unsigned memory_mb;
 	int supervisor; /* of a process that stands by; -1: it does not */
 	bool check, json;
@@ -129,13 +131,11 @@ static int hugepages_of(const char *text)
 	return -1;
 }
 
-static bool set_level(const char *text)
+static bool set_level(struct command *c, const char *text)
 {
-	enum log_level level;
-
-	if (!log_level_parse(text, &level))
+	if (!log_level_parse(text, &c->log_level))
 		return false;
-	log_set_level(level);
+	log_set_level(c->log_level);
 	return true;
 }
 
@@ -182,7 +182,7 @@ static bool take_option(struct command *c, int option)
 		c->log_file = optarg;
 		return true;
 	case 'v':
-		return set_level(optarg);
+		return set_level(c, optarg);
 	default:
 		return false;
 	}
@@ -235,22 +235,6 @@ static void print_errors(const struct command *c, const struct errors *errors)
 	}
 }
 
-static struct conf *read_json(const char *file, struct errors *errors)
-{
-	json_error_t where;
-	json_t *json = json_load_file(file, JSON_REJECT_DUPLICATES, &where);
-	struct conf *document;
-
-	if (!json) {
-		errors_add(errors, NULL, "bad-json", file, where.line > 0 ? (unsigned)where.line : 0, "%s",
-		           where.text);
-		return NULL;
-	}
-	document = conf_from_json(json, errors);
-	json_decref(json);
-	return document;
-}
-
 static struct conf *read_document(const char *file, struct errors *errors)
 {
 	size_t length = file ? strlen(file) : 0;
@@ -258,7 +242,7 @@ static struct conf *read_document(const char *file, struct errors *errors)
 	if (!file)
 		return conf_new(NULL, CONF_GROUP, NULL);
 	if (length > 5 && strcmp(file + length - 5, ".json") == 0)
-		return read_json(file, errors);
+		return conf_read_json(file, errors);
 	return conf_read_file(file, errors);
 }
 
@@ -504,7 +488,7 @@ static struct conf *first_document(const struct command *c, struct process *p, s
 
 static int serve_until_stopped(const struct command *c)
 {
-	struct log_settings log = { .file = c->log_file, .level = LOG_LEVEL_INFO };
+	struct log_settings log = { .file = c->log_file, .level = c->log_level };
 	struct process p = {
 		.program = c->program, .log = &log, .changes = PTHREAD_MUTEX_INITIALIZER, .successor = -1
 	};
@@ -545,7 +529,9 @@ static int serve_until_stopped(const struct command *c)
 
 int vnf_main(int argc, char **argv, const char *program, const struct nf_class *const *classes)
 {
-	struct command c = { .program = program, .classes = classes, .supervisor = -1 };
+	struct command c = {
+		.program = program, .classes = classes, .supervisor = -1, .log_level = LOG_LEVEL_INFO
+	};
 	int status = read_command(&c, argc, argv);
 
 	if (status >= 0)

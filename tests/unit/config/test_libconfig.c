@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/text_file.h"
 #include "util/memory.h"
 
 static void refuse(const char *text, size_t count, const char *const *expected)
@@ -295,11 +296,47 @@ static void test_files_that_are_not_texts(void **state)
 	fwrite("a = 1;\n\0b", 1, 9, out);
 	fclose(out);
 	refuse_file(folder, "main.cfg:2: the file holds a NUL byte: is it a text?");
+	free(write_file(folder, "main.cfg",
+	                "\xff\xfe"
+	                "a\0=\0"));
+	refuse_file(folder, "main.cfg:1: the file is UTF-16: save it as UTF-8");
 	assert_null(conf_read_file("/nowhere/x.cfg", &errors));
 	expect_errors(&errors, 1,
 	              (const char *const[]){
 	                      "/nowhere/x.cfg: cannot read /nowhere/x.cfg: No such file or directory" });
 	free(file);
+}
+
+/* As editors of other systems write it, also at the beginning of what is included. */
+static void test_byte_order_marks(void **state)
+{
+	const char *folder = *state;
+	char *other = write_file(folder, "other.cfg", "\xef\xbb\xbf# of its own\nb = 2;\n"),
+	     *main_file = write_file(folder, "main.cfg",
+	                             "\xef\xbb\xbf"
+	                             "a = 1;\n@include \"other.cfg\"\n"),
+	     *json = write_file(folder, "main.json", "\xef\xbb\xbf{\"a\": 1}\n"),
+	     *wide = write_file(folder, "wide.json", "\xfe\xff");
+	struct errors errors = ERRORS_NONE;
+	struct conf *found = conf_read_file(main_file, &errors);
+
+	expect_errors(&errors, 0, NULL);
+	assert_int_equal(conf_int(found, "a", 0), 1);
+	assert_int_equal(conf_int(found, "b", 0), 2);
+	assert_int_equal(conf_get(found, "b")->line, 2);
+	conf_free(found);
+	found = conf_read_json(json, &errors);
+	expect_errors(&errors, 0, NULL);
+	assert_int_equal(conf_int(found, "a", 0), 1);
+	conf_free(found);
+	assert_null(conf_read_json(wide, &errors));
+	assert_int_equal(errors.count, 1);
+	assert_string_equal(errors.list[0].code, "not-utf-8");
+	errors_free(&errors);
+	free(other);
+	free(main_file);
+	free(json);
+	free(wide);
 }
 
 int main(void)
@@ -318,6 +355,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_errors_in_included_files, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(test_includes_that_fail, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(test_files_that_are_not_texts, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(test_byte_order_marks, make_folder, remove_folder),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -267,7 +267,15 @@ static void no_room(void **state)
 	apply(engine, document("p1p2", "\"lan\", \"p1\", \"p2\", \"wan\"", 100));
 	turn(engine, TURNS);
 	assert_string_equal(walk(engine), "r1+ p1 p2");
-	apply(engine, document("p1p2p3", "\"lan\", \"p1\", \"p2\", \"p3\", \"wan\"", 100));
+	struct conf *wanted = document("p1p2p3", "\"lan\", \"p1\", \"p2\", \"p3\", \"wan\"", 100);
+	struct errors errors = ERRORS_NONE;
+
+	assert_false(engine_apply(engine, wanted, true, &errors));
+	assert_string_equal(errors.list[0].code, "no-slot");
+	assert_non_null(strstr(errors.list[0].detail, "while these drain: \"r1\";"));
+	errors_free(&errors);
+	assert_string_equal(walk(engine), "r1+ p1 p2");
+	apply(engine, wanted);
 	turn(engine, TURNS);
 	assert_string_equal(walk(engine), "p1 p2 p3");
 	assert_int_equal(engine->workers[0]->counters[C_PATH_CHANGED], FLOWS);
