@@ -23,14 +23,14 @@ void bequest_send(int heir, struct port *port)
 	struct iovec part = { &b, offsetof(struct port_bequest, fds) };
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control };
 
-	if (!port->bequeath || !port->bequeath(port, &b) || !b.count || b.count > BEQUEST_FDS)
+	if (!port->bequeath || !port->bequeath(port, &b) || b.count > BEQUEST_FDS)
 		return;
 	snprintf(b.url, sizeof(b.url), "%s", port->url);
 	control.align = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
 		                          .cmsg_type = SCM_RIGHTS,
 		                          .cmsg_len = CMSG_LEN(b.count * sizeof(int)) };
 	memcpy(CMSG_DATA(&control.align), b.fds, b.count * sizeof(int));
-	message.msg_controllen = CMSG_SPACE(b.count * sizeof(int));
+	message.msg_controllen = b.count ? CMSG_SPACE(b.count * sizeof(int)) : 0;
 	if (sendmsg(heir, &message, MSG_NOSIGNAL) < 0)
 		log_warn("port-not-handed-over", "port=%s reason=%m", port->name);
 }
@@ -39,11 +39,21 @@ void bequest_send(int heir, struct port *port)
 static uint32_t read_fds(struct msghdr *message, int fds[BEQUEST_FDS])
 {
 	const struct cmsghdr *c = CMSG_FIRSTHDR(message);
-	size_t bytes = c && c->cmsg_type == SCM_RIGHTS ? c->cmsg_len - CMSG_LEN(0) : 0;
+	bool rights = c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS;
+	size_t bytes = rights ? c->cmsg_len - CMSG_LEN(0) : 0;
 
 	if (bytes)
 		memcpy(fds, CMSG_DATA(c), bytes);
 	return (uint32_t)(bytes / sizeof(int));
+}
+
+/* All of one, of a version that we know; and not without end. */
+static bool acceptable(const struct port_bequest *b, const struct msghdr *message, ssize_t got,
+                       const struct port_bequests *bequests)
+{
+	return got == (ssize_t)message->msg_iov->iov_len &&
+	       !(message->msg_flags & (MSG_TRUNC | MSG_CTRUNC)) && b->version == BEQUEST_VERSION &&
+	       bequests->count < BEQUESTS_MAX;
 }
 
 bool bequest_receive(int giver, struct port_bequests *bequests)
@@ -63,13 +73,17 @@ bool bequest_receive(int giver, struct port_bequests *bequests)
 		return false;
 	b.count = read_fds(&message, b.fds);
 	b.url[sizeof(b.url) - 1] = b.netns[sizeof(b.netns) - 1] = '\0';
-	longer = realloc(bequests->list, (bequests->count + 1) * sizeof(*longer));
-	if (longer)
-		bequests->list = longer;
-	if (!longer || got != (ssize_t)part.iov_len || b.version != BEQUEST_VERSION)
+	if (!acceptable(&b, &message, got, bequests)) {
 		bequest_refuse(&b);
-	else
-		bequests->list[bequests->count++] = b;
+		return true;
+	}
+	longer = realloc(bequests->list, (bequests->count + 1) * sizeof(*longer));
+	if (!longer) {
+		bequest_refuse(&b);
+		return true;
+	}
+	bequests->list = longer;
+	bequests->list[bequests->count++] = b;
 	return true;
 }
 
@@ -80,7 +94,7 @@ static struct port_bequest *find(const struct port_options *options)
 	for (size_t i = 0; from && i < from->count; i++) {
 		struct port_bequest *b = &from->list[i];
 
-		if (b->count && strcmp(b->url, options->url) == 0 &&
+		if (!b->taken && strcmp(b->url, options->url) == 0 &&
 		    strcmp(b->netns, options->netns ? options->netns : "") == 0)
 			return b;
 	}
@@ -96,10 +110,11 @@ bool bequest_take(const struct port_options *options, struct port_bequest *taken
 {
 	struct port_bequest *b = find(options);
 
+	*taken = (struct port_bequest){ 0 };
 	if (!b)
 		return false;
 	*taken = *b;
-	b->count = 0;
+	b->taken = true;
 	return true;
 }
 
@@ -112,7 +127,8 @@ void bequest_refuse(const struct port_bequest *taken)
 void bequests_free(struct port_bequests *bequests)
 {
 	for (size_t i = 0; i < bequests->count; i++)
-		bequest_refuse(&bequests->list[i]);
+		if (!bequests->list[i].taken)
+			bequest_refuse(&bequests->list[i]);
 	free(bequests->list);
 	*bequests = (struct port_bequests){ NULL, 0 };
 }

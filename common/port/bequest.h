@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a port stands on, handed to the process that takes this one's place: descriptors of the kernel, with what their user must know of them. The
+ * What a port stands on, handed to the process that takes this one's place: descriptors of the kernel (or none), with what their user must know of them. The
  * kernel goes on putting packets there meanwhile, so that none is lost, and nothing has to be closed and opened again, which takes
  * packet sockets some 50 ms each. One message each on a SOCK_SEQPACKET socket. Control side; workers have stopped, or have not begun.
  */
@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { BEQUEST_VERSION = 2, BEQUEST_FDS = 32, BEQUEST_VALUES = 2 + 2 * BEQUEST_FDS };
+enum { BEQUEST_VERSION = 2, BEQUEST_FDS = 32, BEQUEST_VALUES = 2 + 2 * BEQUEST_FDS, BEQUESTS_MAX = 256 };
 
 struct port;
 struct port_options;
@@ -21,6 +21,7 @@ struct port_bequest {
 	uint32_t value[BEQUEST_VALUES]; /* as the kind of port says */
 	char url[256], netns[64];       /* what it is; netns: "" the process's own */
 	int fds[BEQUEST_FDS];           /* of the process that has them, which is to close them */
+	bool taken;                     /* by a port */
 };
 
 /* Those that came and that no port has taken yet. */

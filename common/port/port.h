@@ -49,10 +49,15 @@ struct port {
 	uint8_t mac[6];
 	_Atomic uint64_t
 	        oversize; /* frames longer than the port can take: left out, not received or not sent */
+	_Atomic uint64_t
+	        undelivered; /* packets that it took and kept for its peer, who did not come (hold.h) */
 	struct rte_mempool *pool;
 	void *private; /* of its kind */
 	/* Says what it stands on, for a process that takes this one's place (bequest.h); NULL: nothing that could be handed over. Workers have stopped. */
 	bool (*bequeath)(struct port *port, struct port_bequest *bequest);
+	/* This process is about to leave, and its workers still run: the peer is told to send no more for a moment. Answers whether nothing is on its
+	 * way in the port any more; to be asked until it is so. NULL: nothing has to be waited for. */
+	bool (*part)(struct port *port);
 	struct ground *ground; /* below ports of kernel interfaces (ground.h); else NULL */
 	char name[PORT_NAME_MAX];
 	char url[PORT_URL_MAX];

@@ -25,10 +25,19 @@
 
 #include "manage/log.h"
 #include "port/port.h"
+#include "port/bequest.h"
 #include "port/gate.h"
+#include "port/hold.h"
 #include "port/socket.h"
 
-enum { RETRY_MS = 10, RETRY_LATER_MS = 100, RETRIES_SOON = 1000, LIBRARY_BURST = 32, RINGFUL = 64 };
+enum {
+	RETRY_HELD_MS = 1,
+	RETRY_MS = 10,
+	RETRY_LATER_MS = 100,
+	RETRIES_SOON = 1000,
+	LIBRARY_BURST = 32,
+	RINGFUL = 64
+};
 
 struct vhost {
 	char name[PORT_NAME_MAX];
@@ -41,6 +50,7 @@ struct vhost {
 	bool connected; /* the socket is; the peer is usable a little later */
 	bool stopping;
 	struct vhost *next; /* in the list of open ports */
+	struct hold hold;   /* while the peer is away and has said so */
 	struct gate rx[PORT_QUEUES_MAX], tx[PORT_QUEUES_MAX];
 };
 
@@ -67,24 +77,6 @@ static uint16_t dequeue(struct port *port, int vid, uint16_t ring, struct rte_mb
 
 	if (unlikely(lost && lost <= n))
 		atomic_fetch_add_explicit(&port->oversize, lost, memory_order_relaxed);
-	return got;
-}
-
-/* A peer with more queues than we have workers: each of ours serves several. */
-static uint16_t vhost_rx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
-{
-	struct vhost *v = port->private;
-	int vid = gate_enter(&v->rx[queue], &v->vid);
-	unsigned pairs;
-	uint16_t got = 0;
-
-	if (vid < 0)
-		return 0;
-	pairs = atomic_load_explicit(&v->pairs, memory_order_relaxed);
-	for (unsigned pair = queue; pair < pairs && got < n; pair += port->rx_queues)
-		got = (uint16_t)(got +
-		                 dequeue(port, vid, (uint16_t)(2 * pair + 1), m + got, (uint16_t)(n - got)));
-	gate_leave(&v->rx[queue]);
 	return got;
 }
 
@@ -116,7 +108,7 @@ static uint16_t enqueue(struct port *port, int vid, uint16_t ring, struct rte_mb
 }
 
 /* A peer with fewer queues: workers share them, which the library allows. */
-static uint16_t vhost_tx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
+static uint16_t send_frames(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
 {
 	struct vhost *v = port->private;
 	int vid = gate_enter(&v->tx[queue], &v->vid);
@@ -133,11 +125,48 @@ static uint16_t vhost_tx(struct port *port, unsigned queue, struct rte_mbuf **m,
 	return sent;
 }
 
+/* A peer with more queues than we have workers: each of ours serves several. */
+static uint16_t vhost_rx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
+{
+	struct vhost *v = port->private;
+	int vid;
+	unsigned pairs;
+	uint16_t got = 0;
+
+	if (unlikely(hold_keeps(&v->hold, queue)))
+		hold_let_go(&v->hold, port, queue, send_frames);
+	vid = gate_enter(&v->rx[queue], &v->vid);
+
+	if (vid < 0)
+		return 0;
+	pairs = atomic_load_explicit(&v->pairs, memory_order_relaxed);
+	for (unsigned pair = queue; pair < pairs && got < n; pair += port->rx_queues)
+		got = (uint16_t)(got +
+		                 dequeue(port, vid, (uint16_t)(2 * pair + 1), m + got, (uint16_t)(n - got)));
+	gate_leave(&v->rx[queue]);
+	return got;
+}
+
+/* The peer may say that it goes while packets are being given to it: what it did not take then is kept. */
+static uint16_t vhost_tx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
+{
+	struct hold *hold = &((struct vhost *)port->private)->hold;
+	uint16_t sent = 0;
+
+	if (likely(!hold_concerns(hold, queue)))
+		sent = send_frames(port, queue, m, n);
+	if (unlikely(sent < n && hold_concerns(hold, queue)))
+		sent = (uint16_t)(sent +
+		                  hold_send(hold, port, queue, m + sent, (uint16_t)(n - sent), send_frames));
+	return sent;
+}
+
+/* One that will be back in a moment counts as there: packets for it are not lost. */
 static bool vhost_up(struct port *port)
 {
 	struct vhost *v = port->private;
 
-	return atomic_load_explicit(&v->vid, memory_order_relaxed) >= 0;
+	return atomic_load_explicit(&v->vid, memory_order_relaxed) >= 0 || hold_lasts(&v->hold);
 }
 
 /* The port of a peer, locked against being closed until done(); NULL: it is none of ours. */
@@ -187,6 +216,7 @@ static int peer_came(int vid)
 		return -1;
 	take_queues(v, vid);
 	atomic_store_explicit(&v->vid, vid, memory_order_release);
+	hold_settle(&v->hold);
 	log_info("peer-came", "port=%s queues=%u", v->name,
 	         atomic_load_explicit(&v->pairs, memory_order_relaxed));
 	done();
@@ -204,16 +234,36 @@ static void peer_left(int vid)
 	done();
 }
 
+/* A peer that closes the rings that we fill, and not those that it fills, is about to make room for a successor (virtio.c): what we have for it is
+ * kept. One that closes all of them has no more use for us. The library holds the rings' locks: whoever waits for one sees this afterwards. */
+static void ring_closed(struct vhost *v, uint16_t ring)
+{
+	if (ring % 2 == 0)
+		hold_begin(&v->hold);
+	else
+		hold_end(&v->hold);
+}
+
 /* Queues beyond the first pair come after the peer itself. */
+static void ring_opened(struct vhost *v, int vid, uint16_t ring)
+{
+	poll_ring(vid, ring);
+	if (atomic_load_explicit(&v->vid, memory_order_relaxed) != vid)
+		return;
+	take_queues(v, vid);
+	hold_settle(&v->hold);
+}
+
 static int queue_changed(int vid, uint16_t ring, int enabled)
 {
-	struct vhost *v = enabled ? port_of(vid) : NULL;
+	struct vhost *v = port_of(vid);
 
 	if (!v)
 		return 0;
-	poll_ring(vid, ring);
-	if (atomic_load_explicit(&v->vid, memory_order_relaxed) == vid)
-		take_queues(v, vid);
+	if (enabled)
+		ring_opened(v, vid, ring);
+	else if (atomic_load_explicit(&v->vid, memory_order_relaxed) == vid)
+		ring_closed(v, ring);
 	done();
 	return 0;
 }
@@ -297,8 +347,15 @@ static void sleep_for(struct vhost *v, unsigned milliseconds)
 	pthread_cond_timedwait(&v->change, &v->lock, &until);
 }
 
-/* Connects again and again; soon at first, for a function that starts or starts again is there within a second. The
- * lock is not held while the library works, which calls back. */
+/* Soon at first, for a function that starts or starts again is there within a second; at once where packets wait for it. */
+static unsigned pause_after(const struct vhost *v, unsigned attempts)
+{
+	if (hold_lasts(&v->hold))
+		return RETRY_HELD_MS;
+	return attempts < RETRIES_SOON ? RETRY_MS : RETRY_LATER_MS;
+}
+
+/* Connects again and again. The lock is not held while the library works, which calls back. */
 static void *connector(void *port)
 {
 	struct vhost *v = port;
@@ -320,7 +377,7 @@ static void *connector(void *port)
 			rte_vhost_driver_unregister(v->path);
 		pthread_mutex_lock(&v->lock);
 		if (!v->stopping)
-			sleep_for(v, attempts++ < RETRIES_SOON ? RETRY_MS : RETRY_LATER_MS);
+			sleep_for(v, pause_after(v, attempts++));
 	}
 	pthread_mutex_unlock(&v->lock);
 	return NULL;
@@ -353,8 +410,9 @@ static void delist(struct vhost *v)
 	pthread_mutex_unlock(&open_ports.lock);
 }
 
-static void free_vhost(struct vhost *v)
+static void free_vhost(struct vhost *v, struct port *port)
 {
+	hold_free(&v->hold, port);
 	pthread_cond_destroy(&v->change);
 	pthread_mutex_destroy(&v->lock);
 	free(v);
@@ -370,12 +428,37 @@ static void vhost_close(struct port *port)
 	pthread_mutex_unlock(&v->lock);
 	pthread_join(v->connector, NULL);
 	delist(v);
-	free_vhost(v);
+	free_vhost(v, port);
+}
+
+/* What waits for the peer goes to it first. */
+static bool vhost_part(struct port *port)
+{
+	const struct hold *hold = &((struct vhost *)port->private)->hold;
+
+	return !hold_any(hold) && !hold_lasts(hold);
+}
+
+/* Nothing of the kernel's: our connection ends with us, what lies in the rings is the peer's, who keeps it. Whether there was a peer: then the
+ * successor need not lose what comes before it is there again. */
+static bool vhost_bequeath(struct port *port, struct port_bequest *bequest)
+{
+	bequest->value[0] = vhost_up(port);
+	return true;
+}
+
+static void expect_peer(struct vhost *v, const struct port_options *options)
+{
+	struct port_bequest b;
+
+	if (bequest_take(options, &b) && b.value[0])
+		hold_begin(&v->hold);
+	bequest_refuse(&b);
 }
 
 static const struct port_ops vhost_ops = { vhost_rx, vhost_tx, vhost_up, vhost_close, NULL, NULL, NULL };
 
-static struct vhost *new_vhost(const char *name, const char *path)
+static struct vhost *new_vhost(struct port *port, const char *path, unsigned queues)
 {
 	struct vhost *v = aligned_alloc(RTE_CACHE_LINE_SIZE, sizeof(*v));
 	pthread_condattr_t monotonic;
@@ -383,7 +466,7 @@ static struct vhost *new_vhost(const char *name, const char *path)
 	if (!v)
 		return NULL;
 	memset(v, 0, sizeof(*v));
-	snprintf(v->name, sizeof(v->name), "%s", name);
+	snprintf(v->name, sizeof(v->name), "%s", port->name);
 	snprintf(v->path, sizeof(v->path), "%s", path);
 	atomic_init(&v->vid, -1);
 	pthread_mutex_init(&v->lock, NULL);
@@ -391,7 +474,10 @@ static struct vhost *new_vhost(const char *name, const char *path)
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&v->change, &monotonic);
 	pthread_condattr_destroy(&monotonic);
-	return v;
+	if (hold_make(&v->hold, queues))
+		return v;
+	free_vhost(v, port);
+	return NULL;
 }
 
 bool port_open_vhost(struct port *port, const struct port_options *options, const char *rest,
@@ -403,21 +489,25 @@ bool port_open_vhost(struct port *port, const struct port_options *options, cons
 
 	if (!socket_path(options, rest, path, errors) || !port_queues_check(options, queues, errors))
 		return false;
-	v = new_vhost(port->name, path);
+	v = new_vhost(port, path, queues);
 	if (!v || !enlist(v)) {
 		port_error(errors, options, v ? "socket-taken" : "no-memory",
 		           v ? "another port of this process uses that socket" : "not enough memory");
-		free(v);
+		if (v)
+			free_vhost(v, port);
 		return false;
 	}
 	port->private = v;
 	port->ops = &vhost_ops;
+	port->part = vhost_part;
+	port->bequeath = vhost_bequeath;
 	port->rx_queues = port->tx_queues = (uint16_t)queues;
 	port_make_mac(port);
+	expect_peer(v, options);
 	if (pthread_create(&v->connector, NULL, connector, v) == 0)
 		return true;
 	port_error(errors, options, "no-thread", "no thread could be made");
 	delist(v);
-	free_vhost(v);
+	free_vhost(v, port);
 	return false;
 }

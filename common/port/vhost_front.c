@@ -22,6 +22,7 @@ enum {
 	SET_VRING_NUM = 8,
 	SET_VRING_ADDR = 9,
 	SET_VRING_BASE = 10,
+	GET_VRING_BASE = 11,
 	SET_VRING_KICK = 12,
 	SET_VRING_CALL = 13,
 	GET_PROTOCOL_FEATURES = 15,
@@ -207,7 +208,7 @@ static bool tell_queue(struct vhost_front *front, unsigned ring, const struct vi
 		                                     .avail_user_addr = (uintptr_t)q->avail } };
 
 	return tell_state(front, SET_VRING_NUM, ring, q->size) &&
-	       tell_state(front, SET_VRING_BASE, ring, 0) &&
+	       tell_state(front, SET_VRING_BASE, ring, virtq_base(q)) &&
 	       tell(front, &message, SET_VRING_ADDR, sizeof(message.body.address), NULL, 0) &&
 	       tell_event(front, SET_VRING_KICK, ring, q->kick) &&
 	       tell_event(front, SET_VRING_CALL, ring, -1);
@@ -242,6 +243,35 @@ static bool limit_waiting(int fd)
 
 	return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0 &&
 	       setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) == 0;
+}
+
+/* Said of the last one only, the answer comes when all was heard. */
+bool vhost_front_pause(struct vhost_front *front, unsigned pairs)
+{
+	bool well = front->features & F_PROTOCOL;
+	uint64_t refused = 0;
+
+	for (unsigned i = 0; well && i < pairs; i++) {
+		struct message message = { .body.state = { 2 * i, 0 } };
+
+		if (i + 1 == pairs && (front->protocol & PROTOCOL_REPLY_ACK))
+			message.flags = NEED_REPLY;
+		well = tell(front, &message, SET_VRING_ENABLE, sizeof(message.body.state), NULL, 0);
+	}
+	if (well && (front->protocol & PROTOCOL_REPLY_ACK))
+		well = hear(front, SET_VRING_ENABLE, &refused);
+	return well && !refused;
+}
+
+/* Where it has come to is asked for what it does when it is asked: it stops. */
+bool vhost_front_stop(struct vhost_front *front, unsigned pairs)
+{
+	uint64_t where;
+
+	for (unsigned ring = 0; ring < 2 * pairs; ring++)
+		if (!tell_state(front, GET_VRING_BASE, ring, 0) || !hear(front, GET_VRING_BASE, &where))
+			return false;
+	return true;
 }
 
 unsigned vhost_front_start(struct vhost_front *front, int fd, struct virtq *rx, struct virtq *tx,

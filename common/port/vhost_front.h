@@ -23,10 +23,17 @@ struct vhost_front {
 };
 
 /* Introduces a new back end, on the socket `fd`, to so many queue pairs (rx[i] is virtqueue 2i, tx[i] 2i + 1), which
- * are freshly reset. The caller holds EAL's memory lock for reading. Answers how many pairs it takes; 0: failed, see
+ * are freshly reset, or as the one before left them: it goes on from there. The caller holds EAL's memory lock for reading. Answers how many pairs it takes; 0: failed, see
  * `reason`. */
 unsigned vhost_front_start(struct vhost_front *front, int fd, struct virtq *rx, struct virtq *tx,
                            unsigned pairs);
+
+/* Closes the queues of so many pairs that the back end fills, not those that it empties: we are about to leave, and it is to keep what it has for us. It
+ * fills none any more when this returns true. */
+bool vhost_front_pause(struct vhost_front *front, unsigned pairs);
+
+/* Stops the queues of so many pairs: the back end touches neither them nor the packets in them any more when this returns true. */
+bool vhost_front_stop(struct vhost_front *front, unsigned pairs);
 
 /* Tells which memory there is, again; the back end has taken note when this returns true. The caller holds EAL's memory lock. */
 bool vhost_front_memory(struct vhost_front *front);

@@ -4,6 +4,10 @@
  * old one is gone. Our own and not DPDK's net_virtio_user, because that one waits in opening for its first peer, loses a
  * peer that comes while the loss of the one before is still being worked off, and counts against the limit of 32 devices.
  *
+ * The queues are ours, and outlive a peer: for KEEP_MS workers go on filling and emptying them without one, and the next
+ * goes on where the last one was; after that they begin anew. A process that is about to leave has its peer stop filling
+ * them (it keeps packets meanwhile, vhost.c), empties them, and hands over the socket that it listens on.
+ *
  * Threads: workers receive and send, each its own queues, behind a gate; each port has a thread of its own that takes
  * peers and sees them go. `conversation` guards the socket: memory that EAL gets later is made known by the thread that
  * asked for it, under EAL's memory lock, which therefore is always taken first.
@@ -11,12 +15,14 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rte_eal_memconfig.h>
@@ -24,19 +30,23 @@
 #include <rte_memory.h>
 
 #include "manage/log.h"
+#include "port/bequest.h"
 #include "port/port.h"
 #include "port/gate.h"
 #include "port/socket.h"
 #include "port/vhost_front.h"
 #include "port/virtq.h"
 
-enum { RING_SIZE = 1024 };
+enum { RING_SIZE = 1024, KEEP_MS = 2000 };
 
 struct virtio {
 	struct port *port;
 	char path[SOCKET_PATH_MAX];
 	char callback[PORT_NAME_MAX]; /* name of the memory callback */
-	_Atomic int there;            /* 0: a peer has the queues; -1: none */
+	_Atomic int there;            /* 0: a peer has the queues, or had them a moment ago; -1: none */
+	atomic_bool up;               /* a peer has them */
+	uint64_t keep_until;          /* ms: without a peer; of the port's thread */
+	bool bequeathed;              /* the listener is another's by now */
 	unsigned queues;              /* pairs of them */
 	int listener, wake;
 	pthread_t thread;
@@ -44,6 +54,7 @@ struct virtio {
 	atomic_bool polled; /* a worker looks for packets: a peer may come */
 	pthread_mutex_t conversation;
 	struct vhost_front peer; /* fd -1: none */
+	bool paused;             /* it fills no queue any more */
 	struct gate rx_gate[PORT_QUEUES_MAX], tx_gate[PORT_QUEUES_MAX];
 	struct virtq rx[PORT_QUEUES_MAX], tx[PORT_QUEUES_MAX];
 };
@@ -108,13 +119,41 @@ static bool virtio_up(struct port *port)
 {
 	struct virtio *v = port->private;
 
-	return atomic_load_explicit(&v->there, memory_order_relaxed) >= 0;
+	return atomic_load_explicit(&v->up, memory_order_relaxed);
 }
 
-/* What the last peer had is taken back: it may have died with it. */
-static void take_away(struct virtio *v, const char *why)
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static bool broken(const struct virtio *v)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < v->queues; i++)
+		any |= v->rx[i].broken || v->tx[i].broken;
+	return any;
+}
+
+/* No worker uses the queues any more; the next peer gets new ones. */
+static void give_up_queues(struct virtio *v)
 {
 	gates_close(&v->there, v->rx_gate, v->tx_gate, v->queues);
+	v->keep_until = 0;
+}
+
+/* The queues wait for the next peer, unless this one did what it must not. */
+static void take_away(struct virtio *v, const char *why)
+{
+	atomic_store(&v->up, false);
+	if (broken(v))
+		give_up_queues(v);
+	else
+		v->keep_until = now_ms() + KEEP_MS;
 	pthread_mutex_lock(&v->conversation);
 	close(v->peer.fd);
 	v->peer.fd = -1;
@@ -122,18 +161,28 @@ static void take_away(struct virtio *v, const char *why)
 	log_info("peer-left", "port=%s reason=%s", v->port->name, why);
 }
 
-static bool introduce(struct virtio *v, int fd)
+/* What the last peer had is taken back. */
+static void renew_queues(struct virtio *v)
 {
-	unsigned pairs;
-
 	for (unsigned i = 0; i < v->queues; i++) {
 		virtq_reset(&v->rx[i]);
 		virtq_reset(&v->tx[i]);
 		virtq_fill(&v->rx[i], v->port->pool);
 	}
+}
+
+static bool introduce(struct virtio *v, int fd)
+{
+	unsigned pairs;
+
+	if (broken(v))
+		give_up_queues(v);
+	if (atomic_load(&v->there) < 0)
+		renew_queues(v);
 	rte_mcfg_mem_read_lock();
 	pthread_mutex_lock(&v->conversation);
 	pairs = vhost_front_start(&v->peer, fd, v->rx, v->tx, v->queues);
+	v->paused = false;
 	if (pairs && pairs < v->queues)
 		v->peer.reason = "it has fewer queues: give this port queues=1";
 	if (pairs < v->queues)
@@ -151,20 +200,14 @@ static void take_peer(struct virtio *v)
 		return;
 	if (introduce(v, fd)) {
 		log_info("peer-came", "port=%s queues=%u", v->port->name, v->queues);
+		v->keep_until = 0;
+		atomic_store(&v->up, true);
 		atomic_store_explicit(&v->there, 0, memory_order_release);
 		return;
 	}
+	give_up_queues(v);
 	log_warn("peer-refused", "port=%s reason=%s", v->port->name, v->peer.reason);
 	close(fd);
-}
-
-static bool broken(const struct virtio *v)
-{
-	bool any = false;
-
-	for (unsigned i = 0; i < v->queues; i++)
-		any |= v->rx[i].broken || v->tx[i].broken;
-	return any;
 }
 
 /* A peer says nothing unasked: what comes is its end, unless it was an answer, which whoever asked has read by the time that the
@@ -180,9 +223,22 @@ static bool gone(struct virtio *v)
 	return got >= 0 || (errno != EAGAIN && errno != EINTR);
 }
 
+/* How long to wait for something to happen, in ms; -1: for ever. */
+static int patience(const struct virtio *v)
+{
+	uint64_t now = now_ms();
+
+	if (!v->keep_until)
+		return -1;
+	return now < v->keep_until ? (int)(v->keep_until - now) : 0;
+}
+
 static void serve(struct virtio *v, short woken, short spoke)
 {
 	uint64_t count;
+
+	if (!patience(v))
+		give_up_queues(v);
 
 	if (woken)
 		(void)!read(v->wake, &count, sizeof(count));
@@ -203,7 +259,7 @@ static void *server(void *virtio)
 			                { .fd = v->peer.fd, .events = POLLIN | POLLRDHUP },
 			                { .fd = welcome ? v->listener : -1, .events = POLLIN } };
 
-		if (poll(fds, 3, -1) < 0)
+		if (poll(fds, 3, patience(v)) < 0)
 			continue;
 		serve(v, fds[0].revents, fds[1].revents);
 		if (fds[2].revents)
@@ -255,8 +311,45 @@ static void virtio_close(struct port *port)
 	atomic_store(&v->stopping, true);
 	wake(v);
 	pthread_join(v->thread, NULL);
-	unlink(v->path);
+	if (v->peer.fd >= 0 && !vhost_front_stop(&v->peer, v->queues))
+		log_info("peer-not-stopped", "port=%s reason=%s", port->name, v->peer.reason);
+	if (!v->bequeathed)
+		unlink(v->path);
 	free_virtio(v);
+}
+
+/* A peer that comes while we part is told, too. */
+static void pause_peer(struct virtio *v)
+{
+	pthread_mutex_lock(&v->conversation);
+	if (v->peer.fd >= 0 && !v->paused && !vhost_front_pause(&v->peer, v->queues))
+		log_warn("peer-not-paused", "port=%s reason=%s", v->port->name,
+		         v->peer.reason ? v->peer.reason : "it cannot be");
+	v->paused = true;
+	pthread_mutex_unlock(&v->conversation);
+}
+
+/* Once the peer fills no queue any more, nothing is on its way when all of it was taken, and what we gave was used. What was taken is on its way
+ * through the workers, which is for the caller to see. */
+static bool virtio_part(struct port *port)
+{
+	struct virtio *v = port->private;
+	bool idle = true;
+
+	pause_peer(v);
+	for (unsigned i = 0; i < v->queues; i++)
+		idle = idle && virtq_all_taken(&v->rx[i]) && virtq_all_used(&v->tx[i]);
+	return idle || atomic_load(&v->there) < 0;
+}
+
+/* A peer may connect before the successor answers. */
+static bool virtio_bequeath(struct port *port, struct port_bequest *bequest)
+{
+	struct virtio *v = port->private;
+
+	bequest->fds[bequest->count++] = v->listener;
+	v->bequeathed = true;
+	return true;
 }
 
 static const struct port_ops virtio_ops = { virtio_rx, virtio_tx, virtio_up, virtio_close, NULL, NULL, NULL };
@@ -291,11 +384,36 @@ static struct virtio *new_virtio(struct port *port, const char *path, unsigned q
 	return NULL;
 }
 
+/* A predecessor's socket, if it listens at that path. */
+static bool inherit(struct virtio *v, const struct port_options *options)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	socklen_t length = sizeof(address), size = sizeof(int);
+	struct port_bequest b;
+	int listens = 0;
+
+	if (!bequest_take(options, &b))
+		return false;
+	if (b.count == 1 && getsockopt(b.fds[0], SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 &&
+	    listens && getsockname(b.fds[0], (struct sockaddr *)&address, &length) == 0 &&
+	    address.sun_family == AF_UNIX && length > offsetof(struct sockaddr_un, sun_path) &&
+	    strncmp(address.sun_path, v->path, sizeof(address.sun_path)) == 0) {
+		v->listener = b.fds[0];
+		return true;
+	}
+	bequest_refuse(&b);
+	return false;
+}
+
 /* One connection waits at most: a back end that nobody answers soon is one too many. */
 static bool listen_at(struct virtio *v, const struct port_options *options, struct errors *errors)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
+	if (inherit(v, options))
+		return true;
+	if (!socket_clear(options, v->path, errors))
+		return false;
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", v->path);
 	v->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (v->listener >= 0 && bind(v->listener, (struct sockaddr *)&address, sizeof(address)) == 0 &&
@@ -327,8 +445,7 @@ bool port_open_virtio(struct port *port, const struct port_options *options, con
 	char path[SOCKET_PATH_MAX];
 	struct virtio *v;
 
-	if (!socket_path(options, rest, path, errors) || !port_queues_check(options, queues, errors) ||
-	    !socket_clear(options, path, errors))
+	if (!socket_path(options, rest, path, errors) || !port_queues_check(options, queues, errors))
 		return false;
 	v = new_virtio(port, path, queues);
 	if (!v) {
@@ -337,6 +454,8 @@ bool port_open_virtio(struct port *port, const struct port_options *options, con
 	}
 	port->private = v;
 	port->ops = &virtio_ops;
+	port->part = virtio_part;
+	port->bequeath = virtio_bequeath;
 	port->rx_queues = port->tx_queues = (uint16_t)queues;
 	port_make_mac(port);
 	if (listen_at(v, options, errors) && start(v, options, errors))

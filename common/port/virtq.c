@@ -61,6 +61,16 @@ void virtq_reset(struct virtq *q)
 	q->broken = false;
 }
 
+bool virtq_all_used(const struct virtq *q)
+{
+	return virtq_base(q) == __atomic_load_n(&q->avail->idx, __ATOMIC_ACQUIRE);
+}
+
+bool virtq_all_taken(const struct virtq *q)
+{
+	return virtq_base(q) == __atomic_load_n(&q->seen, __ATOMIC_ACQUIRE);
+}
+
 /* Puts an mbuf into a free descriptor; publish() makes it known. */
 static void offer(struct virtq *q, struct rte_mbuf *m, uint32_t length, uint16_t flags)
 {

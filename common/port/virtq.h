@@ -39,6 +39,15 @@ bool virtq_make(struct virtq *q, uint16_t size);
 void virtq_free(struct virtq *q);
 /* Takes all mbufs back and starts from nothing; for a new peer. */
 void virtq_reset(struct virtq *q);
+/* The running number of the buffer that a peer begins with: that of the last one, as far as it came. */
+static inline uint16_t virtq_base(const struct virtq *q)
+{
+	return __atomic_load_n(&q->used->idx, __ATOMIC_ACQUIRE);
+}
+/* Whether the peer has given back all that was given to it. Any thread. */
+bool virtq_all_used(const struct virtq *q);
+/* Whether all that it has given back was taken. Any thread. */
+bool virtq_all_taken(const struct virtq *q);
 /* Gives empty mbufs of the pool to the peer, as many as fit; what the pool has not is given by a later call. */
 void virtq_fill(struct virtq *q, struct rte_mempool *pool);
 /* Takes at most n packets that the peer has written, and fills up. */

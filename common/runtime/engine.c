@@ -14,6 +14,7 @@
 #include "config/shared.h"
 #include "port/bequest.h"
 #include "runtime/engine_private.h"
+#include "runtime/part.h"
 #include "runtime/change/names.h"
 #include "runtime/change/pickup.h"
 #include "runtime/change/resettle.h"
@@ -396,6 +397,8 @@ void engine_leave(struct engine *engine, int heir)
 		return;
 	trace_clear(engine);
 	capture_clear(engine);
+	if (heir >= 0)
+		engine_part(engine);
 	stop_workers(engine);
 	if (heir >= 0)
 		bequeath(engine, heir);

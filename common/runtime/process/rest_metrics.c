@@ -110,7 +110,8 @@ static void port_metrics(struct engine *engine, struct metrics *m)
 		port_count(m, name, "sluice_port_sent_packets", NULL, "Packets sent.", t.tx_packets);
 		port_count(m, name, "sluice_port_sent", "bytes", "Bytes sent.", t.tx_bytes);
 		port_count(m, name, "sluice_port_refused_packets", NULL,
-		           "Packets that the device took no more of.", t.tx_dropped);
+		           "Packets that the device took no more of.",
+		           t.tx_dropped + atomic_load(&engine->ports[p].port->undelivered));
 		port_count(m, name, "sluice_port_missed_packets", NULL,
 		           "Frames that the device had no room for.", port_missed(engine->ports[p].port));
 	}

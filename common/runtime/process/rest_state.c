@@ -165,8 +165,9 @@ static json_t *show_port(struct engine *engine, unsigned number)
 	                "as", slot->as, "device", slot->device, "up", port_up(slot->port), "mac", mac,
 	                "queues", slot->port->rx_queues, "receivedPackets", (json_int_t)sum.rx_packets,
 	                "receivedBytes", (json_int_t)sum.rx_bytes, "sentPackets", (json_int_t)sum.tx_packets,
-	                "sentBytes", (json_int_t)sum.tx_bytes, "sendDrops", (json_int_t)sum.tx_dropped,
-	                "bursts", (json_int_t)sum.rx_bursts, "fullBursts", (json_int_t)sum.rx_full, "missed",
+	                "sentBytes", (json_int_t)sum.tx_bytes, "sendDrops",
+	                (json_int_t)(sum.tx_dropped + atomic_load(&slot->port->undelivered)), "bursts",
+	                (json_int_t)sum.rx_bursts, "fullBursts", (json_int_t)sum.rx_full, "missed",
 	                (json_int_t)port_missed(slot->port), "oversize",
 	                (json_int_t)atomic_load(&slot->port->oversize));
 	if (pair != EDGE_NO_PORT)

@@ -49,7 +49,8 @@ _case("memory", process.memory, "proportional set size of such a process")
 _case("session-memory", process.session_memory, "memory of a session, IPv4 and IPv6, alone and with room for slots",
       ["session-memory", "session-memory6", "session-memory-slots", "session-memory6-slots"])
 _case("recovery", process.recovery, "longest time without a packet when a service's process is killed under 2,000 packets a second")
-_case("upgrade", process.upgrade, "the same when another process takes its place, as in an upgrade")
+_case("upgrade", process.upgrade, "the same when another process takes its place, as in an upgrade, and packets lost", ["upgrade", "upgrade-lost"])
+_case("upgrade-hops", process.upgrade, "the same of a service with two functions in processes of their own, all three replaced", ["upgrade-hops", "upgrade-hops-lost"])
 HANDOVER_ROWS = [f"-{step}{what}" for step in ("out", "back", "workers2", "workers1") for what in ("", "-change")] + ["-lost", "-kept"]
 for _name in ("handover-64k", "handover-1m"):
     _case(_name, process.handover, "a NAT goes to a process of its own and back, workers come and go: longest silence of a flow, time of the whole change", [_name + r for r in HANDOVER_ROWS])

@@ -58,34 +58,36 @@ def _live():
     return live
 
 
-def _silences(arguments, hurt):
-    """The longest silence in numbered traffic of each sample, while `hurt` does something to a service."""
+def _results(arguments, hurt, placement="fused"):
+    """What became of numbered traffic in each sample, while `hurt` does something to a service."""
     live = _live()
-    values = []
+    results = []
     for _ in range(arguments.samples):  # a service of its own each time: one that dies again and again is started later and later
         service = live.Live()
+        service.placement = placement
         try:
             service.setUp()
             load = live.Load(service.line, 2000, 3)
             time.sleep(1)
             hurt(service.s)
-            values.append(load.result()["longestGapMs"])
+            results.append(load.result())
         finally:
             service.doCleanups()
-    return values
+    return results
 
 
 def recovery(case, arguments):
-    return [row(case, "ms", _silences(arguments, lambda s: os.kill(next(iter(s.pids())), signal.SIGKILL)))]
+    return [row(case, "ms", [r["longestGapMs"] for r in _results(arguments, lambda s: os.kill(next(iter(s.pids())), signal.SIGKILL))])]
 
 
 def upgrade(case, arguments):
-    """Another process of the same executable takes its place, which makes no difference to how it is done."""
+    """Another process of the same executable takes its place, which makes no difference to how it is done; `-hops`: with those of its functions."""
     def restart(s):
         done = s.call("POST", "/v1/services/edge:restart?wait=60").json
         assert done["state"] == "COMPLETED", done
 
-    return [row(case, "ms", _silences(arguments, restart))]
+    results = _results(arguments, restart, "process" if case.endswith("-hops") else "fused")
+    return [row(case, "ms", [r["longestGapMs"] for r in results]), row(f"{case}-lost", "packets", [r["lost"] for r in results])]
 
 
 FILL_RATE, LOAD_RATE = 40000, 2000

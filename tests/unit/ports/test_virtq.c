@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <linux/vhost_types.h>
 #include <linux/virtio_config.h>
 #include <rte_mempool.h>
 
@@ -162,6 +163,50 @@ static void sends_in_order_and_frees(void **state)
 	virtq_free(&q);
 }
 
+/* A device that ends, and the next, which begins where that one came to: nothing is seen twice or left out, either way. */
+static void goes_on_with_the_next_device(void **state)
+{
+	struct virtq rx, tx;
+	struct device d = { &rx, 0, 5 }, e = { &tx, 0, 6 };
+	uint32_t written = 0, read = 0, sent = 0, seen = 0;
+	struct rte_mbuf *m[32];
+
+	(void)state;
+	assert_true(virtq_make(&rx, SIZE) && virtq_make(&tx, SIZE));
+	virtq_fill(&rx, pool);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		uint16_t n;
+
+		while (waiting(&d) && dice(&d) % 8) { /* in order, as back ends that copy do */
+			uint16_t id = next(&d);
+
+			memcpy(buffer(&d, id) + VIRTQ_HEADER, &written, sizeof(written));
+			written++;
+			give_back(&d, id, VIRTQ_HEADER + 60);
+		}
+		read_sent(&e, dice(&e) % (waiting(&e) + 1u), &seen);
+		assert_int_equal(virtq_all_used(&tx), !waiting(&e));
+		d.taken = virtq_base(&rx);
+		e.taken = virtq_base(&tx);
+		n = virtq_receive(&rx, pool, m, 1 + dice(&d) % 32);
+		for (uint16_t i = 0; i < n; i++, read++) {
+			assert_int_equal(*rte_pktmbuf_mtod(m[i], uint32_t *), read);
+			rte_pktmbuf_free(m[i]);
+		}
+		assert_int_equal(virtq_all_taken(&rx), read == written);
+		m[0] = frame(sent);
+		if (virtq_send(&tx, m, 1))
+			sent++;
+		else
+			rte_pktmbuf_free(m[0]);
+	}
+	assert_true(read > ROUNDS && seen > ROUNDS / 2);
+	assert_false(rx.broken || tx.broken);
+	virtq_free(&rx);
+	virtq_free(&tx);
+	assert_int_equal(rte_mempool_in_use_count(pool), 0);
+}
+
 static void leaves_what_has_no_room_for_a_header(void **state)
 {
 	struct virtq q;
@@ -275,11 +320,37 @@ static void refuses_wrong_back_ends(void **state)
 	                    "it answers otherwise than the protocol has it");
 }
 
+enum { GET_FEATURES = 1, SET_FEATURES = 2, BASE = 11, GET_PROTOCOL = 15, ENABLE = 18, NEED_REPLY = 8 };
+
 /* A back end that offers everything, and remembers what it was asked for. */
 struct generous {
 	int fd;
 	uint64_t asked;
+	unsigned opened, stopped; /* bit i: queue i */
+	bool acknowledges;
 };
+
+static void remember(struct generous *g, uint32_t request, const void *body)
+{
+	const struct vhost_vring_state *ring = body;
+	unsigned bit = 1u << ring->index % 32;
+
+	if (request == SET_FEATURES)
+		memcpy(&g->asked, body, sizeof(g->asked));
+	if (request == ENABLE)
+		g->opened = ring->num ? g->opened | bit : g->opened & ~bit;
+	if (request == BASE)
+		g->stopped |= bit;
+}
+
+static uint64_t answer_of(const struct generous *g, uint32_t request)
+{
+	if (request == GET_FEATURES)
+		return UINT64_MAX;
+	if (request == GET_PROTOCOL)
+		return g->acknowledges ? 8 : 0;
+	return 0;
+}
 
 static void *offer_everything(void *generous)
 {
@@ -288,14 +359,14 @@ static void *offer_everything(void *generous)
 	uint8_t body[512];
 
 	while (recv(g->fd, header, sizeof(header), MSG_WAITALL) == (ssize_t)sizeof(header)) {
-		uint64_t answer = header[0] == 1 ? UINT64_MAX : 0;
+		uint64_t answer = answer_of(g, header[0]);
 
 		assert_true(header[2] <= sizeof(body));
 		if (header[2])
 			assert_int_equal(recv(g->fd, body, header[2], MSG_WAITALL), header[2]);
-		if (header[0] == 2)
-			memcpy(&g->asked, body, sizeof(g->asked));
-		if (header[0] == 1 || header[0] == 15) {
+		remember(g, header[0], body);
+		if (header[0] == GET_FEATURES || header[0] == GET_PROTOCOL || header[0] == BASE ||
+		    header[1] & NEED_REPLY) {
 			uint32_t reply[5] = { header[0], 5, 8 };
 
 			memcpy(reply + 3, &answer, sizeof(answer));
@@ -305,28 +376,57 @@ static void *offer_everything(void *generous)
 	return NULL;
 }
 
-static void asks_for_no_offloads(void **state)
+/* A conversation with one: one pair of queues is introduced, then something is done. */
+static void converse(struct generous *g, void (*then)(struct vhost_front *front, struct generous *g))
 {
-	const uint64_t protocol = UINT64_C(1) << 30;
 	struct vhost_front front;
-	struct generous g = { 0 };
 	struct virtq rx, tx;
 	pthread_t thread;
 	int ends[2];
 
-	(void)state;
 	assert_true(virtq_make(&rx, SIZE) && virtq_make(&tx, SIZE));
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-	g.fd = ends[1];
-	assert_int_equal(pthread_create(&thread, NULL, offer_everything, &g), 0);
+	g->fd = ends[1];
+	assert_int_equal(pthread_create(&thread, NULL, offer_everything, g), 0);
 	assert_int_equal(vhost_front_start(&front, ends[0], &rx, &tx, 1), 1);
+	if (then)
+		then(&front, g);
 	shutdown(ends[0], SHUT_WR);
 	pthread_join(thread, NULL);
-	assert_true(g.asked == (protocol | UINT64_C(1) << VIRTIO_F_VERSION_1));
 	close(ends[0]);
 	close(ends[1]);
 	virtq_free(&rx);
 	virtq_free(&tx);
+}
+
+static void asks_for_no_offloads(void **state)
+{
+	const uint64_t protocol = UINT64_C(1) << 30;
+	struct generous g = { 0 };
+
+	(void)state;
+	converse(&g, NULL);
+	assert_true(g.asked == (protocol | UINT64_C(1) << VIRTIO_F_VERSION_1));
+	assert_int_equal(g.opened, 3);
+}
+
+static void leave(struct vhost_front *front, struct generous *g)
+{
+	assert_true(vhost_front_pause(front, 1));
+	if (g->acknowledges)
+		assert_int_equal(g->opened, 2);
+	assert_true(vhost_front_stop(front, 1));
+	assert_int_equal(g->opened, 2); /* it goes on emptying what it empties */
+	assert_int_equal(g->stopped, 3);
+}
+
+static void says_that_it_leaves(void **state)
+{
+	struct generous plain = { 0 }, careful = { .acknowledges = true };
+
+	(void)state;
+	converse(&plain, leave);
+	converse(&careful, leave);
 }
 
 static int start(void **state)
@@ -354,10 +454,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(receives_what_was_written),
 		cmocka_unit_test(sends_in_order_and_frees),
+		cmocka_unit_test(goes_on_with_the_next_device),
 		cmocka_unit_test(leaves_what_has_no_room_for_a_header),
 		cmocka_unit_test(survives_a_hostile_device),
 		cmocka_unit_test(refuses_wrong_back_ends),
 		cmocka_unit_test(asks_for_no_offloads),
+		cmocka_unit_test(says_that_it_leaves),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Links empty themselves before they are given up. See part.h. */
+#include "runtime/part.h"
+
+#include <unistd.h>
+
+#include "manage/log.h"
+#include "runtime/engine_private.h"
+#include "runtime/worker.h"
+
+enum { PART_US = 1500000, STEP_US = 100 };
+
+/* Every port is asked, for each tells its peer. */
+static bool ports_empty(struct engine *engine)
+{
+	bool empty = true;
+
+	for (unsigned i = 0; i < ENGINE_PORTS_MAX; i++) {
+		struct port *port = engine->ports[i].port;
+
+		if (port && port->part && !port->part(port))
+			empty = false;
+	}
+	return empty;
+}
+
+static bool any_parts(const struct engine *engine)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < ENGINE_PORTS_MAX; i++)
+		any |= engine->ports[i].port && engine->ports[i].port->part;
+	return any;
+}
+
+static bool inboxes_empty(const struct engine *engine)
+{
+	for (unsigned i = 0; i < engine->sizes.workers; i++)
+		if (rte_ring_count(engine->workers[i]->inbox))
+			return false;
+	return true;
+}
+
+/* What a worker took from a port is at another after its turn, in an inbox, or emitted and on its way after one more. */
+static bool empty(struct engine *engine)
+{
+	if (!ports_empty(engine))
+		return false;
+	engine_grace(engine);
+	engine_grace(engine);
+	return inboxes_empty(engine) && ports_empty(engine);
+}
+
+void engine_part(struct engine *engine)
+{
+	unsigned waited = 0;
+
+	if (!any_parts(engine))
+		return;
+	while (!empty(engine)) {
+		if (waited >= PART_US) {
+			log_warn("links-not-empty", "consequence=packets in them are lost");
+			return;
+		}
+		usleep(STEP_US);
+		waited += STEP_US;
+	}
+}

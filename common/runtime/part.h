@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What is on its way when a process makes room for its successor. Control side; workers run. */
+#ifndef SLUICE_RUNTIME_PART_H
+#define SLUICE_RUNTIME_PART_H
+
+#include "runtime/engine.h"
+
+/* Tells the peers of links to send no more for now, and waits until nothing lies in links and inboxes any more: a second and a half at most, then the log says that
+ * packets are lost. */
+void engine_part(struct engine *engine);
+
+#endif
