@@ -39,7 +39,7 @@ threading.Event().wait()
 
 
 class Names:
-    """A name server on the loopback: any name has the `hosts` of 192.0.2.0/24, for a second, and an address that is no host's; none: it has gone."""
+    """A name server on the loopback: any name has the `hosts` (of 192.0.2.0/24 by number), for a second, and an address that is no host's; none: it has gone."""
 
     def __init__(self, *hosts):
         self.hosts, self.socket = hosts, socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -51,7 +51,7 @@ class Names:
         while True:
             query, peer = self.socket.recvfrom(4096)
             end, hosts = query.index(b"\0", 12) + 5, self.hosts
-            addresses = [[192, 0, 2, host] for host in hosts] + [[127, 0, 0, 1]] * bool(hosts)
+            addresses = [socket.inet_aton(host if isinstance(host, str) else f"192.0.2.{host}") for host in hosts] + [[127, 0, 0, 1]] * bool(hosts)
             records = [b"\xc0\x0c\0\1\0\1\0\0\0\1\0\4" + bytes(address) for address in addresses if query[end - 3] == 1]
             self.socket.sendto(query[:2] + bytes([0x81, 0x80 | (0 if hosts else 3), 0, 1, 0, len(records), 0, 0, 0, 0]) + query[12:end] + b"".join(records), peer)
 
@@ -229,6 +229,12 @@ class Health(unittest.TestCase):
             self.assertIn(b"all is well", held.stdout.read())
         names.hosts = (12,)
         until("the first is no backend", lambda: list(shown()) == ["pool@192.0.2.12"], 30)
+        names.hosts = (11, "198.51.100.80", SOURCE, "192.0.2.1")
+        until("addresses of its own are no backends", lambda: list(shown()) == ["pool@192.0.2.11"], 30)
+        refused = [event["message"] for event in self.engine.rest("GET", "/v1/events?last=0", headers={"Accept": "application/json"}).json() if event["kind"] == "backend-refused"]
+        self.assertEqual(len(refused), 3, refused)
+        for why in ('198.51.100.80 is no backend of service web, though pool.example.net is there: it is the virtual address of service "web"', "checks come from", 'port "lan"'):
+            self.assertEqual(len([message for message in refused if why in message]), 1, (why, refused))
         self.engine.balance()
 
     def held(self, vip):

@@ -4,8 +4,10 @@
  * address or a source may be an address of a port of the edge (boxes that have but one), which then answers for it as it did, and a source a virtual address, as far
  * as their ports are others. Control side.
  */
+#include <stdio.h>
 #include <string.h>
 
+#include "config/values.h"
 #include "lb/lb.h"
 
 static const struct conf *root_of(const struct conf *c)
@@ -27,7 +29,8 @@ static bool port_has(const struct conf *port, const struct ip_addr *address)
 	return false;
 }
 
-const char *lb_port_with(const struct lb_compile *c, const struct ip_addr *address)
+/* The name of the edge's port that has this address; NULL: none. */
+static const char *port_with(const struct lb_compile *c, const struct ip_addr *address)
 {
 	const struct conf *ports = conf_get(conf_get(root_of(c->config), "edge"), "ports");
 
@@ -35,6 +38,45 @@ const char *lb_port_with(const struct lb_compile *c, const struct ip_addr *addre
 		if (port_has(conf_at(ports, i), address))
 			return conf_string(conf_at(ports, i), "name", "");
 	return NULL;
+}
+
+static const char *service_with(const struct lb_compile *c, const struct ip_addr *address)
+{
+	const struct conf *services = conf_get(c->config, "services");
+	struct ip_addr own;
+
+	for (size_t i = 0; i < conf_count(services); i++)
+		if (conf_as_address(conf_get(conf_at(services, i), "address"), &own) &&
+		    ip_addr_equal(&own, address))
+			return conf_string(conf_at(services, i), "name", "");
+	return NULL;
+}
+
+static bool is_health_source(const struct lb_compile *c, const struct ip_addr *address)
+{
+	return ip_addr_equal(&c->out->health_source[0], address) ||
+	       ip_addr_equal(&c->out->health_source[1], address);
+}
+
+bool lb_is_own_address(const struct lb_compile *c, const struct ip_addr *address, char *whose, size_t size)
+{
+	const char *port = port_with(c, address), *service = service_with(c, address);
+	const struct source_pool *source;
+	union ipaddr bytes;
+
+	memcpy(bytes.bytes, address->bytes, sizeof(bytes.bytes));
+	source = lb_source_of(c->out, address->family, &bytes);
+	if (port)
+		snprintf(whose, size, "an address of port \"%s\"", port);
+	else if (service)
+		snprintf(whose, size, "the virtual address of service \"%s\"", service);
+	else if (source)
+		snprintf(whose, size, "an address of sources \"%s\"", source->name);
+	else if (is_health_source(c, address))
+		snprintf(whose, size, "the address that checks come from");
+	else
+		return false;
+	return true;
 }
 
 static void check_backend(struct lb_compile *c, const struct conf *item)
@@ -46,7 +88,7 @@ static void check_backend(struct lb_compile *c, const struct conf *item)
 	if (!item || !ip_addr_parse(item->string, &address))
 		return;
 	memcpy(bytes.bytes, address.bytes, sizeof(bytes.bytes));
-	port = lb_port_with(c, &address);
+	port = port_with(c, &address);
 	if (port)
 		conf_error(c->errors, item, "own-address", "an address of port \"%s\": no backend is there",
 		           port);

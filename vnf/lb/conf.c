@@ -348,5 +348,5 @@ void lb_published(struct nf *nf, const void *snapshot, bool here)
 {
 	lb_services_name(snapshot);
 	lb_checks_publish(nf, snapshot, here);
-	lb_names_publish(nf->live, snapshot);
+	lb_names_publish(nf, snapshot, here);
 }

@@ -147,8 +147,17 @@ struct lb_host {
 	uint8_t family;
 };
 
+/* An address of a backend's name that no backend can be at. */
+struct lb_refused {
+	char service[NF_NAME_MAX], backend[NF_NAME_MAX], host[256];
+	struct ip_addr address;
+	char why[128];
+};
+
 struct lb_config {
 	struct lb_live *live;
+	struct lb_refused *refused;
+	unsigned refused_count;
 	struct lb_host *hosts; /* each once */
 	unsigned host_count;
 	struct lb_service *services; /* sorted by lb_service_order() */
@@ -253,8 +262,9 @@ void lb_services_name(const struct lb_config *config);
 
 /* addresses.c. Errors are added; once services and sources are read. Control side. */
 void lb_check_addresses(struct lb_compile *c);
-/* The name of the edge's port that has this address, in the document that is compiled; NULL: none. */
-const char *lb_port_with(const struct lb_compile *c, const struct ip_addr *address);
+/* Whether what is sent to an address comes back here, for it is the edge's or the load balancer's own, in the document that is compiled; says whose. Once sources
+ * are read. */
+bool lb_is_own_address(const struct lb_compile *c, const struct ip_addr *address, char *whose, size_t size);
 
 /* lookup.c: pure functions of a configuration; any thread. */
 int lb_service_order(const void *a, const void *b); /* as qsort() wants it */

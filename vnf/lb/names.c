@@ -7,7 +7,10 @@
 #include <string.h>
 
 #include "config/values.h"
+#include "manage/events.h"
+#include "manage/log.h"
 #include "manage/timestamp.h"
+#include "runtime/engine.h"
 
 enum { FIRST_MS = 2000, SERVERS = 512 };
 
@@ -23,6 +26,8 @@ struct lb_names {
 	uint32_t ttl_min, ttl_max;
 	bool used; /* by the running configuration; else it is what a dry run, a refused change or a former configuration left */
 	struct place places[RESOLVER_NAMES_MAX];
+	struct lb_refused *told; /* refused addresses that were told of, and still are */
+	unsigned told_count;
 };
 
 const struct schema lb_resolver_schema[] = {
@@ -234,8 +239,68 @@ unsigned lb_names_addresses(const struct lb_live *live, const char *host, uint8_
 	return view.count;
 }
 
-void lb_names_publish(struct lb_live *live, const struct lb_config *config)
+/* --- addresses that are ours --- */
+
+bool lb_names_refuses(struct lb_compile *c, const struct lb_service *s, const struct conf *item,
+                      const struct ip_addr *address)
 {
+	struct lb_refused r, *list;
+
+	memset(&r, 0, sizeof(r)); /* it is compared as a whole */
+	r.address = *address;
+	if (!lb_is_own_address(c, address, r.why, sizeof(r.why)))
+		return false;
+	snprintf(r.service, sizeof(r.service), "%s", s->name);
+	snprintf(r.backend, sizeof(r.backend), "%s", conf_string(item, "name", ""));
+	snprintf(r.host, sizeof(r.host), "%s", conf_string(item, "host", ""));
+	list = realloc(c->out->refused, (c->out->refused_count + 1) * sizeof(*list));
+	if (list) {
+		list[c->out->refused_count++] = r;
+		c->out->refused = list;
+	}
+	return true;
+}
+
+static bool was_told(const struct lb_names *names, const struct lb_refused *r)
+{
+	for (unsigned i = 0; i < names->told_count; i++)
+		if (memcmp(&names->told[i], r, sizeof(*r)) == 0)
+			return true;
+	return false;
+}
+
+static void tell(const struct nf *nf, const struct lb_refused *r)
+{
+	struct events *events = nf->engine->options.events;
+	char address[NET_TEXT];
+
+	ip_addr_format(&r->address, address, sizeof(address));
+	log_warn("backend-refused", "function=%s service=%s backend=%s name=%s address=%s reason=%s",
+	         nf->name, r->service, r->backend, r->host, address, r->why);
+	if (events)
+		events_add(events, "backend-refused", nf->name, NULL,
+		           "%s is no backend of service %s, though %s is there: it is %s", address,
+		           r->service, r->host, r->why);
+}
+
+/* Names are looked up again and again: what is refused is told when it begins to be. */
+static void tell_refused(const struct nf *nf, struct lb_names *names, const struct lb_config *config)
+{
+	struct lb_refused *told = calloc(config->refused_count + 1, sizeof(*told));
+
+	for (unsigned i = 0; i < config->refused_count; i++)
+		if (!was_told(names, &config->refused[i]))
+			tell(nf, &config->refused[i]);
+	if (told && config->refused_count)
+		memcpy(told, config->refused, config->refused_count * sizeof(*told));
+	free(names->told);
+	names->told = told;
+	names->told_count = told ? config->refused_count : 0;
+}
+
+void lb_names_publish(struct nf *nf, const struct lb_config *config, bool here)
+{
+	const struct lb_live *live = nf->live;
 	struct lb_names *names = live->names;
 	int id;
 
@@ -250,6 +315,8 @@ void lb_names_publish(struct lb_live *live, const struct lb_config *config)
 		names->places[i].wanted = false;
 	}
 	set_names(names);
+	if (here)
+		tell_refused(nf, names, config);
 }
 
 void lb_names_stop(struct lb_live *live)
@@ -257,6 +324,7 @@ void lb_names_stop(struct lb_live *live)
 	if (!live->names)
 		return;
 	resolver_stop(live->names->resolver);
+	free(live->names->told);
 	free(live->names);
 	live->names = NULL;
 }
@@ -264,6 +332,7 @@ void lb_names_stop(struct lb_live *live)
 void lb_names_release(struct lb_config *config)
 {
 	free(config->hosts);
+	free(config->refused);
 }
 
 /* --- REST --- */

@@ -20,7 +20,10 @@ bool lb_names_prepare(struct lb_compile *c);
 unsigned lb_names_addresses(const struct lb_live *live, const char *host, uint8_t family,
                             struct ip_addr *out);
 /* Names that this configuration does not have are forgotten. */
-void lb_names_publish(struct lb_live *live, const struct lb_config *config);
+void lb_names_publish(struct nf *nf, const struct lb_config *config, bool here);
+/* Whether a backend's name cannot be at this address, one of ours; noted in the configuration, and told once that runs. */
+bool lb_names_refuses(struct lb_compile *c, const struct lb_service *s, const struct conf *item,
+                      const struct ip_addr *address);
 void lb_names_stop(struct lb_live *live);
 void lb_names_release(struct lb_config *config);
 /* For REST: a list of what is known of each name. */

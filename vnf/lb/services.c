@@ -251,8 +251,8 @@ static bool add_backend(struct lb_compile *c, const struct conf *item, struct lb
 	return true;
 }
 
-/* A name has as many backends as addresses, each with all of the weight: "web@192.0.2.5". One that another backend has already, or the edge, or that no host can
- * have, is left out, for names change without anybody's asking. */
+/* A name has as many backends as addresses, each with all of the weight: "web@192.0.2.5". One that another backend has already, or that no host can have, or that is our own,
+ * so that packets would come back, is left out, for names change without anybody's asking. */
 static bool read_named(struct lb_compile *c, const struct conf *item, struct lb_service *s,
                        const struct lb_backend *like)
 {
@@ -267,8 +267,9 @@ static bool read_named(struct lb_compile *c, const struct conf *item, struct lb_
 		memcpy(b.address.bytes, addresses[i].bytes, sizeof(b.address.bytes));
 		ip_addr_format(&addresses[i], text, sizeof(text));
 		snprintf(b.name, sizeof(b.name), "%.17s@%s", like->name, text);
-		if (s->backend_count < LB_SERVICE_BACKENDS_MAX && unicast(&addresses[i]) && !twin_of(s, &b) &&
-		    !lb_port_with(c, &addresses[i]) && !add_backend(c, item, s, &b))
+		if (s->backend_count == LB_SERVICE_BACKENDS_MAX || !unicast(&addresses[i]) || twin_of(s, &b))
+			continue;
+		if (!lb_names_refuses(c, s, item, &addresses[i]) && !add_backend(c, item, s, &b))
 			return false;
 	}
 	return true;
