@@ -164,6 +164,10 @@ void edge_control(struct edge_worker *ew, const struct edge_table *table, struct
 void edge_output(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf **m, unsigned n,
                  uint16_t end_port, uint64_t now);
 
+/* Forgets the next hops of a session that were found by another table. Tables are told apart by eight bits: a session that is idle must not sleep through so many
+ * of them that the number comes again, hence every session is shown each table. Its worker. */
+void edge_forget_hops(const struct edge_table *table, struct session *s);
+
 /* Whether packets to an address leave by this port. EDGE_LINK: whether a subnet of what it stands for has it; links of several paths may. */
 bool edge_leads_to(const struct edge_table *table, uint16_t port, uint8_t family,
                    const union ipaddr *address);

@@ -72,6 +72,14 @@ uint8_t packet_addresses(struct rte_mbuf *m, union ipaddr *source, union ipaddr 
 	return FAMILY_V6;
 }
 
+void edge_forget_hops(const struct edge_table *table, struct session *s)
+{
+	if (s->hop_generation == table->generation)
+		return;
+	s->hop[0] = s->hop[1] = 0;
+	s->hop_generation = table->generation;
+}
+
 /* ICMP errors of our own may leave in a session's name, but not by its rules. */
 static void remember(const struct edge_table *table, const struct pkt *p, uint32_t id)
 {
@@ -79,10 +87,7 @@ static void remember(const struct edge_table *table, const struct pkt *p, uint32
 
 	if (!s || (p->flags & (PKT_ORIGINATED | PKT_ICMP_ERROR | PKT_ROUTED)))
 		return;
-	if (s->hop_generation != table->generation) {
-		s->hop[0] = s->hop[1] = 0;
-		s->hop_generation = table->generation;
-	}
+	edge_forget_hops(table, s);
 	s->hop[p->dir] = id;
 }
 

@@ -12,6 +12,7 @@ static void visit(void *worker, struct session *s)
 	struct worker *w = worker;
 	const struct path *path = w->snapshot->paths[s->path];
 
+	edge_forget_hops(w->snapshot->edge, s);
 	if (!path || s->generation != path->generation)
 		session_refresh(w, s, path);
 }
