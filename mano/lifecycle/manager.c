@@ -14,8 +14,9 @@
 #include "util/atomic_file.h"
 #include "util/memory.h"
 
-/* So many event ids are set aside for each life, so that no id is ever given twice. */
-enum { EVENT_IDS = 1 << 24 };
+/* So many event ids are set aside for each life, so that no id is ever given twice: at ten a second they last for more than three years, and there are eight million lives before
+ * numbers in JSON are exact no more. */
+enum { EVENT_IDS = 1 << 30 };
 
 /* --- services --- */
 
