@@ -98,14 +98,22 @@ static void ask(struct edge_worker *ew, const struct edge_table *table, const st
 		rte_ring_mp_enqueue_elem(ew->edge->requests, (void *)(uintptr_t)key, sizeof(*key));
 }
 
+/* Half of the room is anybody's (of a gateway behind a burst that waited for a successor); of the rest each has its share. */
+static bool is_full(const struct edge_worker *ew, const struct hold *hold)
+{
+	uint64_t held = ew->counters[EDGE_C_HELD];
+
+	return held >= HOLD_PACKETS ||
+	       (hold && held >= HOLD_PACKETS / 2 && hold->count >= HOLD_PER_NEIGHBOUR);
+}
+
 void hold_packet(struct edge_worker *ew, const struct edge_table *table, const struct neighbour_key *key,
                  struct rte_mbuf *m, uint64_t now)
 {
 	uint16_t number = *link_of(ew, key);
 	struct hold *hold = number ? &ew->holds[number - 1] : NULL;
 
-	if (ew->counters[EDGE_C_HELD] >= HOLD_PACKETS || (hold && hold->count >= HOLD_PER_NEIGHBOUR) ||
-	    (!hold && !(hold = hold_add(ew, key, now)))) {
+	if (is_full(ew, hold) || (!hold && !(hold = hold_add(ew, key, now)))) {
 		edge_drop(ew, m, EDGE_C_HOLD_FULL);
 		return;
 	}

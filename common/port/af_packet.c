@@ -5,74 +5,30 @@
  * off, and passes on packets whose transport checksum or segmentation a virtual interface has left undone: the
  * other end of a veth sends so unless told not to. The kernel says beside each frame what is left to do
  * (PACKET_VNET_HDR); what does not fit into a slot of the ring waits in the socket's queue (PACKET_COPY_THRESH).
- * A queue for each worker is a socket with both rings; filters deal what the interface receives (share.c). Opened
- * and closed by the control side; a queue is polled by one worker and sent by one worker.
+ * A queue for each worker is a socket with both rings (af_packet_queues.c); filters deal what the interface receives
+ * (share.c). Opened and closed by the control side; a queue is polled by one worker and sent by one worker.
  */
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include "port/af_packet_private.h"
 #include "port/bequest.h"
 #include "port/port.h"
-#include "port/share.h"
-#include "port/whole.h"
 
-enum {
-	SLOT = 2048, /* of a ring; where the port's packets may be larger than that: */
-	SLOT_LARGE = 16384,
-	SLOTS = 1024,
-	SLOTS_LARGE = 512,
-	BLOCK_SIZE = 65536,
-	VLAN_BYTES = 4,
-	MAC_BYTES = 12,
-	QUEUE_BYTES = 8 << 20, /* of frames that are too large for a slot */
-};
-
-struct ring {
-	uint8_t *frames;
-	unsigned next, count, size; /* slots, and of each */
-};
-
-struct queue {
-	int fd;
-	void *map;
-	size_t mapped;
-	struct ring rx, tx;
-	_Atomic bool unsent;     /* frames are in the ring that the socket has not taken */
-	_Atomic uint64_t missed; /* what the kernel's count held before it was asked last; asking clears it */
-	struct whole whole;
-} __rte_cache_aligned;
-
-struct af_packet {
-	int interface; /* its index */
-	unsigned count;
-	struct queue queues[];
-};
+enum { VLAN_BYTES = 4, MAC_BYTES = 12 };
 
 static struct queue *queue_of(const struct port *port, unsigned queue)
 {
 	struct af_packet *a = port->private;
 
 	return &a->queues[queue];
-}
-
-static struct tpacket2_hdr *frame_at(const struct ring *ring)
-{
-	return (struct tpacket2_hdr *)(ring->frames + (size_t)ring->next * ring->size);
-}
-
-static void advance(struct ring *ring)
-{
-	ring->next = (ring->next + 1) % ring->count;
 }
 
 static void step_back(struct ring *ring)
@@ -207,6 +163,7 @@ static bool next_packet(struct port *port, struct queue *q, struct rte_mbuf *m)
 			port_count_oversize(port);
 		__atomic_store_n(&frame->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
 		advance(&q->rx);
+		q->due -= q->due > 0;
 		if (fate == TAKEN)
 			return true;
 		rte_pktmbuf_reset(m);
@@ -232,9 +189,8 @@ static bool kick(struct queue *q)
 	return !down;
 }
 
-static uint16_t af_packet_rx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
+static uint16_t take(struct port *port, struct queue *q, struct rte_mbuf **m, uint16_t n)
 {
-	struct queue *q = queue_of(port, queue);
 	uint16_t taken = 0;
 
 	/* Whoever sent them may have nothing more to send. */
@@ -251,6 +207,57 @@ static uint16_t af_packet_rx(struct port *port, unsigned queue, struct rte_mbuf 
 		taken++;
 	}
 	return taken;
+}
+
+/* What was there before the shares were dealt anew; a socket that no worker has any more is read by one that has another. */
+static uint16_t take_due(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
+{
+	struct af_packet *a = port->private;
+	uint16_t taken = 0;
+
+	for (unsigned i = queue; i < a->kept && taken < n; i += a->count) {
+		struct queue *q = &a->queues[i];
+		uint16_t most = (uint16_t)RTE_MIN((unsigned)(n - taken), q->due);
+
+		taken += take(port, q, m + taken, whole_busy(&q->whole) ? (uint16_t)(n - taken) : most);
+	}
+	return taken;
+}
+
+static bool is_due(const struct af_packet *a, unsigned queue)
+{
+	for (unsigned i = queue; i < a->kept; i += a->count)
+		if (a->queues[i].due)
+			return true;
+	return false;
+}
+
+/*
+ * A turn of a queue that does not read on yet. What a worker has read is with its owner before it asks again, and who finds that
+ * all have read reads on with its next turn, when it has what was handed to it.
+ */
+static uint16_t rx_held(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
+{
+	struct af_packet *a = port->private;
+	struct queue *q = &a->queues[queue];
+	uint16_t taken = take_due(port, queue, m, n);
+
+	if (taken || is_due(a, queue))
+		return taken;
+	if (q->hold == HOLD_DUE) {
+		q->hold = HOLD_OTHERS;
+		atomic_fetch_sub_explicit(&a->behind, 1, memory_order_release);
+	} else if (atomic_load_explicit(&a->behind, memory_order_acquire) == 0) {
+		q->hold = HOLD_NOT;
+	}
+	return 0;
+}
+
+static uint16_t af_packet_rx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
+{
+	struct queue *q = queue_of(port, queue);
+
+	return unlikely(q->hold) ? rx_held(port, queue, m, n) : take(port, q, m, n);
 }
 
 static uint32_t slot_room(const struct ring *ring)
@@ -323,102 +330,14 @@ static uint64_t af_packet_missed(struct port *port)
 	struct af_packet *a = port->private;
 	uint64_t sum = 0;
 
-	for (unsigned i = 0; i < a->count; i++)
+	for (unsigned i = 0; i < a->kept; i++)
 		sum += queue_missed(&a->queues[i]);
 	return sum;
 }
 
 static void af_packet_close(struct port *port)
 {
-	struct af_packet *a = port->private;
-
-	for (unsigned i = 0; i < a->count; i++) {
-		struct queue *q = &a->queues[i];
-
-		if (q->map)
-			munmap(q->map, q->mapped);
-		if (q->fd >= 0)
-			close(q->fd);
-	}
-	free(a);
-}
-
-static unsigned slot_size(bool large)
-{
-	return large ? SLOT_LARGE : SLOT;
-}
-
-static unsigned slot_count(bool large)
-{
-	return large ? SLOTS_LARGE : SLOTS;
-}
-
-static bool map_rings(struct queue *q, bool large)
-{
-	unsigned size = slot_size(large), count = slot_count(large);
-
-	q->mapped = 2 * (size_t)count * size;
-	q->map = mmap(NULL, q->mapped, PROT_READ | PROT_WRITE, MAP_SHARED, q->fd, 0);
-	if (q->map == MAP_FAILED) {
-		q->map = NULL;
-		return false;
-	}
-	q->rx = (struct ring){ q->map, 0, count, size };
-	q->tx = (struct ring){ q->rx.frames + (size_t)count * size, 0, count, size };
-	return true;
-}
-
-static bool make_rings(struct queue *q, bool large)
-{
-	unsigned size = slot_size(large), count = slot_count(large);
-	struct tpacket_req ring = { .tp_block_size = BLOCK_SIZE,
-		                    .tp_block_nr = count * size / BLOCK_SIZE,
-		                    .tp_frame_size = size,
-		                    .tp_frame_nr = count };
-	int version = TPACKET_V2, yes = 1, queue = QUEUE_BYTES;
-
-	if (setsockopt(q->fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) < 0 ||
-	    setsockopt(q->fd, SOL_PACKET, PACKET_VNET_HDR, &yes, sizeof(yes)) < 0 ||
-	    setsockopt(q->fd, SOL_PACKET, PACKET_COPY_THRESH, &yes, sizeof(yes)) < 0 ||
-	    setsockopt(q->fd, SOL_PACKET, PACKET_RX_RING, &ring, sizeof(ring)) < 0 ||
-	    setsockopt(q->fd, SOL_PACKET, PACKET_TX_RING, &ring, sizeof(ring)) < 0)
-		return false;
-	setsockopt(q->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof(yes));
-	setsockopt(q->fd, SOL_SOCKET, SO_RCVBUFFORCE, &queue, sizeof(queue));
-	setsockopt(q->fd, SOL_PACKET, PACKET_QDISC_BYPASS, &yes,
-	           sizeof(yes)); /* an old kernel sends by its queue */
-	setsockopt(q->fd, SOL_PACKET, PACKET_LOSS, &yes,
-	           sizeof(yes)); /* a frame that the device refuses is passed over */
-	return map_rings(q, large);
-}
-
-static bool bind_socket(int fd, int interface)
-{
-	struct sockaddr_ll address = { .sll_family = AF_PACKET,
-		                       .sll_protocol = htons(ETH_P_ALL),
-		                       .sll_ifindex = interface };
-	struct packet_mreq promiscuous = { .mr_type = PACKET_MR_PROMISC, .mr_ifindex = interface };
-
-	return bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
-	       setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof(promiscuous)) == 0;
-}
-
-/* A socket that takes its share from the first frame on, for it is told so before it is bound. */
-static bool open_queue(struct af_packet *a, unsigned number, bool large)
-{
-	struct queue *q = &a->queues[number];
-
-	q->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	return q->fd >= 0 && make_rings(q, large) && (a->count == 1 || share_take(q->fd, number, a->count)) &&
-	       bind_socket(q->fd, a->interface);
-}
-
-static bool open_queues(struct af_packet *a, bool large)
-{
-	for (unsigned i = 0; i < a->count; i++)
-		if (!open_queue(a, i, large))
-			return false;
-	return true;
+	af_packet_free(port->private);
 }
 
 /* The rings and where in them we are: of the slot size that is said. */
@@ -436,53 +355,6 @@ static bool af_packet_bequeath(struct port *port, struct port_bequest *bequest)
 		*place++ = a->queues[i].tx.next;
 	}
 	return true;
-}
-
-/* Goes on in a predecessor's rings where it was, if the socket is still bound to the interface. */
-static bool inherit_queue(struct queue *q, int fd, const uint32_t place[2], int interface, bool large)
-{
-	struct sockaddr_ll bound = { .sll_ifindex = 0 };
-	socklen_t length = sizeof(bound);
-
-	if (place[0] >= slot_count(large) || place[1] >= slot_count(large) || !port_socket_is_here(fd) ||
-	    getsockname(fd, (struct sockaddr *)&bound, &length) < 0 || bound.sll_ifindex != interface)
-		return false;
-	q->fd = fd;
-	if (!map_rings(q, large))
-		return false;
-	q->rx.next = place[0];
-	q->tx.next = place[1];
-	atomic_init(&q->unsent, true);
-	return true;
-}
-
-/* Back as it was made: the descriptors are somebody else's. */
-static void forget_queues(struct af_packet *a)
-{
-	for (unsigned i = 0; i < a->count; i++) {
-		if (a->queues[i].map)
-			munmap(a->queues[i].map, a->queues[i].mapped);
-		a->queues[i].map = NULL;
-		a->queues[i].fd = -1;
-	}
-}
-
-/* A predecessor's sockets, if they are as many, for they have their shares. */
-static bool inherit(struct af_packet *a, const struct port_options *options, bool large)
-{
-	struct port_bequest b;
-	bool well;
-
-	if (!bequest_take(options, &b))
-		return false;
-	well = b.count == a->count && b.value[0] == slot_size(large);
-	for (unsigned i = 0; well && i < a->count; i++)
-		well = inherit_queue(&a->queues[i], b.fds[i], &b.value[1 + 2 * i], a->interface, large);
-	if (well)
-		return true;
-	forget_queues(a);
-	bequest_refuse(&b);
-	return false;
 }
 
 /* The kernel takes the socket off an interface that goes away, and would not put it on another. */
@@ -514,20 +386,6 @@ static const struct port_ops af_packet_ops = { af_packet_rx,       af_packet_tx,
 	                                       af_packet_close,    af_packet_missed, af_packet_tend,
 	                                       af_packet_show_link };
 
-static struct af_packet *new_queues(unsigned count)
-{
-	size_t size = sizeof(struct af_packet) + count * sizeof(struct queue);
-	struct af_packet *a = aligned_alloc(RTE_CACHE_LINE_SIZE, size);
-
-	if (!a)
-		return NULL;
-	memset(a, 0, size);
-	a->count = count;
-	for (unsigned i = 0; i < count; i++)
-		a->queues[i].fd = -1;
-	return a;
-}
-
 /* The address of an interface that has one. */
 static bool read_mac(int fd, const char *interface, uint8_t mac[6])
 {
@@ -545,16 +403,19 @@ bool port_af_packet(struct port *port, const struct port_options *options, const
 {
 	bool large = rte_pktmbuf_data_room_size(port->pool) > RTE_MBUF_DEFAULT_BUF_SIZE;
 	unsigned count = RTE_MAX(RTE_MIN(options->queues, PORT_QUEUES_MAX), 1);
-	struct af_packet *a = new_queues(count);
+	struct port_bequest b;
 
+	if (!bequest_take(options, &b))
+		b.count = 0;
+	struct af_packet *a = af_packet_new(count, RTE_MAX(count, b.count));
 	if (!a) {
+		bequest_refuse(&b);
 		port_error(errors, options, "no-memory", "not enough memory");
 		return false;
 	}
 	port->private = a;
 	a->interface = (int)if_nametoindex(interface);
-	if (a->interface <= 0 || (!inherit(a, options, large) && !open_queues(a, large)) ||
-	    !read_mac(a->queues[0].fd, interface, port->mac)) {
+	if (!af_packet_open(a, &b, large) || !read_mac(a->queues[0].fd, interface, port->mac)) {
 		port_error(errors, options, "no-interface",
 		           "a packet socket on \"%s\" could not be set up: %s%s", interface, strerror(errno),
 		           errno == EPERM ? " (it takes CAP_NET_RAW)" : "");

@@ -51,6 +51,20 @@ class Fused(Upgrade):
     def test_service_process(self):
         self.go(1)
 
+    def test_other_numbers_of_workers(self):
+        """A successor with more or fewer workers has more or fewer sockets: what waits in those that there were is not lost, nor overtaken by what comes to the others."""
+        self.echo()
+        talk = self.talk()
+        load = Load(self.line, 200, 86400)
+        for workers in (5, 1, 3):
+            self.descriptor["engine"] = {"workers": workers}
+            self.apply()
+            self.assertEqual(talk.say(str(workers)), f"198.51.100.10 {workers}")
+        load.stop()
+        total = load.result()
+        self.assertEqual((total["lost"], total["reordered"]), (0, 0), f"{total}; {self.drops()}")
+        self.balances()
+
 
 class Hops(Upgrade):
     placement = "process"

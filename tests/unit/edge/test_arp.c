@@ -123,9 +123,14 @@ static void hold_is_bounded(void **state)
 
 	(void)state;
 	world_open(&w, world_config, NULL, 0);
-	for (uint16_t i = 0; i < 70; i++)
+	/* One may have half of the room; of what is left then the next has a share. */
+	for (uint16_t i = 0; i < 514; i++)
 		world_output(&w, 0, to_host("203.0.113.7", (uint16_t)(1 + i)));
-	assert_int_equal(world_counter(&w, EDGE_C_HELD), 64);
+	assert_int_equal(world_counter(&w, EDGE_C_HELD), 512);
+	assert_int_equal(world_counter(&w, EDGE_C_HOLD_FULL), 2);
+	for (uint16_t i = 0; i < 68; i++)
+		world_output(&w, 0, to_host("203.0.113.8", (uint16_t)(1 + i)));
+	assert_int_equal(world_counter(&w, EDGE_C_HELD), 512 + 64);
 	assert_int_equal(world_counter(&w, EDGE_C_HOLD_FULL), 6);
 	for (unsigned i = 0; i < 1100; i++) {
 		char text[32];
@@ -133,7 +138,7 @@ static void hold_is_bounded(void **state)
 		snprintf(text, sizeof(text), "203.0.113.%u", 10 + i % 200);
 		world_output(&w, 1, to_host(text, 1));
 	}
-	assert_int_equal(world_counter(&w, EDGE_C_HELD), 64 + 1024);
+	assert_int_equal(world_counter(&w, EDGE_C_HELD), 512 + 64 + 1024);
 	assert_int_equal(world_counter(&w, EDGE_C_HOLD_FULL), 6 + 76);
 	world_close(&w);
 }

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Sockets and rings of an af_packet port: made, dealt their shares, taken over from a predecessor with as many workers or another
+ * number. Control side, while no worker has the port. See af_packet_private.h.
+ */
+#include "port/af_packet_private.h"
+
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "port/port.h"
+#include "port/share.h"
+
+enum {
+	SLOT = 2048, /* of a ring; where the port's packets may be larger than that: */
+	SLOT_LARGE = 16384,
+	SLOTS = 1024,
+	SLOTS_LARGE = 512,
+	BLOCK_SIZE = 65536,
+	QUEUE_BYTES = 8 << 20, /* of frames that are too large for a slot */
+};
+
+static unsigned slot_size(bool large)
+{
+	return large ? SLOT_LARGE : SLOT;
+}
+
+static unsigned slot_count(bool large)
+{
+	return large ? SLOTS_LARGE : SLOTS;
+}
+
+static bool map_rings(struct queue *q, bool large)
+{
+	unsigned size = slot_size(large), count = slot_count(large);
+
+	q->mapped = 2 * (size_t)count * size;
+	q->map = mmap(NULL, q->mapped, PROT_READ | PROT_WRITE, MAP_SHARED, q->fd, 0);
+	if (q->map == MAP_FAILED) {
+		q->map = NULL;
+		return false;
+	}
+	q->rx = (struct ring){ q->map, 0, count, size };
+	q->tx = (struct ring){ q->rx.frames + (size_t)count * size, 0, count, size };
+	return true;
+}
+
+static bool make_rings(struct queue *q, bool large)
+{
+	unsigned size = slot_size(large), count = slot_count(large);
+	struct tpacket_req ring = { .tp_block_size = BLOCK_SIZE,
+		                    .tp_block_nr = count * size / BLOCK_SIZE,
+		                    .tp_frame_size = size,
+		                    .tp_frame_nr = count };
+	int version = TPACKET_V2, yes = 1, queue = QUEUE_BYTES;
+
+	if (setsockopt(q->fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) < 0 ||
+	    setsockopt(q->fd, SOL_PACKET, PACKET_VNET_HDR, &yes, sizeof(yes)) < 0 ||
+	    setsockopt(q->fd, SOL_PACKET, PACKET_COPY_THRESH, &yes, sizeof(yes)) < 0 ||
+	    setsockopt(q->fd, SOL_PACKET, PACKET_RX_RING, &ring, sizeof(ring)) < 0 ||
+	    setsockopt(q->fd, SOL_PACKET, PACKET_TX_RING, &ring, sizeof(ring)) < 0)
+		return false;
+	setsockopt(q->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof(yes));
+	setsockopt(q->fd, SOL_SOCKET, SO_RCVBUFFORCE, &queue, sizeof(queue));
+	setsockopt(q->fd, SOL_PACKET, PACKET_QDISC_BYPASS, &yes,
+	           sizeof(yes)); /* an old kernel sends by its queue */
+	setsockopt(q->fd, SOL_PACKET, PACKET_LOSS, &yes,
+	           sizeof(yes)); /* a frame that the device refuses is passed over */
+	return map_rings(q, large);
+}
+
+static bool bind_socket(int fd, int interface)
+{
+	struct sockaddr_ll address = { .sll_family = AF_PACKET,
+		                       .sll_protocol = htons(ETH_P_ALL),
+		                       .sll_ifindex = interface };
+	struct packet_mreq promiscuous = { .mr_type = PACKET_MR_PROMISC, .mr_ifindex = interface };
+
+	return bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+	       setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof(promiscuous)) == 0;
+}
+
+/* A socket that takes the share of that number from the first frame on, for it is told so before it is bound. */
+static bool open_queue(struct af_packet *a, struct queue *q, unsigned share, bool large)
+{
+	q->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	return q->fd >= 0 && make_rings(q, large) && (a->count == 1 || share_take(q->fd, share, a->count)) &&
+	       bind_socket(q->fd, a->interface);
+}
+
+static bool open_queues(struct af_packet *a, bool large)
+{
+	for (unsigned i = 0; i < a->count; i++)
+		if (!open_queue(a, &a->queues[i], i, large))
+			return false;
+	return true;
+}
+
+/* Goes on in a predecessor's rings where it was, if the socket is still bound to the interface. */
+static bool inherit_queue(struct queue *q, int fd, const uint32_t place[2], int interface, bool large)
+{
+	struct sockaddr_ll bound = { .sll_ifindex = 0 };
+	socklen_t length = sizeof(bound);
+
+	if (place[0] >= slot_count(large) || place[1] >= slot_count(large) || !port_socket_is_here(fd) ||
+	    getsockname(fd, (struct sockaddr *)&bound, &length) < 0 || bound.sll_ifindex != interface)
+		return false;
+	q->fd = fd;
+	if (!map_rings(q, large))
+		return false;
+	q->rx.next = place[0];
+	q->tx.next = place[1];
+	atomic_init(&q->unsent, true);
+	return true;
+}
+
+/* Back as it was made; the first descriptors are a predecessor's, and closed by whoever refuses them. */
+static void forget_queues(struct af_packet *a, unsigned before)
+{
+	for (unsigned i = 0; i < a->kept; i++) {
+		struct queue *q = &a->queues[i];
+
+		if (q->map)
+			munmap(q->map, q->mapped);
+		if (i >= before && q->fd >= 0)
+			close(q->fd);
+		memset(q, 0, sizeof(*q));
+		q->fd = -1;
+	}
+	a->kept = a->count;
+}
+
+static unsigned filled(const struct ring *ring)
+{
+	struct ring at = *ring;
+	unsigned count = 0;
+
+	while (count < ring->count &&
+	       __atomic_load_n(&frame_at(&at)->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER) {
+		advance(&at);
+		count++;
+	}
+	return count;
+}
+
+/*
+ * Deals what is received anew where a predecessor had `before` sockets. One that gets more is told so before one that gets less:
+ * a frame of that moment may come twice, but not be lost.
+ */
+static bool deal_anew(struct af_packet *a, unsigned before, bool large)
+{
+	bool well = true;
+
+	for (unsigned i = before; well && i < a->count; i++)
+		well = open_queue(a, &a->queues[i], a->count, large);
+	for (unsigned i = 0; well && i < a->kept; i++) {
+		unsigned number = before < a->count ? a->kept - 1 - i : i;
+
+		well = share_take(a->queues[number].fd, number, a->count);
+	}
+	for (unsigned i = 0; well && i < a->kept; i++) {
+		a->queues[i].hold = HOLD_DUE;
+		a->queues[i].due = i < before ? filled(&a->queues[i].rx) : 0;
+	}
+	atomic_init(&a->behind, a->count);
+	return well;
+}
+
+/* A predecessor's sockets, be they as many or not. */
+static bool inherit(struct af_packet *a, const struct port_bequest *b, bool large)
+{
+	bool well = a->interface > 0 && b->value[0] == slot_size(large);
+
+	for (unsigned i = 0; well && i < b->count; i++)
+		well = inherit_queue(&a->queues[i], b->fds[i], &b->value[1 + 2 * i], a->interface, large);
+	if (well && b->count != a->count)
+		well = deal_anew(a, b->count, large);
+	return well;
+}
+
+struct af_packet *af_packet_new(unsigned count, unsigned kept)
+{
+	size_t size = sizeof(struct af_packet) + kept * sizeof(struct queue);
+	struct af_packet *a = aligned_alloc(RTE_CACHE_LINE_SIZE, size);
+
+	if (!a)
+		return NULL;
+	memset(a, 0, size);
+	a->count = count;
+	a->kept = kept;
+	for (unsigned i = 0; i < kept; i++)
+		a->queues[i].fd = -1;
+	return a;
+}
+
+bool af_packet_open(struct af_packet *a, const struct port_bequest *b, bool large)
+{
+	if (b->count) {
+		if (inherit(a, b, large))
+			return true;
+		forget_queues(a, b->count);
+		bequest_refuse(b);
+	}
+	return a->interface > 0 && open_queues(a, large);
+}
+
+void af_packet_free(struct af_packet *a)
+{
+	for (unsigned i = 0; i < a->kept; i++) {
+		struct queue *q = &a->queues[i];
+
+		if (q->map)
+			munmap(q->map, q->mapped);
+		if (q->fd >= 0)
+			close(q->fd);
+	}
+	free(a);
+}
