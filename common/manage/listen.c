@@ -13,7 +13,7 @@
 #include "manage/log.h"
 
 /* The library would stop to accept at its limit; ours is below, so that those beyond it get an answer. */
-enum { CONNECTIONS_SPARE = 32, LET_IN_MS = 500 };
+enum { CONNECTIONS_SPARE = 32 };
 
 static void connection_change(void *cls, struct MHD_Connection *handle, void **context,
                               enum MHD_ConnectionNotificationCode code)
@@ -79,13 +79,16 @@ bool listener_begin(struct listener *listener, int fd)
 	return true;
 }
 
-/* Those that stand at the door are let in first: to be cut off there is no answer. */
-static void let_in(const struct listener *listener)
+bool listeners_wanted(const struct rest *rest)
 {
-	const union MHD_DaemonInfo *info = MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_LISTEN_FD);
-	struct pollfd door = { .fd = info ? info->listen_fd : -1, .events = POLLIN };
-	for (int i = 0; i < LET_IN_MS && poll(&door, 1, 0) > 0; i++)
-		usleep(1000);
+	for (const struct listener *listener = rest->listeners; listener; listener = listener->next) {
+		const union MHD_DaemonInfo *info =
+		        MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_LISTEN_FD);
+		struct pollfd door = { .fd = info ? info->listen_fd : -1, .events = POLLIN };
+		if (!listener->left_us && poll(&door, 1, 0) > 0)
+			return true;
+	}
+	return false;
 }
 
 int listener_leave(struct listener *listener)
@@ -96,16 +99,9 @@ int listener_leave(struct listener *listener)
 
 void listeners_close(struct rest *rest)
 {
-	for (struct listener *listener = rest->listeners; listener; listener = listener->next) {
-		if (listener->left_us)
-			continue;
-		if (listener->close)
+	for (struct listener *listener = rest->listeners; listener; listener = listener->next)
+		if (!listener->left_us && listener->close)
 			listener->close(listener);
-		let_in(listener);
-		int fd = listener_leave(listener);
-		if (fd >= 0)
-			close(fd);
-	}
 }
 
 /* Those that were told to leave, one after the other, as soon as nobody is there. */

@@ -158,7 +158,8 @@ static void flush(struct rest *rest)
 {
 	int quiet = 0;
 	for (int i = 0; i < FLUSH_TURNS && quiet < FLUSH_QUIET; i++) {
-		bool busy = atomic_load(&rest->exchanges) || connections_speak(rest, i < FLUSH_FRESH);
+		bool busy = atomic_load(&rest->exchanges) || listeners_wanted(rest) ||
+		            connections_speak(rest, i < FLUSH_FRESH);
 		quiet = busy ? 0 : quiet + 1;
 		usleep(FLUSH_TURN_US);
 	}

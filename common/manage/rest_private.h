@@ -245,7 +245,7 @@ struct listener {
 	char address[64]; /* TCP: as it was asked for */
 	uint64_t left_us; /* when it was told to take no more connections; 0: it was not */
 	void (*arrive)(struct listener *listener, struct connection *connection); /* who is it? */
-	void (*close)(struct listener *listener);                                 /* no more come */
+	void (*close)(struct listener *listener); /* nobody finds it any more */
 	void (*free)(struct listener *listener);
 };
 /* Starts the HTTP library on a listening socket, which it takes over if it succeeds, and adds the listener. */
@@ -253,6 +253,8 @@ bool listener_begin(struct listener *listener, int fd);
 /* It takes no more connections; answers its socket, which is the caller's now, or -1. */
 int listener_leave(struct listener *listener);
 void listeners_close(struct rest *rest);
+/* Whether anybody waits to be let in. */
+bool listeners_wanted(const struct rest *rest);
 void listeners_free(struct rest *rest);
 
 /* tls.c: the side of GnuTLS */
