@@ -82,6 +82,14 @@ extern const struct schema match_schema[];
 	  .otherwise = "false", \
 	  .help = "TCP segments with SYN, FIN or RST whose checksum is wrong are dropped, and do not " \
 	          "move the tracking." }, \
+	{ .name = "synProxyAt", \
+	  .type = SCHEMA_INT, \
+	  .unit = "%", \
+	  .min = 1, \
+	  .max = 100, \
+	  .otherwise = "50", \
+	  .help = "How much of the room for half-open sessions (a quarter of each worker's) is taken when `synProxy` " \
+	          "\"auto\" begins." }, \
 	{ .name = "pickup", \
 	  .type = SCHEMA_INT, \
 	  .unit = "s", \

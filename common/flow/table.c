@@ -291,6 +291,13 @@ static struct session *take_or_evict(struct flow_table *t, unsigned family, bool
 	return s;
 }
 
+bool flow_half_open_above(const struct flow_table *table, const struct tuple *forward, unsigned percent)
+{
+	const struct flow_pool *pool = &table->pool[forward->family == FAMILY_V6];
+
+	return (uint64_t)pool->half_open * 100 >= (uint64_t)pool->half_open_limit * percent;
+}
+
 enum flow_result table_reserve(struct flow_table *table, const struct tuple *forward,
                                enum session_class klass, uint32_t now, struct session **session)
 {

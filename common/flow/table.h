@@ -69,6 +69,9 @@ enum flow_result {
 enum flow_result flow_reserve(struct flow_table *table, const struct tuple *forward, uint32_t now,
                               struct session **s);
 
+/* Whether half-open sessions of the tuple's family take so many percent of the room that there is for them. */
+bool flow_half_open_above(const struct flow_table *table, const struct tuple *forward, unsigned percent);
+
 /* The same for a session that is not to count as half-open while it is being opened: its originator has proven that it is there, or will have to
  * before anything comes of it. */
 enum flow_result flow_reserve_aside(struct flow_table *table, const struct tuple *forward, uint32_t now,

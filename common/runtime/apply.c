@@ -526,6 +526,7 @@ static void take_times(struct engine *engine)
 	engine->sizes.timeouts = sizes.timeouts;
 	engine->sizes.poll = sizes.poll;
 	engine->sizes.drain = sizes.drain;
+	engine->sizes.syn_proxy_at = sizes.syn_proxy_at;
 	engine->sizes.verify_tcp = sizes.verify_tcp;
 }
 

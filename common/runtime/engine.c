@@ -89,6 +89,7 @@ void engine_read_sizes(const struct conf *document, struct engine_sizes *sizes)
 	sizes->seed = (uint32_t)conf_int(c, "seed", 0);
 	sizes->pickup = (uint32_t)conf_int(c, "pickup", 60);
 	sizes->drain = (uint32_t)conf_int(c, "drain", 0);
+	sizes->syn_proxy_at = (uint32_t)conf_int(c, "synProxyAt", 50);
 	sizes->verify_tcp = conf_bool(c, "verifyTcp", false);
 	sizes->poll = strcmp(conf_string(c, "idle", "adaptive"), "poll") == 0;
 	read_timeouts(conf_get(c, "timeouts"), &sizes->timeouts);

@@ -41,8 +41,9 @@ struct engine_sizes {
 	        pickup; /* seconds of midstream pickup after a start that lost its sessions (change/pickup.h) */
 	uint32_t
 	        drain; /* seconds that sessions may go on through functions that left their path (change/drain.h) */
-	bool verify_tcp; /* checksums of TCP segments with SYN, FIN, RST */
-	bool poll;       /* never sleep */
+	uint32_t syn_proxy_at; /* percent of the room for half-open sessions: from there on they are many */
+	bool verify_tcp;       /* checksums of TCP segments with SYN, FIN, RST */
+	bool poll;             /* never sleep */
 	struct flow_timeouts timeouts;
 };
 

@@ -56,7 +56,9 @@ enum opening_flag {
 	OPEN_ADDED = 1 << 1,  /* the latter: the session lives already */
 	OPEN_PROVEN = 1 << 2, /* its originator has shown that it gets our answers, or cannot be asked to */
 	OPEN_PRESSED =
-	        1 << 3, /* there is no room among the half-open: without opening_prove() it is refused */
+	        1
+	        << 3, /* half-open sessions are many (engine.synProxyAt): "auto" has its originator prove itself */
+	OPEN_ASIDE = 1 << 5, /* there is no room among them: without opening_prove() it is refused */
 	/* With OPEN_MIDSTREAM: an acknowledging segment (or SCTP data) that may be of a flow that a predecessor process knew and this one does not;
 	 * either end may speak first. May be accepted where policy allows the flow in either direction. */
 	OPEN_PICKUP = 1 << 4,
@@ -119,7 +121,7 @@ static inline void opening_end(struct opening *o, uint8_t zone)
 /* When clients have to show that they are there before their servers hear of them. */
 enum syn_proxy {
 	SYN_PROXY_OFF,
-	SYN_PROXY_AUTO, /* when there is no room among the half-open */
+	SYN_PROXY_AUTO, /* while half-open sessions are many */
 	SYN_PROXY_ON,
 };
 

@@ -120,6 +120,23 @@ static void refuse(struct worker *w, struct round *round, struct rte_mbuf *m, en
 	}
 }
 
+/* Room for one session. Where half-open ones are many, its originator may have to prove itself; where there is no room, it must. */
+static enum flow_result reserve(struct worker *w, const struct round *round, struct opening *o,
+                                struct rte_mbuf *m, bool proven)
+{
+	enum flow_result result = flow_reserve(w->table, &o->tuple, w->now_ms, &o->session);
+	bool full = result == FLOW_HALF_OPEN;
+
+	if (likely(!full && (result != FLOW_OK ||
+	                     !flow_half_open_above(w->table, &o->tuple, w->engine->sizes.syn_proxy_at))))
+		return result;
+	if (!proven && !may_prove(round->entry, m))
+		return result;
+	if (!proven)
+		o->flags = full ? OPEN_PRESSED | OPEN_ASIDE : OPEN_PRESSED;
+	return full ? flow_reserve_aside(w->table, &o->tuple, w->now_ms, &o->session) : result;
+}
+
 /* Starts one opening; false: the packet was dropped, or goes on without a session. */
 static bool begin(struct worker *w, struct round *round, struct rte_mbuf *m, unsigned attempt,
                   const struct tcp_shift *proof)
@@ -131,11 +148,7 @@ static bool begin(struct worker *w, struct round *round, struct rte_mbuf *m, uns
 
 	memset(o, 0, sizeof(*o));
 	pkt_tuple(m, &o->tuple);
-	result = flow_reserve(w->table, &o->tuple, w->now_ms, &o->session);
-	if (unlikely(result == FLOW_HALF_OPEN && (proof || may_prove(round->entry, m)))) {
-		result = flow_reserve_aside(w->table, &o->tuple, w->now_ms, &o->session);
-		o->flags = proof ? 0 : OPEN_PRESSED;
-	}
+	result = reserve(w, round, o, m, proof != NULL);
 	if (result != FLOW_OK) {
 		refuse(w, round, m, result);
 		return false;
@@ -290,7 +303,7 @@ static bool commit(struct worker *w, struct round *round, struct opening *o)
 {
 	const struct tcp_shift *proof =
 	        o->session->flags & SESSION_SHIFTED ? &round->shifts[o - round->openings] : NULL;
-	enum flow_result result = o->flags & OPEN_PRESSED ? give_up(w, round, o) : commit_one(w, round, o);
+	enum flow_result result = o->flags & OPEN_ASIDE ? give_up(w, round, o) : commit_one(w, round, o);
 
 	for (unsigned attempt = 1;
 	     result == FLOW_CLASH && round->entry->path->rewrites && attempt < ATTEMPTS_MAX; attempt++) {

@@ -33,9 +33,9 @@ static void copy(struct conf *to, const struct conf *from, const char *name)
 
 static void put_engine(const struct render *r, struct conf *document, const char *name)
 {
-	static const char *const members[] = { "workers",   "workersMax", "sessions", "sessions6",
-		                               "mbufs",     "mtuMax",     "pickup",   "drain",
-		                               "verifyTcp", "idle",       "seed",     "timeouts" };
+	static const char *const members[] = { "workers", "workersMax", "sessions", "sessions6", "mbufs",
+		                               "mtuMax",  "pickup",     "drain",    "verifyTcp", "synProxyAt",
+		                               "idle",    "seed",       "timeouts" };
 	const struct conf *from = conf_get(r->service, "engine");
 	struct conf *engine = conf_new(document, CONF_GROUP, "engine");
 

@@ -221,8 +221,8 @@ class Flood(Case):
         return self.lab.process(["timeout", "150", "hping3", "-q", *self.RATE, "--rand-source", "-S", "-p", "9000", self.lab.SERVER4],
                                 netns=self.lab.client)
 
-    def survives(self, when):
-        self.start(Line(), [firewall(when)], sessions=2000)
+    def survives(self, when, **engine):
+        self.start(Line(), [firewall(when)], sessions=2000, **engine)
         self.greeter()
         established = self.reader(self.lab.SERVER4, 0.02)
         self.assertEqual(established.stdout.readline().strip(), "connected")
@@ -231,6 +231,7 @@ class Flood(Case):
         for new in [self.reader(self.lab.SERVER4, 0) for _ in range(3)]:
             self.assertEqual(new.communicate(timeout=100)[0].split()[-1:], [SUM], "new clients get through")
         self.assertEqual(established.communicate(timeout=60)[0].split()[-1], SUM, "the established one was not disturbed")
+        self.half_open = self.engine.get("/v1/state/workers")[0]["halfOpen"]
         self.assertTrue(flood.alive(), "all of that while it lasted")
         flood.stop()
         self.assertGreaterEqual(self.counter("syn-proven"), 3)
@@ -240,7 +241,10 @@ class Flood(Case):
         self.survives("on")
 
     def test_auto(self):
-        self.survives("auto")
+        """From a fifth of the room for half-open sessions on, which is 500: no more come but for clients that were proven."""
+        self.survives("auto", synProxyAt=20)
+        self.assertLess(self.half_open, 120)
+        self.assertEqual(self.counter("half-open-full"), 0)
 
 
 class Balanced(Case):
@@ -319,7 +323,7 @@ class Balanced(Case):
         """With room for few of them."""
         self.start_balancer("auto", sessions=2000)
         for when in ("auto", "on"):
-            self.put(when, sessions=2000)
+            self.put(when, sessions=2000, synProxyAt=30)  # changed while it runs
             before = self.counter("syn-cookies")
             self.undisturbed(self.VIP, lambda: self.counter("syn-cookies") > before + 2000)
         self.undisturbed(self.DIRECT, lambda: self.lb("stateless") > 2000)

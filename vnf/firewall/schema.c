@@ -126,7 +126,7 @@ const struct schema firewall_schema[] = {
 	  .otherwise = "off",
 	  .help = "on: TCP clients are answered with a cookie, and their servers asked when they have "
 	          "acknowledged "
-	          "it; auto: when there is no room among half-open sessions, which else refuses them." },
+	          "it; auto: while half-open sessions are many (`engine.synProxyAt`)." },
 	{ .name = "redirects",
 	  .type = SCHEMA_ENUM,
 	  .values = redirects,

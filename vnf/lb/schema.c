@@ -129,7 +129,8 @@ static const struct schema service_members[] = {
 	  .otherwise = "off",
 	  .help = "on: TCP clients are answered with a cookie, and a backend asked when they have "
 	          "acknowledged it; "
-	          "auto: when there is no room among half-open sessions. Modes \"nat\" and \"full-nat\"." },
+	          "auto: while half-open sessions are many (`engine.synProxyAt`). Modes \"nat\" and "
+	          "\"full-nat\"." },
 	{ .name = "mtu",
 	  .type = SCHEMA_INT,
 	  .min = 1280,

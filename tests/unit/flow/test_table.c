@@ -395,6 +395,8 @@ static void half_open_limit(void **state)
 		t = test_tuple4(6, 1, 1, 2, (uint16_t)i);
 		assert_int_equal(test_open(table, &t, 10 * i, &s), FLOW_OK);
 		first = first ? first : s;
+		assert_int_equal(flow_half_open_above(table, &t, 40), i + 1 >= 10);
+		assert_int_equal(flow_half_open_above(table, &t, 100), i + 1 == 25);
 	}
 	t = test_tuple4(6, 9, 9, 8, 8);
 	assert_int_equal(test_open(table, &t, 999, &s), FLOW_HALF_OPEN);
