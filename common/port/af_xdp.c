@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "port/bequest.h"
 #include "port/port.h"
 #include "port/whole.h"
 #include "port/xdp.h"
@@ -124,14 +125,14 @@ static void reclaim(struct xdp_socket *s)
 	         end = __atomic_load_n(s->completion.producer, __ATOMIC_ACQUIRE);
 
 	for (; at != end; at++)
-		s->free[s->free_count++] = done[index_of(at)];
+		s->free->frames[s->free->count++] = done[index_of(at)];
 	__atomic_store_n(s->completion.consumer, at, __ATOMIC_RELEASE);
 }
 
 static void put(struct xdp_socket *s, uint32_t at, const struct rte_mbuf *m)
 {
 	struct xdp_desc *d = (struct xdp_desc *)s->tx.entries + index_of(at);
-	uint64_t address = s->free[--s->free_count];
+	uint64_t address = s->free->frames[--s->free->count];
 	uint32_t length = rte_pktmbuf_pkt_len(m);
 	const void *bytes = rte_pktmbuf_read(m, 0, length, s->frames + address);
 
@@ -147,7 +148,7 @@ static uint16_t send_frames(struct port *port, struct xdp_socket *s, struct rte_
 	uint16_t sent = 0;
 
 	reclaim(s);
-	for (; sent < n && s->free_count; sent++) {
+	for (; sent < n && s->free->count; sent++) {
 		if (unlikely(rte_pktmbuf_pkt_len(m[sent]) > XDP_FRAME))
 			port_count_oversize(port);
 		else
@@ -234,6 +235,52 @@ static bool take_up(struct port *port, const char **asked)
 	return false;
 }
 
+/* --- from process to process --- */
+
+/* Of what shape everything is, and of which interface; program, then sockets with their memory. */
+static bool af_xdp_bequeath(struct port *port, struct port_bequest *bequest)
+{
+	const struct af_xdp *x = port->private;
+
+	if (2 + 2 * port->rx_queues > BEQUEST_FDS)
+		return false;
+	bequest->value[0] = XDP_RING;
+	bequest->value[1] = XDP_FRAME;
+	bequest->value[2] = x->interface;
+	bequest->fds[bequest->count++] = x->program.map;
+	bequest->fds[bequest->count++] = x->program.link;
+	for (unsigned i = 0; i < port->rx_queues; i++) {
+		bequest->fds[bequest->count++] = x->sockets[i].fd;
+		bequest->fds[bequest->count++] = x->sockets[i].memory;
+	}
+	return true;
+}
+
+/* A predecessor's sockets, if they are of this interface and as many. */
+static bool inherit(struct port *port, const struct port_options *options)
+{
+	struct af_xdp *x = port->private;
+	struct port_bequest b;
+	unsigned had = 0;
+
+	if (!bequest_take(options, &b))
+		return false;
+	if (b.count == 2u + 2u * port->rx_queues && b.value[0] == XDP_RING && b.value[1] == XDP_FRAME &&
+	    b.value[2] == x->interface && port_socket_is_here(b.fds[2]))
+		while (had < port->rx_queues &&
+		       xdp_socket_inherit(&x->sockets[had], b.fds[2 + 2 * had], b.fds[3 + 2 * had]))
+			had++;
+	if (had && had == port->rx_queues) {
+		x->program = (struct xdp_program){ .map = b.fds[0], .link = b.fds[1] };
+		return true;
+	}
+	for (unsigned i = 0; i < b.count; i++)
+		if (i < 2 || i >= 2 + 2 * had)
+			close(b.fds[i]);
+	let_go(port);
+	return false;
+}
+
 static bool af_xdp_up(struct port *port)
 {
 	struct af_xdp *x = port->private;
@@ -303,7 +350,7 @@ static struct af_xdp *new_af_xdp(const char *interface)
 	x->partial = is_veth(x->control, interface);
 	x->program.map = x->program.link = -1;
 	for (unsigned i = 0; i < PORT_QUEUES_MAX; i++)
-		x->sockets[i].fd = -1;
+		x->sockets[i].fd = x->sockets[i].memory = -1;
 	return x;
 }
 
@@ -330,7 +377,7 @@ bool port_af_xdp(struct port *port, const struct port_options *options, const ch
 		return false;
 	}
 	port->rx_queues = port->tx_queues = (uint16_t)queues;
-	if (!take_up(port, &asked)) {
+	if (!inherit(port, options) && !take_up(port, &asked)) {
 		explain(options, asked, errors);
 		af_xdp_close(port);
 		return false;
@@ -338,5 +385,6 @@ bool port_af_xdp(struct port *port, const struct port_options *options, const ch
 	if (ioctl(x->control, SIOCGIFHWADDR, &mac) == 0)
 		memcpy(port->mac, mac.ifr_hwaddr.sa_data, sizeof(port->mac));
 	port->ops = &af_xdp_ops;
+	port->bequeath = af_xdp_bequeath;
 	return true;
 }

@@ -22,17 +22,27 @@ struct xdp_ring {
 	size_t length;
 };
 
-/* Half of the frames are for receiving: they are in the fill ring, or hold what has come. The others are for sending. */
+/* Addresses of frames to send with. */
+struct xdp_free {
+	uint32_t count;
+	uint64_t frames[XDP_RING];
+};
+
+/* Half of the frames are for receiving: they are in the fill ring, or hold what has come. The others are for sending. Frames, and what is known of
+ * them, lie in a file in memory: with the two descriptors another process can go on where this one was. */
 struct xdp_socket {
-	int fd; /* -1: none */
+	int fd, memory; /* -1: none */
 	uint8_t *frames;
+	struct xdp_free *free; /* behind the frames */
 	struct xdp_ring fill, completion, rx, tx;
-	uint32_t free_count;
-	uint64_t free[XDP_RING]; /* addresses of frames to send with */
 };
 
 /* Binds a socket to a queue of an interface. False: errno, and what was asked for in vain. */
 bool xdp_socket_open(struct xdp_socket *s, unsigned interface, unsigned queue, const char **asked);
+/* Goes on with another process's, which no longer uses it; both descriptors are the socket's afterwards. False: they are none of these, or the kernel does
+ * not give the rings of a bound socket again; then they are still the caller's. */
+bool xdp_socket_inherit(struct xdp_socket *s, int fd, int memory);
+/* The kernel's part ends with the last process that has its descriptors. */
 void xdp_socket_close(struct xdp_socket *s);
 
 /* A program on an interface; gone when both descriptors are closed, also by the process's end. */

@@ -4,11 +4,14 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "port/xdp.h"
 
 enum { FRAMES = 2 * XDP_RING };
+
+static const size_t frames_bytes = (size_t)FRAMES * XDP_FRAME, all_bytes = (size_t)(FRAMES + 4) * XDP_FRAME;
 
 static bool map_ring(struct xdp_ring *r, int fd, const struct xdp_ring_offset *at, uint64_t place,
                      size_t entry)
@@ -44,16 +47,26 @@ static bool set(int fd, int option, int value)
 	return setsockopt(fd, SOL_XDP, option, &value, sizeof(value)) == 0;
 }
 
+static bool map_memory(struct xdp_socket *s)
+{
+	uint8_t *bytes =
+	        mmap(NULL, all_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, s->memory, 0);
+
+	_Static_assert(sizeof(struct xdp_free) <= 4 * XDP_FRAME, "behind the frames");
+	if (bytes == MAP_FAILED)
+		return false;
+	s->frames = bytes;
+	s->free = (struct xdp_free *)(bytes + frames_bytes);
+	return true;
+}
+
 static bool give_memory(struct xdp_socket *s)
 {
-	struct xdp_umem_reg memory = { .len = (uint64_t)FRAMES * XDP_FRAME, .chunk_size = XDP_FRAME };
+	struct xdp_umem_reg memory = { .len = frames_bytes, .chunk_size = XDP_FRAME };
 
-	s->frames = mmap(NULL, memory.len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
-	                 -1, 0);
-	if (s->frames == MAP_FAILED) {
-		s->frames = NULL;
+	s->memory = memfd_create("xdp-frames", MFD_CLOEXEC);
+	if (s->memory < 0 || ftruncate(s->memory, (off_t)all_bytes) < 0 || !map_memory(s))
 		return false;
-	}
 	memory.addr = (uintptr_t)s->frames;
 	return setsockopt(s->fd, SOL_XDP, XDP_UMEM_REG, &memory, sizeof(memory)) == 0;
 }
@@ -64,9 +77,9 @@ static void share_out(struct xdp_socket *s)
 
 	for (uint32_t i = 0; i < XDP_RING; i++) {
 		fill[i] = (uint64_t)i * XDP_FRAME;
-		s->free[i] = (uint64_t)(XDP_RING + i) * XDP_FRAME;
+		s->free->frames[i] = (uint64_t)(XDP_RING + i) * XDP_FRAME;
 	}
-	s->free_count = XDP_RING;
+	s->free->count = XDP_RING;
 	__atomic_store_n(s->fill.producer, XDP_RING, __ATOMIC_RELEASE);
 }
 
@@ -96,11 +109,34 @@ bool xdp_socket_open(struct xdp_socket *s, unsigned interface, unsigned queue, c
 	int why;
 
 	memset(s, 0, sizeof(*s));
+	s->memory = -1;
 	if (set_up(s, interface, queue, asked))
 		return true;
 	why = errno;
 	xdp_socket_close(s);
 	errno = why;
+	return false;
+}
+
+static bool is_ours(const struct xdp_socket *s)
+{
+	int family = 0, length = sizeof(family);
+	struct stat file;
+
+	return getsockopt(s->fd, SOL_SOCKET, SO_DOMAIN, &family, (socklen_t *)&length) == 0 &&
+	       family == AF_XDP && fstat(s->memory, &file) == 0 && S_ISREG(file.st_mode) &&
+	       file.st_size == (off_t)all_bytes;
+}
+
+bool xdp_socket_inherit(struct xdp_socket *s, int fd, int memory)
+{
+	memset(s, 0, sizeof(*s));
+	s->fd = fd;
+	s->memory = memory;
+	if (is_ours(s) && map_memory(s) && s->free->count <= XDP_RING && map_rings(s))
+		return true;
+	s->fd = s->memory = -1;
+	xdp_socket_close(s);
 	return false;
 }
 
@@ -120,7 +156,9 @@ void xdp_socket_close(struct xdp_socket *s)
 	if (s->fd >= 0)
 		close(s->fd);
 	if (s->frames)
-		munmap(s->frames, (size_t)FRAMES * XDP_FRAME);
+		munmap(s->frames, all_bytes);
+	if (s->memory >= 0)
+		close(s->memory);
 	s->frames = NULL;
-	s->fd = -1;
+	s->fd = s->memory = -1;
 }

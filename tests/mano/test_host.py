@@ -152,6 +152,20 @@ class Kernel(mano.Case):
         self.start(free=400000)
         self.assertEqual(self.fix()[0]["action"], "sysctl vm.nr_hugepages=51, until the next boot")
 
+    def test_no_room_for_two_processes(self):
+        """Then what runs ends before its successor begins, and that is said."""
+        self.start(free=4000000)
+        self.s.must_apply(service(engine={"hugepages": "never"}))
+        said = lambda: [event["message"] for event in self.s.events("vnf-no-standby", "edge")]
+        for free, times in ((100000, 1), (4000000, 1)):
+            pid = self.s.shown()["process"]["pid"]
+            self.write("meminfo", self.MEMINFO.format(free=free, huge=0))
+            op = self.assertStatus(self.s.call("POST", "/v1/services/edge:restart?wait=60"), 200)
+            self.assertEqual(op["state"], "COMPLETED", op)
+            self.assertNotEqual(self.s.shown()["process"]["pid"], pid)
+            self.assertEqual(len(said()), times)
+        self.assertIn("too little memory is available", said()[0])
+
     def test_doctor_mends(self):
         """What the dead left goes, what lives or is not ours stays; a dry run only tells."""
         self.start(free=4000000, huge=3)
