@@ -305,15 +305,11 @@ static uint16_t af_packet_tx(struct port *port, unsigned queue, struct rte_mbuf 
 	return sent;
 }
 
-/* Asked by its index: one of the same name may have taken its place, which is not ours before the port is tended. */
 static bool af_packet_up(struct port *port)
 {
-	struct af_packet *a = port->private;
-	struct ifreq request = { .ifr_ifindex = a->interface };
-	const int wanted = IFF_UP | IFF_RUNNING;
+	const struct af_packet *a = port->private;
 
-	return ioctl(a->queues[0].fd, SIOCGIFNAME, &request) == 0 &&
-	       ioctl(a->queues[0].fd, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & wanted) == wanted;
+	return port_interface_up(a->queues[0].fd, a->interface);
 }
 
 static uint64_t queue_missed(struct queue *q)
@@ -369,17 +365,11 @@ static enum port_ground af_packet_tend(struct port *port)
 	return PORT_STANDS;
 }
 
-/* An interface without IFF_UP has no carrier for its peer; the socket stays bound, and hears again when it is up. */
 static bool af_packet_show_link(struct port *port, bool up)
 {
-	struct af_packet *a = port->private;
-	struct ifreq request = { .ifr_ifindex = a->interface };
-	int fd = a->queues[0].fd;
+	const struct af_packet *a = port->private;
 
-	if (ioctl(fd, SIOCGIFNAME, &request) < 0 || ioctl(fd, SIOCGIFFLAGS, &request) < 0)
-		return false;
-	request.ifr_flags = (short)(up ? request.ifr_flags | IFF_UP : request.ifr_flags & ~IFF_UP);
-	return ioctl(fd, SIOCSIFFLAGS, &request) == 0;
+	return port_interface_show(a->queues[0].fd, a->interface, up);
 }
 
 static const struct port_ops af_packet_ops = { af_packet_rx,       af_packet_tx,     af_packet_up,

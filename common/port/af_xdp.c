@@ -283,12 +283,16 @@ static bool inherit(struct port *port, const struct port_options *options)
 
 static bool af_xdp_up(struct port *port)
 {
-	struct af_xdp *x = port->private;
-	struct ifreq request = { .ifr_ifindex = (int)x->interface };
-	const int wanted = IFF_UP | IFF_RUNNING;
+	const struct af_xdp *x = port->private;
 
-	return ioctl(x->control, SIOCGIFNAME, &request) == 0 &&
-	       ioctl(x->control, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & wanted) == wanted;
+	return port_interface_up(x->control, (int)x->interface);
+}
+
+static bool af_xdp_show_link(struct port *port, bool up)
+{
+	const struct af_xdp *x = port->private;
+
+	return port_interface_show(x->control, (int)x->interface, up);
 }
 
 static uint64_t af_xdp_missed(struct port *port)
@@ -318,8 +322,8 @@ static void af_xdp_close(struct port *port)
 	free(x);
 }
 
-static const struct port_ops af_xdp_ops = { af_xdp_rx,     af_xdp_tx,   af_xdp_up, af_xdp_close,
-	                                    af_xdp_missed, af_xdp_tend, NULL };
+static const struct port_ops af_xdp_ops = { af_xdp_rx,     af_xdp_tx,   af_xdp_up,       af_xdp_close,
+	                                    af_xdp_missed, af_xdp_tend, af_xdp_show_link };
 
 static void explain(const struct port_options *options, const char *asked, struct errors *errors)
 {

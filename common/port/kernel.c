@@ -197,6 +197,31 @@ bool port_socket_is_here(int socket)
 	return here;
 }
 
+/* Asked by its index: one of the same name may have taken its place, which is not ours before the port is tended. */
+static bool read_flags(int socket, int interface, struct ifreq *request)
+{
+	*request = (struct ifreq){ .ifr_ifindex = interface };
+	return ioctl(socket, SIOCGIFNAME, request) == 0 && ioctl(socket, SIOCGIFFLAGS, request) == 0;
+}
+
+bool port_interface_up(int socket, int interface)
+{
+	const int wanted = IFF_UP | IFF_RUNNING;
+	struct ifreq request;
+
+	return read_flags(socket, interface, &request) && (request.ifr_flags & wanted) == wanted;
+}
+
+bool port_interface_show(int socket, int interface, bool up)
+{
+	struct ifreq request;
+
+	if (!read_flags(socket, interface, &request))
+		return false;
+	request.ifr_flags = (short)(up ? request.ifr_flags | IFF_UP : request.ifr_flags & ~IFF_UP);
+	return ioctl(socket, SIOCSIFFLAGS, &request) == 0;
+}
+
 typedef bool open_fn(struct port *, const struct port_options *, const char *, struct errors *);
 
 /* Opens a port on an interface of the kernel's, in the namespace that the options name. */

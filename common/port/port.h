@@ -151,6 +151,10 @@ bool port_af_xdp(struct port *port, const struct port_options *options, const ch
 
 /* kernel.c: whether a socket is of the calling thread's network namespace. */
 bool port_socket_is_here(int socket);
+/* kernel.c: of an interface by its index, in the namespace of a socket: whether it is up and has a carrier; takes it up or down (without
+ * IFF_UP its peer has no carrier; sockets stay bound to it, and hear again when it is up). */
+bool port_interface_up(int socket, int interface);
+bool port_interface_show(int socket, int interface, bool up);
 
 /* tap.c: makes or takes up a TAP in the calling thread's network namespace; a persistent one outlives the port. */
 bool port_tap(struct port *port, const struct port_options *options, const char *name, uint16_t queues,

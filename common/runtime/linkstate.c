@@ -22,7 +22,7 @@ bool linkstate_check(const struct engine *engine, const struct conf *document, s
 		    !p->port->ops->show_link)
 			conf_error(errors, word, "no-link-state",
 			           "port \"%s\" (%s) has no link that could be taken down: expected "
-			           "af_packet, tap or "
+			           "af_packet, af_xdp, tap or "
 			           "pci ports",
 			           p->name, p->device);
 	}

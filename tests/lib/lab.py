@@ -53,6 +53,14 @@ def until(what, predicate, timeout=20.0, every=0.05):
         time.sleep(every)
 
 
+def kernel_has_af_xdp():
+    try:
+        socket.socket(44, socket.SOCK_RAW).close()  # AF_XDP, which Python has no name for
+        return True
+    except OSError:
+        return False
+
+
 class Reply:
     def __init__(self, status, headers, body):
         self.status, self.headers, self.body = status, headers, body

@@ -3,10 +3,9 @@
 import json
 import os
 import signal
-import socket
 import unittest
 
-from lab import Line, run, until
+from lab import Line, kernel_has_af_xdp, run, until
 
 COUNT = [{"name": "c", "kind": "count"}]
 TIMES = 10
@@ -19,15 +18,6 @@ for i in range(64):
 """
 
 
-def past_the_stack():
-    """af_xdp where this kernel has it."""
-    try:
-        socket.socket(44, socket.SOCK_RAW).close()  # AF_XDP, which Python has no name for
-        return "af_xdp"
-    except OSError:
-        return "af_packet"
-
-
 class Ground(unittest.TestCase):
     def setUp(self):
         self.lab = Line()
@@ -37,7 +27,7 @@ class Ground(unittest.TestCase):
         document = self.lab.document(COUNT, workers=2)
         document["edge"]["ports"] += [
             {"name": "dmz", "device": "tap:dmz0?queues=2", "netns": self.lab.edge, "addresses": ["203.0.113.1/24"], "mtu": 2000},
-            {"name": "late", "device": f"{past_the_stack()}:late0", "netns": self.lab.edge, "addresses": ["203.0.114.1/24"],
+            {"name": "late", "device": f"{'af_xdp' if kernel_has_af_xdp() else 'af_packet'}:late0", "netns": self.lab.edge, "addresses": ["203.0.114.1/24"],
              "absent": "wait"}]
         return document
 

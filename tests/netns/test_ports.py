@@ -5,7 +5,7 @@ import socket
 import struct
 import unittest
 
-from lab import Lab, run, until
+from lab import Lab, kernel_has_af_xdp, run, until
 from wires import Wire, carries, host, network, offloads_are_on, pings
 
 SEND_TAGGED = """
@@ -44,14 +44,6 @@ def whole_frames(lab, a, b, middle):
     for side in wire.finish().values():
         assert side["broken"] == 0, side
         assert side["received"] > 10000
-
-
-def kernel_has_af_xdp():
-    try:
-        socket.socket(44, socket.SOCK_RAW).close()  # AF_XDP, which Python has no name for
-        return True
-    except OSError:
-        return False
 
 
 def past_the_stack(lab, a, b, middle):
