@@ -105,14 +105,20 @@ void arp_input(struct edge_worker *ew, const struct edge_table *table, struct rt
 {
 	uint16_t port = pkt_of(m)->in_port;
 	struct rte_arp_hdr arp;
-	union ipaddr target;
+	union ipaddr sender, target;
 	bool for_us;
 
 	if (!is_to_us(&table->ports[port], m)) {
 		edge_drop(ew, m, EDGE_C_NOT_FOR_ME);
 		return;
 	}
-	if (!well_formed(m, &arp) || !believable(table, port, arp.arp_data.arp_sip)) {
+	if (!well_formed(m, &arp)) {
+		edge_drop(ew, m, EDGE_C_BAD_ARP);
+		return;
+	}
+	sender = ip_v4(arp.arp_data.arp_sip);
+	conflict_look(ew, table, port, FAMILY_V4, &sender, arp.arp_data.arp_sha.addr_bytes, now);
+	if (!believable(table, port, arp.arp_data.arp_sip)) {
 		edge_drop(ew, m, EDGE_C_BAD_ARP);
 		return;
 	}

@@ -67,6 +67,7 @@ enum edge_counter {
 	EDGE_C_ORIGINATED,     /* packets made by the edge: ARP, ND, ICMP, further fragments */
 	EDGE_C_HELD,           /* gauge: waiting in hold queues now */
 	EDGE_C_GATHERED,       /* gauge: fragments for addresses of ours that wait for the rest now */
+	EDGE_C_CONFLICT,       /* also: somebody else says that an address of ours is his */
 	EDGE_COUNTERS
 };
 struct edge_counter_info {
@@ -167,6 +168,19 @@ void edge_output(struct edge_worker *ew, const struct edge_table *table, struct 
 /* Forgets the next hops of a session that were found by another table. Tables are told apart by eight bits: a session that is idle must not sleep through so many
  * of them that the number comes again, hence every session is shown each table. Its worker. */
 void edge_forget_hops(const struct edge_table *table, struct session *s);
+
+/* Addresses of ours that somebody else said were his, the last few. */
+enum { EDGE_CONFLICTS = 8 };
+struct edge_conflict {
+	union ipaddr address;
+	uint64_t packets, heard; /* 0: there is none; when, ns */
+	uint16_t port;
+	uint8_t family, mac[6];
+};
+/* Worker 0; each keeps its place as long as it is remembered. */
+void edge_conflicts(const struct edge_worker *ew, struct edge_conflict into[EDGE_CONFLICTS]);
+/* {address, mac, port, packets}; new reference. Any thread. */
+json_t *edge_conflict_text(const struct edge_conflict *conflict, const char *port);
 
 /* Whether packets to an address leave by this port. EDGE_LINK: whether a subnet of what it stands for has it; links of several paths may. */
 bool edge_leads_to(const struct edge_table *table, uint16_t port, uint8_t family,

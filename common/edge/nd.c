@@ -215,6 +215,8 @@ static bool discovery(struct edge_worker *ew, const struct edge_table *table, st
 	    !read_options((const uint8_t *)pkt_at(m, p->l4) + ND_FIXED, length - ND_FIXED,
 	                  solicits ? OPTION_SOURCE_MAC : OPTION_TARGET_MAC, &news))
 		return false;
+	conflict_look(ew, table, p->in_port, FAMILY_V6, solicits ? &news.key.address : &target,
+	              news.has_mac ? news.mac : rte_pktmbuf_mtod(m, const uint8_t *) + 6, now);
 	if (solicits)
 		return solicitation(ew, table, m, &target, &news, now);
 	return advertisement(ew, table, m, &target, message.flags, &news, now);

@@ -305,6 +305,7 @@ struct edge_worker {
 	uint16_t hold_heads[HOLD_HASH];
 	struct gathering gatherings[GATHERINGS_MAX];
 	uint64_t counters[EDGE_COUNTERS];
+	struct edge_conflict conflicts[EDGE_CONFLICTS];
 };
 
 static inline void edge_count(struct edge_worker *ew, enum edge_counter counter)
@@ -382,6 +383,10 @@ void local_whole(struct edge_worker *ew, const struct edge_table *table, struct 
 void gather_input(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *m, uint64_t now);
 uint64_t gather_tick(struct edge_worker *ew, uint64_t now);
 void gather_free(struct edge_worker *ew);
+
+/* conflict.c: somebody says by ARP or ND that he has an address; notes it if it is ours and he is not we. */
+void conflict_look(struct edge_worker *ew, const struct edge_table *table, uint16_t port, uint8_t family,
+                   const union ipaddr *address, const uint8_t *mac, uint64_t now);
 
 /* arp.c, nd.c: messages in and out. They take the mbuf over. */
 void arp_input(struct edge_worker *ew, const struct edge_table *table, struct rte_mbuf *m, uint64_t now);

@@ -61,5 +61,7 @@ const struct edge_counter_info edge_counters[EDGE_COUNTERS] = {
 	[EDGE_C_DELIVERED] = { "delivered", "Taken in by the edge itself: ARP, ND, ICMP", false },
 	[EDGE_C_ORIGINATED] = { "originated", "Made by the edge: ARP, ND, ICMP, further fragments", false },
 	[EDGE_C_HELD] = { "held", "Waiting for a neighbour now", false },
+	[EDGE_C_CONFLICT] = { "address-conflict", "ARP or ND by which somebody else has an own address",
+	                      false },
 	[EDGE_C_GATHERED] = { "gathered", "Fragments for an own address that wait for the rest now", false },
 };

@@ -423,6 +423,7 @@ void engine_free(struct engine *engine)
 	heartbeat_close(engine->heartbeat);
 	names_release(engine);
 	free(engine->names_text);
+	free(engine->conflicts);
 	conf_free(engine->document);
 	conf_free(engine->running);
 	pthread_mutex_destroy(&engine->look_lock);

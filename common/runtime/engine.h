@@ -134,6 +134,7 @@ struct engine {
 	/* Bit i: port i is watched; had a link when it was looked at last; was last told to have none (linkwatch.c). */
 	uint64_t link_seen, link_up, link_down;
 	uint64_t link_tell_at[ENGINE_PORTS_MAX]; /* ns before which nothing is told of its link */
+	struct conflictwatch *conflicts;         /* the main thread's; NULL: nothing heard yet (conflictwatch.c) */
 	uint64_t held_since;                     /* when `holding` began, ns */
 	bool names_known;                        /* the sessions found mean what they meant */
 	const char *pickup_why;                  /* what of a predecessor cannot be used; NULL: nothing */
@@ -170,6 +171,8 @@ void engine_renew(struct engine *engine);
 
 /* Watches links, of hops and of ports, and tends ports: to be called a few times a second by the control thread. */
 void engine_poll_links(struct engine *engine);
+/* Tells of addresses of ours that somebody else has. Main thread, now and then. */
+void engine_poll_conflicts(struct engine *engine);
 
 /* Runs fn on one worker between two turns and waits for it. Control thread. */
 typedef void engine_call_fn(struct worker *worker, void *argument);

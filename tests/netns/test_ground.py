@@ -17,6 +17,15 @@ for i in range(64):
     s.sendto(b"x", ("198.51.100.254", 9))
 """
 
+CLAIM = """
+import socket, sys
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(("eth0", 0))
+mac, ip = bytes.fromhex("020000000077"), socket.inet_aton(sys.argv[1])
+for i in range(3):
+    s.send(b"\\xff" * 6 + mac + bytes.fromhex("08060001080006040001") + mac + ip + bytes(6) + ip)
+"""
+
 
 class Ground(unittest.TestCase):
     def setUp(self):
@@ -77,6 +86,17 @@ class Ground(unittest.TestCase):
         self.lose_wan()
         self.wan()
         self.traffic()
+
+    def somebody_else(self):
+        """Who says that an address of the edge is his is told of once, however often he says it; and its traffic goes on."""
+        counted = lambda: self.engine.get("/v1/state/counters")["edge"]["address-conflict"]
+        for address in ("192.0.2.1", "192.0.2.77"):  # the second is nobody's
+            run("ip", "netns", "exec", self.lab.client, "/usr/bin/python3", "-c", CLAIM, address)
+        until("all are counted", lambda: counted() == 3)
+        event, = until("it is told", lambda: self.events("address-conflict", "lan"))
+        self.assertEqual(event["details"], {"address": "192.0.2.1", "mac": "02:00:00:00:00:77", "port": "lan",
+                                            "packets": event["details"]["packets"]})
+        self.assertEqual(self.lab.ping(self.lab.SERVER4), 3)
 
     def interfaces(self):
         """Of one port, again and again: the edge answers at the others without a gap."""
@@ -187,6 +207,7 @@ class Ground(unittest.TestCase):
         self.assertEqual(self.lab.ping(self.lab.SERVER4), 3)
         self.wan_again()
         before = self.held()
+        self.somebody_else()
         for part in (self.late, self.interfaces, self.down, self.tap, self.namespace, self.at_once):
             part()
         until("descriptors and threads are as many as before", lambda: self.held()[:2] == before[:2])

@@ -383,6 +383,7 @@ static void watch(struct process *p, const char *directory)
 		}
 		rest_a_while(p, listener);
 		engine_poll_links(p->engine);
+		engine_poll_conflicts(p->engine);
 		engine_renew(p->engine);
 		pass_on_logs(p);
 		trace_poll(p->engine);

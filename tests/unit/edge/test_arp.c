@@ -271,6 +271,7 @@ static void spoofed_is_refused(void **state)
 		{ 1, "203.0.113.255", "203.0.113.1" }, /* broadcast */
 		{ 3, "203.0.113.7", "203.0.113.1" },   /* no such operation */
 	};
+	struct edge_conflict conflicts[EDGE_CONFLICTS];
 	struct world w;
 	uint16_t port;
 
@@ -280,8 +281,20 @@ static void spoofed_is_refused(void **state)
 		world_control(&w, world_arp(WAN, cases[i].operation, broadcast, host_mac, cases[i].sip,
 		                            cases[i].tip));
 	assert_int_equal(world_counter(&w, EDGE_C_BAD_ARP), 6);
+	assert_int_equal(world_counter(&w, EDGE_C_CONFLICT), 2);
+	edge_conflicts(w.ew[0], conflicts);
+	assert_int_equal(conflicts[0].address.v4, ip4("203.0.113.1"));
+	assert_int_equal(conflicts[0].packets, 2);
+	assert_int_equal(conflicts[0].port, WAN);
+	assert_memory_equal(conflicts[0].mac, host_mac, 6);
+	assert_int_equal(conflicts[1].packets, 0);
+	/* what comes back to us is no other; nor is one that only asks whether the address is free */
+	world_control(&w, world_arp(WAN, 1, broadcast, wan_mac, "203.0.113.1", "203.0.113.1"));
+	world_control(&w, world_arp(LAN, 1, broadcast, host_mac, "203.0.113.1", "203.0.113.1"));
+	assert_int_equal(world_counter(&w, EDGE_C_CONFLICT), 2);
+	assert_int_equal(world_counter(&w, EDGE_C_BAD_ARP), 8);
 	world_control(&w, world_arp(WAN, 1, broadcast, broadcast, "203.0.113.7", "203.0.113.1"));
-	assert_int_equal(world_counter(&w, EDGE_C_BAD_ARP), 7);
+	assert_int_equal(world_counter(&w, EDGE_C_BAD_ARP), 9);
 	world_control(&w, world_arp(WAN, 2, other_mac, host_mac, "203.0.113.7", "203.0.113.1"));
 	assert_int_equal(world_counter(&w, EDGE_C_NOT_FOR_ME), 1);
 	assert_null(world_next(&w, &port));

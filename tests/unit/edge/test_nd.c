@@ -196,6 +196,7 @@ static void wrong_messages_are_refused(void **state)
 	world_control(&w,
 	              world_nd(WAN, ADVERTISEMENT, OVERRIDE, "fe80::7", "ff02::1", "ff02::7", host_mac, 255));
 	assert_int_equal(world_counter(&w, EDGE_C_BAD_ARP), ++bad);
+	assert_int_equal(world_counter(&w, EDGE_C_CONFLICT), 2);
 	/* solicited, to everybody */
 	world_control(&w, world_nd(WAN, ADVERTISEMENT, SOLICITED, "fe80::7", "ff02::1", "2001:db8:2::7",
 	                           host_mac, 255));
