@@ -20,6 +20,7 @@ import traceback
 import reap
 
 BUILD = os.environ.get("SLUICE_BUILD", "")
+os.environ["PATH"] = "/usr/sbin:/usr/bin:/sbin:/bin"  # what tests start is the system's, and not what somebody has put in front of it
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 

@@ -14,6 +14,7 @@ import unittest
 
 SLUICED = os.environ.get("SLUICED", "sluiced")
 PROGRAMS = [path for path in os.environ.get("SLUICE_PROGRAMS", "").split(":") if path]
+os.environ["PATH"] = "/usr/sbin:/usr/bin:/sbin:/bin"  # as in lab.py
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 

@@ -34,7 +34,7 @@ class Builds(mano.Case):
         for kind in kinds:
             path = os.path.join(folder, f"sluice-{kind}")
             with open(path, "w") as file:
-                file.write(f"#!/bin/sh\nDOUBLE_TOLD='{json.dumps({'version': name, **told})}' exec /usr/bin/python3 {mano.HERE}/double.py \"$@\"\n")
+                file.write(f"#!/bin/sh\nDOUBLE_TOLD='{json.dumps({'version': name, **told})}' exec {mano.HERE}/double.py \"$@\"\n")
             os.chmod(path, 0o755)
         return folder
 
