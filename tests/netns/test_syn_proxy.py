@@ -11,17 +11,19 @@ import unittest
 from lab import Line, run, until
 from nginx import Nginx
 
-# Says so when it listens, greets before it is spoken to, and sends N bytes.
+# Says so when it listens, greets before it is spoken to, and sends N bytes; to all at once: who waited for a slow one before it would do so for longer than its patience.
 GREETER = """
-import random, socket, sys
+import random, socket, sys, threading
+content = random.Random(1).randbytes(int(sys.argv[1]))
+def serve(s):
+    with s:
+        s.sendall(content)
+        s.shutdown(socket.SHUT_WR)
+        s.recv(1)
 with socket.create_server(("::", 9000), family=socket.AF_INET6, dualstack_ipv6=True) as listener:
     print("listening", flush=True)
     while True:
-        s, _ = listener.accept()
-        with s:
-            s.sendall(random.Random(1).randbytes(int(sys.argv[1])))
-            s.shutdown(socket.SHUT_WR)
-            s.recv(1)
+        threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
 """
 # Reads all there is, slowly if asked to: the window closes and opens.
 READER = """
@@ -29,7 +31,7 @@ import hashlib, socket, sys, time
 digest = hashlib.sha256()
 with socket.create_connection((sys.argv[1], 9000), 60) as s:
     print("connected", flush=True)
-    while data := s.recv(65536):
+    while data := s.recv(8192):
         digest.update(data)
         time.sleep(float(sys.argv[2]))
 print(digest.hexdigest(), flush=True)
@@ -68,9 +70,14 @@ class Case(unittest.TestCase):
         return subprocess.Popen(["ip", "netns", "exec", self.lab.client, sys.executable, "-c", READER, host, str(slowly)], stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True)
 
-    def read(self, host, slowly=0.0):
-        out, err = self.reader(host, slowly).communicate(timeout=90)
+    @staticmethod
+    def rest(reader):
+        """What a reader says at its end: the sum, or what went wrong."""
+        out, err = reader.communicate(timeout=100)
         return err or out.split()[-1]
+
+    def read(self, host, slowly=0.0):
+        return self.rest(self.reader(host, slowly))
 
     def counter(self, name):
         return self.engine.get("/v1/state/counters")["engine"][name]
@@ -123,7 +130,7 @@ class On(Case):
         until("the client has proven itself", lambda: self.counter("syn-proven") == 1)
         time.sleep(0.3)  # the first SYN finds nobody
         run("ip", "-n", self.lab.server, "route", "del", "blackhole", f"{OUTSIDE}/32")
-        self.assertEqual(reader.communicate(timeout=60)[0].split()[-1], SUM)
+        self.assertEqual(self.rest(reader), SUM)
         run("ip", "-n", self.lab.server, "route", "add", "blackhole", f"{OUTSIDE}/32")
         self.assertIn("reset", self.read(self.lab.SERVER4))
 
@@ -136,20 +143,21 @@ class On(Case):
         self.engine.process.child.wait()
         self.engine.start()
         self.engine.ready()
-        self.assertEqual(reader.communicate(timeout=90)[0].split()[-1], SUM)
+        self.assertEqual(self.rest(reader), SUM)
 
     def test_workers_change(self):
         """Connections move to another worker with what is known of them."""
         self.greeter()
-        readers = [self.reader(self.lab.SERVER4, 0.02) for _ in range(4)]
+        readers = [self.reader(self.lab.SERVER4, 0.05) for _ in range(4)]
         for reader in readers:
             self.assertEqual(reader.stdout.readline().strip(), "connected")
         for workers in (2, 1):
             document = self.lab.document([firewall("on"), NAT], workers=workers, workersMax=2)
             reply = self.engine.rest("PUT", "/v1/config", document)
             self.assertEqual(reply.status, 200, reply.body)
+        self.assertTrue(any(reader.poll() is None for reader in readers), "while they read")
         for reader in readers:
-            self.assertEqual(reader.communicate(timeout=90)[0].split()[-1], SUM)
+            self.assertEqual(self.rest(reader), SUM)
 
 
 class Elsewhere(Case):
@@ -229,8 +237,8 @@ class Flood(Case):
         flood = self.flood()
         until("cookies are sent", lambda: self.counter("syn-cookies") > 2000)
         for new in [self.reader(self.lab.SERVER4, 0) for _ in range(3)]:
-            self.assertEqual(new.communicate(timeout=100)[0].split()[-1:], [SUM], "new clients get through")
-        self.assertEqual(established.communicate(timeout=60)[0].split()[-1], SUM, "the established one was not disturbed")
+            self.assertEqual(self.rest(new), SUM, "new clients get through")
+        self.assertEqual(self.rest(established), SUM, "the established one was not disturbed")
         self.half_open = self.engine.get("/v1/state/workers")[0]["halfOpen"]
         self.assertTrue(flood.alive(), "all of that while it lasted")
         flood.stop()
