@@ -97,6 +97,14 @@ def rest(path, method, url, body=None, headers=None, timeout=30):
         connection.close()
 
 
+def answers(path):
+    """Whether somebody serves there: a socket has its name before it has a queue."""
+    try:
+        return rest(path, "GET", "/readyz").status == 200
+    except OSError:
+        return False
+
+
 class Process:
     """A child in a namespace (or none), ended by its pid when the laboratory closes."""
 
@@ -266,7 +274,7 @@ class Lab:
             os.symlink(program(name), os.path.join(libexec, name))
         socket_path = os.path.join(folder, "sluiced.sock")
         self.process([program("sluiced"), "--run-dir", folder, "--state-dir", os.path.join(self.folder, "state"), "--libexec", libexec])
-        until("sluiced serves", lambda: os.path.exists(socket_path))
+        until("sluiced serves", lambda: answers(socket_path))
         return socket_path
 
     def check_balances(self):

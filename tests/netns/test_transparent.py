@@ -13,7 +13,7 @@ from scapy.layers.sctp import SCTP, SCTPChunkInit
 
 from bump import Bump
 from frames import Wire
-from lab import SOURCE, kernel_has_af_xdp, program, rest, run, until
+from lab import SOURCE, answers, kernel_has_af_xdp, program, rest, run, until
 
 C4, S4, C6, S6, CMAC, SMAC = Bump.CLIENT4, Bump.SERVER4, Bump.CLIENT6, Bump.SERVER6, Bump.CLIENT_MAC, Bump.SERVER_MAC
 ZONES = [{"name": "inside", "ports": ["lan"]}, {"name": "outside", "ports": ["wan"]}]
@@ -68,7 +68,7 @@ class Hosts(unittest.TestCase):
         self.assertEqual(run(*command, "--check").returncode, 0)
         self.lab.process(command)
         sock = os.path.join(folder, "control.sock")
-        until("it is ready", lambda: os.path.exists(sock) and rest(sock, "GET", "/readyz").status == 200, 60)
+        until("it is ready", lambda: answers(sock), 60)
         hosts_talk(self, self.lab)
         until("counters add up", lambda: rest(sock, "GET", "/v1/state/counters").json()["balance"]["balanced"])
         ports = {p["name"]: p for p in rest(sock, "GET", "/v1/state/ports").json()}
