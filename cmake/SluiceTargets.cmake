@@ -29,7 +29,7 @@ function(sluice_tests group)
 		target_compile_definitions(${target} PRIVATE TEST_DIR="${CMAKE_CURRENT_SOURCE_DIR}" SOURCE_DIR="${CMAKE_SOURCE_DIR}")
 		target_link_libraries(${target} PRIVATE ${ARGN} cmocka)
 		add_test(NAME ${group}.${base} COMMAND ${target})
-		set_tests_properties(${group}.${base} PROPERTIES TIMEOUT 120)
+		set_tests_properties(${group}.${base} PROPERTIES TIMEOUT 120 PROCESSORS 4)
 	endforeach()
 endfunction()
 
