@@ -18,6 +18,7 @@ struct vector {
 	const struct flow_bucket *bucket[FLOW_BURST];
 	struct session *session[FLOW_BURST]; /* candidate */
 	uint32_t reference[FLOW_BURST];      /* of the candidate */
+	struct tuple inner[FLOW_BURST];      /* of ICMP errors alone */
 };
 
 uint32_t flow_hash(const struct flow_table *table, const struct tuple *t)
@@ -59,45 +60,34 @@ static inline uint32_t key_of_packet(const struct flow_table *t, struct rte_mbuf
 	return flow_words_hash(t, words[0], words[1]);
 }
 
-/* An ICMP error is found by the packet that it carries: rare enough to be looked up alone. */
-static bool find_by_inner(struct flow_table *t, struct rte_mbuf *m)
+/* An ICMP error is found by the packet that it carries. */
+static uint32_t key_of_inner(const struct flow_table *t, struct rte_mbuf *m, struct tuple *inner,
+                             struct session_key *key, const uint8_t **addresses)
 {
-	struct pkt *p = pkt_of(m);
-	struct tuple tuple;
-	int direction = 0;
-
-	pkt_tuple(m, &tuple);
-	p->hash = flow_hash(t, &tuple);
-	p->session = flow_find(t, &tuple, &direction);
-	p->dir = (uint8_t)direction;
-	return p->session != NULL;
+	pkt_tuple(m, inner);
+	flow_key(t, inner, key);
+	*addresses = inner->src.bytes;
+	return flow_key_hash(t, key);
 }
 
-/* Sorts out the packets that go into the next passes; bit i of the result: packet i is an ICMP error, and found. */
-static inline uint64_t make_keys(struct flow_table *t, struct rte_mbuf **m, uint64_t which, struct vector *v)
+static inline void make_keys(struct flow_table *t, struct rte_mbuf **m, uint64_t which, struct vector *v)
 {
-	uint64_t found = 0;
 	unsigned n = 0;
 
 	v->which = which;
 	for (; which; which &= which - 1) {
-		unsigned at = (unsigned)__builtin_ctzll(which);
-		struct pkt *p = pkt_of(m[at]);
-		uint32_t hash;
+		struct rte_mbuf *one = m[__builtin_ctzll(which)];
+		struct pkt *p = pkt_of(one);
+		uint32_t hash = unlikely(p->flags & PKT_ICMP_ERROR)
+		                        ? key_of_inner(t, one, &v->inner[n], &v->key[n], &v->addresses[n])
+		                        : key_of_packet(t, one, &v->key[n], &v->addresses[n]);
 
-		if (unlikely(p->flags & PKT_ICMP_ERROR)) {
-			v->which &= ~(1ULL << at);
-			found |= (uint64_t)find_by_inner(t, m[at]) << at;
-			continue;
-		}
-		hash = key_of_packet(t, m[at], &v->key[n], &v->addresses[n]);
 		p->hash = hash;
 		v->pkt[n] = p;
 		v->bucket[n] = &t->buckets[bucket_of(t, hash)];
 		__builtin_prefetch(v->bucket[n++]);
 	}
 	v->count = n;
-	return found;
 }
 
 /* The first session of each bucket that may be the one. */
@@ -146,12 +136,12 @@ static inline bool settle(struct flow_table *t, const struct vector *v, unsigned
 uint64_t flow_lookup(struct flow_table *table, struct rte_mbuf **m, unsigned n, uint64_t which)
 {
 	struct vector v;
-	uint64_t errors_found, found = 0;
+	uint64_t found = 0;
 
 	which &= n < FLOW_BURST ? (1ULL << n) - 1 : UINT64_MAX;
-	errors_found = make_keys(table, m, which, &v);
+	make_keys(table, m, which, &v);
 	find_candidates(table, &v);
 	for (unsigned i = 0; i < v.count; i++)
 		found |= (uint64_t)settle(table, &v, i) << i;
-	return errors_found | _pdep_u64(found, v.which);
+	return _pdep_u64(found, v.which);
 }
