@@ -397,7 +397,7 @@ bool port_af_packet(struct port *port, const struct port_options *options, const
 
 	if (!bequest_take(options, &b))
 		b.count = 0;
-	struct af_packet *a = af_packet_new(count, RTE_MAX(count, b.count));
+	struct af_packet *a = af_packet_new(count, b.count);
 	if (!a) {
 		bequest_refuse(&b);
 		port_error(errors, options, "no-memory", "not enough memory");

@@ -21,7 +21,7 @@ struct ring {
 };
 
 /*
- * A successor with another number of workers deals what is received anew, and a flow may change its socket. What had come
+ * A successor with another number of workers or other slots deals what is received anew, and a flow may change its socket. What had come
  * before is read first, at all queues: HOLD_DUE until it is read here, HOLD_OTHERS until everywhere.
  */
 enum hold { HOLD_NOT, HOLD_DUE, HOLD_OTHERS };
@@ -42,7 +42,7 @@ struct af_packet {
 	int interface; /* its index */
 	unsigned count;
 	unsigned
-	        kept; /* sockets: those beyond count were a predecessor's with more workers, and get nothing more */
+	        kept; /* sockets: those beyond count were a predecessor's with more workers or other slots, and get nothing more */
 	_Atomic unsigned behind; /* queues in HOLD_DUE */
 	struct queue queues[];
 };
@@ -57,8 +57,8 @@ static inline void advance(struct ring *ring)
 	ring->next = (ring->next + 1) % ring->count;
 }
 
-/* Room for the queues of so many workers, or of a predecessor's if those were more; NULL: there is no memory. */
-struct af_packet *af_packet_new(unsigned count, unsigned kept);
+/* Room for the queues of so many workers, and for so many sockets of a predecessor; NULL: there is no memory. */
+struct af_packet *af_packet_new(unsigned count, unsigned inherited);
 /*
  * Opens them on the interface; with the sockets of a predecessor, where it left any (count 0: it did not): be they as many or not,
  * what waits in them is kept, in order. `large`: packets may be larger than a buffer. False with errno; af_packet_free() then.

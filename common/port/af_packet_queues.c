@@ -91,7 +91,8 @@ static bool bind_socket(int fd, int interface)
 static bool open_queue(struct af_packet *a, struct queue *q, unsigned share, bool large)
 {
 	q->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	return q->fd >= 0 && make_rings(q, large) && (a->count == 1 || share_take(q->fd, share, a->count)) &&
+	return q->fd >= 0 && make_rings(q, large) &&
+	       ((a->count == 1 && share == 0) || share_take(q->fd, share, a->count)) &&
 	       bind_socket(q->fd, a->interface);
 }
 
@@ -121,15 +122,25 @@ static bool inherit_queue(struct queue *q, int fd, const uint32_t place[2], int 
 	return true;
 }
 
-/* Back as it was made; the first descriptors are a predecessor's, and closed by whoever refuses them. */
-static void forget_queues(struct af_packet *a, unsigned before)
+/* Where a predecessor's sockets stand among ours. */
+struct inherited {
+	unsigned from, count;
+};
+
+static bool is_inherited(const struct inherited *old, unsigned number)
+{
+	return number >= old->from && number < old->from + old->count;
+}
+
+/* Back as it was made; a predecessor's descriptors are closed by whoever refuses them. */
+static void forget_queues(struct af_packet *a, const struct inherited *old)
 {
 	for (unsigned i = 0; i < a->kept; i++) {
 		struct queue *q = &a->queues[i];
 
 		if (q->map)
 			munmap(q->map, q->mapped);
-		if (i >= before && q->fd >= 0)
+		if (!is_inherited(old, i) && q->fd >= 0)
 			close(q->fd);
 		memset(q, 0, sizeof(*q));
 		q->fd = -1;
@@ -151,61 +162,69 @@ static unsigned filled(const struct ring *ring)
 }
 
 /*
- * Deals what is received anew where a predecessor had `before` sockets. One that gets more is told so before one that gets less:
- * a frame of that moment may come twice, but not be lost.
+ * Deals what is received anew. A socket that gets more is told so before one that gets less: a frame of that moment may come
+ * twice, but not be lost.
  */
-static bool deal_anew(struct af_packet *a, unsigned before, bool large)
+static bool deal_anew(struct af_packet *a, const struct inherited *old, bool large)
 {
-	bool well = true;
+	bool down = old->from == 0 && old->count < a->count, well = true;
 
-	for (unsigned i = before; well && i < a->count; i++)
-		well = open_queue(a, &a->queues[i], a->count, large);
+	for (unsigned i = 0; well && i < a->count; i++)
+		if (!is_inherited(old, i))
+			well = open_queue(a, &a->queues[i], a->count, large);
 	for (unsigned i = 0; well && i < a->kept; i++) {
-		unsigned number = before < a->count ? a->kept - 1 - i : i;
+		unsigned number = down ? a->kept - 1 - i : i;
 
 		well = share_take(a->queues[number].fd, number, a->count);
 	}
 	for (unsigned i = 0; well && i < a->kept; i++) {
 		a->queues[i].hold = HOLD_DUE;
-		a->queues[i].due = i < before ? filled(&a->queues[i].rx) : 0;
+		a->queues[i].due = is_inherited(old, i) ? filled(&a->queues[i].rx) : 0;
 	}
 	atomic_init(&a->behind, a->count);
 	return well;
 }
 
-/* A predecessor's sockets, be they as many or not. */
-static bool inherit(struct af_packet *a, const struct port_bequest *b, bool large)
+/* A predecessor's sockets, be they as many or not; those with slots of another size are only read to their end. */
+static bool inherit(struct af_packet *a, const struct port_bequest *b, bool large, struct inherited *old)
 {
-	bool well = a->interface > 0 && b->value[0] == slot_size(large);
+	bool same = b->value[0] == slot_size(large);
+	bool well = a->interface > 0 && (same || b->value[0] == slot_size(!large));
 
+	*old = (struct inherited){ same ? 0 : a->count, b->count };
+	a->kept = RTE_MAX(a->count, old->from + old->count);
 	for (unsigned i = 0; well && i < b->count; i++)
-		well = inherit_queue(&a->queues[i], b->fds[i], &b->value[1 + 2 * i], a->interface, large);
-	if (well && b->count != a->count)
-		well = deal_anew(a, b->count, large);
+		well = inherit_queue(&a->queues[old->from + i], b->fds[i], &b->value[1 + 2 * i], a->interface,
+		                     b->value[0] == SLOT_LARGE);
+	if (well && (!same || b->count != a->count))
+		well = deal_anew(a, old, large);
 	return well;
 }
 
-struct af_packet *af_packet_new(unsigned count, unsigned kept)
+struct af_packet *af_packet_new(unsigned count, unsigned inherited)
 {
-	size_t size = sizeof(struct af_packet) + kept * sizeof(struct queue);
+	unsigned room = count + inherited;
+	size_t size = sizeof(struct af_packet) + room * sizeof(struct queue);
 	struct af_packet *a = aligned_alloc(RTE_CACHE_LINE_SIZE, size);
 
 	if (!a)
 		return NULL;
 	memset(a, 0, size);
 	a->count = count;
-	a->kept = kept;
-	for (unsigned i = 0; i < kept; i++)
+	a->kept = count;
+	for (unsigned i = 0; i < room; i++)
 		a->queues[i].fd = -1;
 	return a;
 }
 
 bool af_packet_open(struct af_packet *a, const struct port_bequest *b, bool large)
 {
+	struct inherited old;
+
 	if (b->count) {
-		if (inherit(a, b, large))
+		if (inherit(a, b, large, &old))
 			return true;
-		forget_queues(a, b->count);
+		forget_queues(a, &old);
 		bequest_refuse(b);
 	}
 	return a->interface > 0 && open_queues(a, large);

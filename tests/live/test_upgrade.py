@@ -58,12 +58,12 @@ class Fused(Upgrade):
         self.go(1)
 
     def test_other_numbers_of_workers(self):
-        """A successor with more or fewer workers has more or fewer sockets: what waits in those that there were is not lost, nor overtaken by what comes to the others."""
+        """A successor with more or fewer workers has more or fewer sockets, and for other packets other rings: what waits in those that there were is not lost, nor overtaken by what comes to the others."""
         self.echo()
         talk = self.talk()
         load = Load(self.line, 200, 86400)
-        for workers in (5, 1, 3):
-            self.descriptor["engine"] = {"workers": workers}
+        for workers, mtu in ((5, 1500), (1, 9000), (3, 1500)):
+            self.descriptor["engine"] = {"workers": workers, "mtuMax": mtu}
             self.apply()
             self.assertEqual(talk.say(str(workers)), f"198.51.100.10 {workers}")
         load.stop()
