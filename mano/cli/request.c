@@ -241,7 +241,10 @@ static int exchange(struct cli *cli, const char *method, const char *path, const
 		print_curl(cli, method, path, body);
 	if (http_request_json(client, &request, body, &reply, &got)) {
 		status = status_exit(reply.status);
-		if (status != CLI_DONE)
+		if (reply.status == 412 && !cli->silent)
+			fprintf(stderr,
+			        "sluice: somebody else has changed it meanwhile: look at it and try again\n");
+		else if (status != CLI_DONE)
 			print_problem(cli, got, reply.status);
 	} else {
 		status = cli_unreachable(cli, &reply);

@@ -177,6 +177,11 @@ class Cli(ServiceCase):
         self.expect(3, "config", "unset", "edge/fw", "rules[rest]")
         self.expect(7, "config", "set", "edge/fw", "gadgets.colour", "red")
         self.assertIn("rules[0].action", self.expect(7, "config", "set", "edge/fw", "rules[web].action", "dorp").stderr)
+        changes = [self.start("config", "set", "edge/fw", "rules[web].destinationPorts", str(8000 + i)) for i in range(4)]
+        said = [(change.communicate(timeout=90)[1], change.returncode) for change in changes]
+        self.assertIn(0, [status for _, status in said], said)
+        for text, status in said:
+            self.assertTrue(status == 0 or (status == 4 and ("somebody else has changed it" in text or "is under way" in text)), said)
 
     def test_wait_for_something(self):
         self.assertIn("nothing yet", self.expect(5, "get", "services", "--wait", "--timeout", "1").stderr)
