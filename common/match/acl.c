@@ -73,6 +73,17 @@ struct acl_builder {
 
 struct acl {
 	struct rte_acl_ctx *v4, *v6; /* NULL: no rule of that family */
+	unsigned users;
+};
+
+struct kept {
+	struct acl_builder *rules;
+	struct acl *acl;
+	struct kept *next;
+};
+
+struct acl_shelf {
+	struct kept *first;
 };
 
 struct acl_builder *acl_builder_new(void)
@@ -218,27 +229,87 @@ static int build(const struct acl *owner, char family, const void *rules, unsign
 	return *context ? compile(*context, rules, count, &config) : -ENOMEM;
 }
 
-int acl_build(struct acl_builder *b, struct acl **acl)
-{
-	struct acl *made = calloc(1, sizeof(*made));
-	int error = made ? 0 : -ENOMEM;
+/* --- the shelf --- */
 
+struct acl_shelf *acl_shelf_new(void)
+{
+	return calloc(1, sizeof(struct acl_shelf));
+}
+
+void acl_shelf_free(struct acl_shelf *shelf)
+{
+	while (shelf && shelf->first) {
+		struct kept *k = shelf->first;
+
+		shelf->first = k->next;
+		acl_builder_free(k->rules);
+		acl_free(k->acl);
+		free(k);
+	}
+	free(shelf);
+}
+
+/* Rules are filled in whole, padding and all. */
+static bool same_rules(const struct acl_builder *a, const struct acl_builder *b)
+{
+	return a->count4 == b->count4 && a->count6 == b->count6 &&
+	       (!a->count4 || memcmp(a->list4, b->list4, a->count4 * sizeof(*a->list4)) == 0) &&
+	       (!a->count6 || memcmp(a->list6, b->list6, a->count6 * sizeof(*a->list6)) == 0);
+}
+
+static struct acl *find(const struct acl_shelf *shelf, const struct acl_builder *b)
+{
+	for (const struct kept *k = shelf ? shelf->first : NULL; k; k = k->next)
+		if (same_rules(k->rules, b)) {
+			k->acl->users++;
+			return k->acl;
+		}
+	return NULL;
+}
+
+/* Takes the rules over; without memory it is not kept, and that is all. */
+static void put(struct acl_shelf *shelf, struct acl_builder *rules, struct acl *acl)
+{
+	struct kept *k = shelf ? malloc(sizeof(*k)) : NULL;
+
+	if (!k) {
+		acl_builder_free(rules);
+		return;
+	}
+	*k = (struct kept){ rules, acl, shelf->first };
+	acl->users++;
+	shelf->first = k;
+}
+
+int acl_build(struct acl_builder *b, struct acl_shelf *shelf, struct acl **acl)
+{
+	struct acl *made;
+	int error;
+
+	*acl = find(shelf, b);
+	if (*acl) {
+		acl_builder_free(b);
+		return 0;
+	}
+	made = calloc(1, sizeof(*made));
+	error = made ? 0 : -ENOMEM;
 	if (!error)
 		error = build(made, '4', b->list4, b->count4, fields4, FIELDS4, &made->v4);
 	if (!error)
 		error = build(made, '6', b->list6, b->count6, fields6, FIELDS6, &made->v6);
-	acl_builder_free(b);
 	if (error) {
+		acl_builder_free(b);
 		acl_free(made);
-		made = NULL;
+		return error;
 	}
+	put(shelf, b, made);
 	*acl = made;
-	return error;
+	return 0;
 }
 
 void acl_free(struct acl *acl)
 {
-	if (!acl)
+	if (!acl || (acl->users && acl->users--))
 		return;
 	rte_acl_free(acl->v4);
 	rte_acl_free(acl->v6);

@@ -26,14 +26,22 @@ struct acl_rule {
 
 struct acl_builder;
 struct acl;
+/* ACLs that are kept with their rules, for whoever asks for the same once more: what takes seconds is done ahead. One thread at a time uses it, and builds and
+ * frees what has been on it. */
+struct acl_shelf;
+
+/* NULL: no memory. */
+struct acl_shelf *acl_shelf_new(void);
+/* What is used stays until it is freed. NULL is none. */
+void acl_shelf_free(struct acl_shelf *shelf);
 
 /* Collects rules; lower indexes win. NULL: no memory. */
 struct acl_builder *acl_builder_new(void);
 /* index: 0 .. 2^24; false: no memory. */
 bool acl_builder_add(struct acl_builder *builder, const struct acl_rule *rule, unsigned index);
-/* Compiles into *acl, and frees the builder. 0, or a negative errno and *acl NULL: -ENOMEM is memory, of the heap or (rules and tries) of the
+/* Compiles into *acl, or takes it from the shelf (NULL: there is none) and puts it there, and frees the builder. 0, or a negative errno and *acl NULL: -ENOMEM is memory, of the heap or (rules and tries) of the
  * EAL; -EINVAL a rule that the library refuses. */
-int acl_build(struct acl_builder *builder, struct acl **acl);
+int acl_build(struct acl_builder *builder, struct acl_shelf *shelf, struct acl **acl);
 void acl_builder_free(struct acl_builder *builder);
 void acl_free(struct acl *acl);
 

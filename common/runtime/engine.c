@@ -12,6 +12,7 @@
 #include <rte_malloc.h>
 
 #include "config/shared.h"
+#include "match/acl.h"
 #include "port/bequest.h"
 #include "runtime/engine_private.h"
 #include "runtime/part.h"
@@ -418,6 +419,7 @@ void engine_free(struct engine *engine)
 		worker_free(engine->workers[i]);
 	edge_free(engine->edge);
 	takeover_free(engine->takeover);
+	acl_shelf_free(engine->acls);
 	rte_free(engine->rcu);
 	rte_mempool_free(engine->pool);
 	heartbeat_close(engine->heartbeat);

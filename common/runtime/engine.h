@@ -71,6 +71,7 @@ struct engine_options {
 
 struct worker;
 struct moving_list;
+struct acl_shelf;
 struct takeover;
 struct trace;
 struct capture;
@@ -84,7 +85,8 @@ struct engine {
 	struct edge *edge;
 	struct heartbeat *heartbeat;
 	struct port_bequests
-	        *inherited; /* what a predecessor's ports stood on; NULL: nothing; the process's */
+	        *inherited;     /* what a predecessor's ports stood on; NULL: nothing; the process's */
+	struct acl_shelf *acls; /* what was compiled ahead (process/rehearse.h); NULL: nothing; under lock */
 	_Atomic(struct snapshot *) snapshot; /* what workers run */
 	struct worker *workers[ENGINE_WORKERS_MAX];
 	pthread_t threads[ENGINE_WORKERS_MAX];

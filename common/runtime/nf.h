@@ -30,6 +30,9 @@ enum nf_flag {
 	        << 2, /* process() takes packets without a session: such come when there is no room for one */
 	NF_PROVES = 1 << 4,   /* open() may call opening_prove() */
 	NF_REWRITES = 1 << 3, /* open() may rewrite the tuple; its sessions drain when it leaves a path */
+	NF_AHEAD =
+	        1
+	        << 5, /* compile() may take long, and needs no start(): a process that stands by does it ahead */
 };
 
 enum nf_need {

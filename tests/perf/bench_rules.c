@@ -80,7 +80,7 @@ static bool fill(struct rules *r, unsigned count, struct acl_rule *list, struct 
 	for (unsigned i = 0; i < PACKETS; i++)
 		r->queries[i] = make_query(r, &list[dice(r) % count]);
 	if (!error)
-		error = acl_build(builder, &r->acl);
+		error = acl_build(builder, NULL, &r->acl);
 	if (error)
 		errors_add(errors, NULL, "acl-not-built", NULL, 0, "%u rules could not be compiled: %s",
 		           count, strerror(-error));

@@ -19,7 +19,7 @@ static const struct nf_counter counters[] = {
 const struct nf_class firewall_class = {
 	.name = "firewall",
 	.help = "stateful firewall: ordered rules by zone, prefix, port, protocol, ICMP type",
-	.flags = NF_MAY_BYPASS | NF_PROVES,
+	.flags = NF_MAY_BYPASS | NF_PROVES | NF_AHEAD,
 	.slot = { .size = sizeof(struct firewall_slot), .version = 3 },
 	.counters = counters,
 	.schema = firewall_schema,

@@ -9,6 +9,7 @@
 #include "config/values.h"
 #include "firewall/firewall.h"
 #include "firewall/groups.h"
+#include "runtime/engine.h"
 
 /* Of one rule and of all: what is compiled in seconds, in memory that a process has. */
 enum { COMBINATIONS_MAX = 65536 }; /* of one rule */
@@ -358,7 +359,7 @@ static void build(struct compile *c)
 	int error;
 
 	c->builder = NULL;
-	error = acl_build(builder, &c->policy->acl);
+	error = acl_build(builder, c->nf->engine->acls, &c->policy->acl);
 	if (error)
 		conf_error(c->errors, conf_get(c->config, "rules"), "acl-not-built",
 		           "%u rules of %" PRIu64 " combinations could not be compiled: %s%s",

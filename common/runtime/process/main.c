@@ -24,6 +24,7 @@
 #include "runtime/process/about.h"
 #include "runtime/process/eal.h"
 #include "runtime/process/process.h"
+#include "runtime/process/rehearse.h"
 #include "runtime/process/running.h"
 #include "runtime/process/succession.h"
 #include "util/atomic_file.h"
@@ -428,9 +429,11 @@ static void keep_events(struct process *p, const char *directory)
 }
 
 /* From here on the folder is ours. False: it is not to be, or (with errors) cannot. */
-static bool take_place(const struct command *c, struct process *p, struct errors *errors)
+static bool take_place(const struct command *c, struct process *p, const struct conf *document,
+                       struct errors *errors)
 {
 	if (c->supervisor >= 0) {
+		rehearse(p->engine, document);
 		if (!succession_stand_by(c->supervisor) ||
 		    !succession_take(c->directory, &p->inherited, errors))
 			return false;
@@ -448,12 +451,13 @@ static bool take_place(const struct command *c, struct process *p, struct errors
 static bool run(const struct command *c, struct process *p, struct conf *document, struct errors *errors)
 {
 	p->engine = bring_up(c, document, p->events, errors);
-	if (!p->engine || !take_place(c, p, errors) || !serve(p, c->directory, document, errors) ||
+	if (!p->engine || !take_place(c, p, document, errors) || !serve(p, c->directory, document, errors) ||
 	    !boot(p, document, errors)) {
 		conf_free(document);
 		return false;
 	}
 	bequests_free(&p->inherited);
+	rehearse_over(p->engine);
 	if (c->supervisor >= 0)
 		succession_serving(c->supervisor);
 	watch(p, c->directory);

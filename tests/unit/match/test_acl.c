@@ -127,7 +127,7 @@ static void test_random(void **unused)
 			rules[i].source_last = rules[i].source_first;
 		assert_true(acl_builder_add(builder, &rules[i], i));
 	}
-	assert_int_equal(acl_build(builder, &acl), 0);
+	assert_int_equal(acl_build(builder, NULL, &acl), 0);
 	for (unsigned done = 0; done < PACKETS; done += BULK) {
 		struct acl_query queries[BULK];
 		const struct acl_query *asked[BULK];
@@ -155,10 +155,58 @@ static void test_empty(void **unused)
 	uint32_t result = 7;
 
 	(void)unused;
-	assert_int_equal(acl_build(acl_builder_new(), &acl), 0);
+	assert_int_equal(acl_build(acl_builder_new(), NULL, &acl), 0);
 	acl_classify(acl, &asked, &result, 1);
 	assert_int_equal(result, 0);
 	acl_free(acl);
+}
+
+static struct acl_rule shelved[RULES];
+
+static struct acl *build_shelved(struct acl_shelf *shelf, unsigned count)
+{
+	struct acl_builder *builder = acl_builder_new();
+	struct acl *acl;
+
+	for (unsigned i = 0; i < count; i++)
+		assert_true(acl_builder_add(builder, &shelved[i], i));
+	assert_int_equal(acl_build(builder, shelf, &acl), 0);
+	return acl;
+}
+
+/* The same rules are compiled once, others anew; whoever has one keeps it, in whatever order things are freed. */
+static void test_shelf(void **unused)
+{
+	struct acl_shelf *shelf = acl_shelf_new();
+	struct acl *first, *second, *other, *own;
+	struct acl_query query = random_query();
+	const struct acl_query *asked = &query;
+	uint32_t result;
+
+	(void)unused;
+	for (unsigned i = 0; i < RULES; i++)
+		shelved[i] = random_rule();
+	first = build_shelved(shelf, RULES);
+	acl_free(first); /* the shelf still has it */
+	second = build_shelved(shelf, RULES);
+	assert_ptr_equal(first, second);
+	other = build_shelved(shelf, RULES - 1);
+	assert_ptr_not_equal(other, second);
+	own = build_shelved(NULL, RULES);
+	assert_ptr_not_equal(own, second);
+	acl_free(own);
+	shelved[0].any_protocol = !shelved[0].any_protocol;
+	own = build_shelved(shelf, RULES);
+	assert_ptr_not_equal(own, second);
+	acl_free(own);
+	own = build_shelved(shelf, 0);
+	acl_free(own);
+	acl_shelf_free(shelf);
+	acl_classify(other, &asked, &result, 1);
+	acl_classify(second, &asked, &result, 1);
+	acl_free(other);
+	acl_free(second);
+	acl_shelf_free(NULL);
 }
 
 int main(void)
@@ -174,7 +222,8 @@ int main(void)
 		        (char *)"0",
 		        (char *)"--force-max-simd-bitwidth=512",
 		        NULL };
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_random), cmocka_unit_test(test_empty) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_random), cmocka_unit_test(test_empty),
+		                            cmocka_unit_test(test_shelf) };
 
 	if (rte_eal_init(10, eal) < 0)
 		return 1;
