@@ -74,6 +74,17 @@ void access_hosts_listener(struct access_hosts *hosts, const char *address)
 
 /* --- certificates --- */
 
+/* For as long as what is issued now would outlive it. */
+static void tell_end(const char *folder, time_t now)
+{
+	unsigned days = pki_days_left(folder, now);
+	if (days < PKI_DAYS)
+		log_warn("authority-ends", "file=%s/ca.crt days=%u text=%s", folder, days,
+		         "certificates end with it: put another authority in its place, or take it away with "
+		         "its "
+		         "key and one is made, and give clients the new ca.crt");
+}
+
 bool access_renew(const char *folder, const char *name, const struct access_hosts *hosts,
                   struct errors *errors)
 {
@@ -83,6 +94,7 @@ bool access_renew(const char *folder, const char *name, const struct access_host
 	bool server = false, admin = false;
 	bool done = pki_authority(folder, now, errors) && pki_renew(folder, &ours, now, &server, errors) &&
 	            (pki_keyless(folder) || pki_renew(folder, &theirs, now, &admin, errors));
+	tell_end(folder, now);
 	if (server)
 		log_info("certificate-issued", "file=%s/server.crt", folder);
 	if (admin)

@@ -16,7 +16,7 @@
 #include "util/atomic_file.h"
 #include "util/memory.h"
 
-enum { FILE_BOUND = 1 << 16, SKEW_S = 300 };
+enum { FILE_BOUND = 1 << 16, SKEW_S = 300, DAY_S = 24 * 3600 };
 
 /* A certificate and its key; either may be NULL. */
 struct pair {
@@ -218,6 +218,19 @@ bool pki_authority(const char *folder, time_t now, struct errors *errors)
 	pair_free(&pair);
 	free(certificate);
 	return done;
+}
+
+unsigned pki_days_left(const char *folder, time_t now)
+{
+	struct pair pair = pair_read(folder, "ca");
+	struct tm end_tm;
+	unsigned days = PKI_CA_DAYS;
+	if (pair.certificate && ASN1_TIME_to_tm(X509_get0_notAfter(pair.certificate), &end_tm)) {
+		time_t end = timegm(&end_tm);
+		days = end > now ? (unsigned)((end - now) / DAY_S) : 0;
+	}
+	pair_free(&pair);
+	return days;
 }
 
 bool pki_issue(const char *authority, const struct pki_order *order, time_t now, struct errors *errors)

@@ -35,6 +35,9 @@ bool pki_keyless(const char *folder);
 /* Makes FOLDER/ca.crt and ca.key if neither is there. False with an error. */
 bool pki_authority(const char *folder, time_t now, struct errors *errors);
 
+/* Days until the authority in a folder ends, at least 0; PKI_CA_DAYS: there is none to be read. What it has issued ends with it, and it is never replaced by itself. */
+unsigned pki_days_left(const char *folder, time_t now);
+
 /* Issues in the name of the authority in `authority`, over what was there. False with an error. */
 bool pki_issue(const char *authority, const struct pki_order *order, time_t now, struct errors *errors);
 

@@ -191,6 +191,17 @@ static void due_is_what_is_absent_old_foreign_or_lacks_a_host(void **state)
 	assert_false(pki_due(folder, &order, now + 62 * DAY));
 }
 
+static void the_end_of_an_authority_is_seen_before_it_comes(void **state)
+{
+	(void)state;
+	assert_int_equal(pki_days_left(folder, now), PKI_CA_DAYS);
+	make_authority();
+	assert_int_equal(pki_days_left(folder, now), PKI_CA_DAYS);
+	assert_int_equal(pki_days_left(folder, now + (time_t)(PKI_CA_DAYS - 100) * DAY), 100);
+	assert_int_equal(pki_days_left(folder, now + (time_t)PKI_CA_DAYS * DAY + 1), 0);
+	assert_int_equal(pki_days_left(folder, now + (time_t)PKI_CA_DAYS * 2 * DAY), 0);
+}
+
 static void an_authority_is_never_replaced_by_itself(void **state)
 {
 	struct errors errors = ERRORS_NONE;
@@ -253,6 +264,7 @@ int main(void)
 		TEST(another_authority_is_not_believed),
 		TEST(keys_are_secret),
 		TEST(due_is_what_is_absent_old_foreign_or_lacks_a_host),
+		TEST(the_end_of_an_authority_is_seen_before_it_comes),
 		TEST(an_authority_is_never_replaced_by_itself),
 		TEST(without_its_key_nothing_is_issued),
 		TEST(bytes_that_are_no_certificate_are_refused),
