@@ -8,7 +8,7 @@
 #include "runtime/engine_private.h"
 #include "runtime/worker.h"
 
-enum { PART_US = 1500000, STEP_US = 100 };
+enum { PART_MS = 700, STEP_US = 100 }; /* well before whoever wants us gone loses patience */
 
 /* Every port is asked, for each tells its peer. */
 static bool ports_empty(struct engine *engine)
@@ -53,16 +53,15 @@ static bool empty(struct engine *engine)
 
 void engine_part(struct engine *engine)
 {
-	unsigned waited = 0;
+	uint64_t until = clock_now(&engine->clock) + PART_MS * UINT64_C(1000000);
 
 	if (!any_parts(engine))
 		return;
 	while (!empty(engine)) {
-		if (waited >= PART_US) {
+		if (clock_now(&engine->clock) >= until) {
 			log_warn("links-not-empty", "consequence=packets in them are lost");
 			return;
 		}
 		usleep(STEP_US);
-		waited += STEP_US;
 	}
 }

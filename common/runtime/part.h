@@ -5,7 +5,7 @@
 
 #include "runtime/engine.h"
 
-/* Tells the peers of links to send no more for now, and waits until nothing lies in links and inboxes any more: a second and a half at most, then the log says that
+/* Tells the peers of links to send no more for now, and waits until nothing lies in links and inboxes any more: 0.7 s at most, then the log says that
  * packets are lost. */
 void engine_part(struct engine *engine);
 
