@@ -158,11 +158,20 @@ static void flush(struct rest *rest)
 {
 	int quiet = 0;
 	for (int i = 0; i < FLUSH_TURNS && quiet < FLUSH_QUIET; i++) {
-		bool busy = atomic_load(&rest->exchanges) || listeners_wanted(rest) ||
-		            connections_speak(rest, i < FLUSH_FRESH);
+		bool busy = atomic_load(&rest->exchanges) ||
+		            (!rest->hurried &&
+		             (listeners_wanted(rest) || connections_speak(rest, i < FLUSH_FRESH)));
+		if (rest->hurried && !busy)
+			return;
 		quiet = busy ? 0 : quiet + 1;
 		usleep(FLUSH_TURN_US);
 	}
+}
+
+void rest_hurry(struct rest *rest)
+{
+	if (rest)
+		rest->hurried = true;
 }
 
 void rest_stop(struct rest *rest)

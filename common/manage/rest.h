@@ -269,5 +269,7 @@ const struct rest_route *rest_route_at(const struct rest *rest, size_t i);
 /* Stops listening, lets running handlers finish, ends the streams, removes the socket, frees. NULL is fine.
  */
 void rest_stop(struct rest *rest);
+/* Before that: something waits for our end, so who has come and not been heard yet is not waited for. NULL: nothing. */
+void rest_hurry(struct rest *rest);
 
 #endif

@@ -141,6 +141,7 @@ struct rest {
 	unsigned connection_count;
 	atomic_uint exchanges;
 	atomic_bool stopping;
+	bool hurried; /* nobody is waited for at the end but who is being answered */
 	/* Streams: the list, its ticker thread; guarded by stream_lock. */
 	pthread_mutex_t stream_lock;
 	pthread_cond_t stream_change;

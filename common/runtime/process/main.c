@@ -517,6 +517,8 @@ static int serve_until_stopped(const struct command *c)
 	ran = document && run(c, &p, document, &errors);
 	print_errors(c, &errors);
 	leave_errors(c, &errors);
+	if (p.successor >= 0) /* packets wait for it */
+		rest_hurry(p.rest);
 	rest_stop(p.rest);
 	management_close(&p);
 	history_close(&p.history);
