@@ -375,7 +375,7 @@ static void publish(struct engine *engine, struct snapshot *next)
 	struct snapshot *previous = atomic_load(&engine->snapshot);
 
 	names_save(engine);
-	handover_hold(engine, next);
+	handover_begin(engine, next);
 	found_sessions(engine, next);
 	pickup_begin(engine, next);
 	pthread_mutex_lock(&engine->link_lock);
@@ -383,7 +383,7 @@ static void publish(struct engine *engine, struct snapshot *next)
 	atomic_store_explicit(&engine->snapshot, next, memory_order_release);
 	pthread_mutex_unlock(&engine->link_lock);
 	engine->revision = next->revision;
-	handover_resume(engine);
+	handover_end(engine);
 	engine_grace(engine);
 	engine_tell_neighbours(engine, previous);
 	snapshot_carry(previous, next);

@@ -109,7 +109,7 @@ void worker_turn_error(void *worker, struct rte_mbuf *offending, struct rte_mbuf
 			worker_drop(w, error, C_STRAY);
 		return;
 	}
-	path = w->snapshot->paths[p->session->path];
+	path = slices_of(w, p->session)->paths[p->session->path];
 	walk = walk_of(p);
 	if (!path) {
 		worker_drop(w, error, C_STRAY);
@@ -139,7 +139,7 @@ static struct rte_mbuf *make_error(struct worker *w, struct rte_mbuf *offending,
 	union ipaddr source;
 	struct rte_mbuf *m;
 
-	if (!edge_error_source(w->snapshot->edge, offending, &source))
+	if (!edge_error_source(w->edge_table, offending, &source))
 		return NULL;
 	if (!token_bucket_take(&w->reject_rate, w->now))
 		return NULL;
@@ -202,14 +202,14 @@ void nf_leave(struct batch *b, struct rte_mbuf **m, unsigned n)
 {
 	struct worker *w = b->worker;
 
-	edge_output(w->edge, w->snapshot->edge, m, n, b->path->ends[!b->walk], b->now);
+	edge_output(w->edge, w->edge_table, m, n, b->path->ends[!b->walk], b->now);
 }
 
 void nf_leave_via(struct batch *b, struct rte_mbuf *m, const union ipaddr *next_hop)
 {
 	struct worker *w = b->worker;
 
-	edge_output_via(w->edge, w->snapshot->edge, m, next_hop, b->now);
+	edge_output_via(w->edge, w->edge_table, m, next_hop, b->now);
 }
 
 void nf_log(struct worker *w, const struct nf *nf, const char *event, const char *format, ...)

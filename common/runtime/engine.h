@@ -18,6 +18,7 @@
 #include "manage/events.h"
 #include "runtime/clock.h"
 #include "port/port.h"
+#include "runtime/change/slices.h"
 #include "runtime/snapshot.h"
 #include "util/heartbeat.h"
 
@@ -92,13 +93,16 @@ struct engine {
 	pthread_t threads[ENGINE_WORKERS_MAX];
 	_Atomic bool stopping;
 	_Atomic uint64_t pickup_until; /* ns; 0: never (change/pickup.h) */
-	_Atomic bool holding;          /* outside ports are not received from for a moment (handover.h) */
+	_Atomic bool holding;          /* ports are not received from for a moment */
 	struct takeover *takeover;     /* sessions of functions that come from elsewhere (takeover.h) */
 	struct moving_list *moving;    /* sessions between workers (rebalance.h); NULL: none */
 	struct cookie_key cookie_key;
 	_Atomic uint32_t
 	        cookie_last; /* second of the engine's clock in which the last cookie was given, + 1; 0: none ever */
-	_Atomic uint32_t give_asked; /* which sessions to give away (transfer_link.c) */
+	/* A predecessor's change goes on (process/running.h): until it has, no port is received from and no session brought up to date, for some are already as
+	 * the next configuration has them. Control side, under lock. */
+	_Atomic bool resuming;
+	struct slices slices; /* a change that is being made slice by slice (change/slices.h) */
 	/* Held while state words of hops are written and while a snapshot takes another's place: whoever holds it may follow `snapshot` to
 	 * its links. For moments only, unlike `lock`. */
 	pthread_mutex_t link_lock;
@@ -136,10 +140,9 @@ struct engine {
 	/* Bit i: port i is watched; had a link when it was looked at last; was last told to have none (linkwatch.c). */
 	uint64_t link_seen, link_up, link_down;
 	uint64_t link_tell_at[ENGINE_PORTS_MAX]; /* ns before which nothing is told of its link */
-	struct conflictwatch *conflicts;         /* the main thread's; NULL: nothing heard yet (conflictwatch.c) */
-	uint64_t held_since;                     /* when `holding` began, ns */
-	bool names_known;                        /* the sessions found mean what they meant */
-	const char *pickup_why;                  /* what of a predecessor cannot be used; NULL: nothing */
+	struct conflictwatch *conflicts; /* the main thread's; NULL: nothing heard yet (conflictwatch.c) */
+	bool names_known;                /* the sessions found mean what they meant */
+	const char *pickup_why;          /* what of a predecessor cannot be used; NULL: nothing */
 	/* Revision with which a number went out of use; 0: in use, or never was (retire.h). */
 	uint64_t nf_left[ENGINE_NFS_MAX], path_left[ENGINE_PATHS_MAX], port_left[ENGINE_PORTS_MAX],
 	        layout_left[ENGINE_LAYOUTS_MAX];

@@ -35,6 +35,8 @@ void engine_clear(struct engine *engine);
 
 /* tell.c: a snapshot was published, and workers have left the previous (NULL: there was none), which the caller still keeps. */
 void engine_tell_functions(struct engine *engine, const struct snapshot *s);
+/* `next` gets going beside the present one: functions that come into this process are told already. */
+void engine_tell_newcomers(struct engine *engine, const struct snapshot *now, const struct snapshot *next);
 void engine_tell_neighbours(struct engine *engine, struct snapshot *previous);
 
 #endif

@@ -134,12 +134,12 @@ static void trace_handed(struct worker *w, struct rte_mbuf **m, unsigned n)
 /* Whose a packet is cannot be foreseen, so nothing branches on it: this worker has a box as well, whose packets stay. */
 unsigned handoff_burst(struct worker *w, struct rte_mbuf **m, unsigned n)
 {
-	uint16_t before[ENGINE_WORKERS_MAX];
+	uint16_t before[ENGINE_WORKERS_MAX], workers = w->snapshot->workers;
 	unsigned kept;
 
 	if (unlikely(w->trace != NULL))
 		trace_handed(w, m, n);
-	for (unsigned to = 0; to < w->workers; to++)
+	for (unsigned to = 0; to < workers; to++)
 		before[to] = w->outbox[to].count;
 	for (unsigned i = 0; i < n; i++) {
 		struct outbox *box;
@@ -151,7 +151,7 @@ unsigned handoff_burst(struct worker *w, struct rte_mbuf **m, unsigned n)
 	kept = w->outbox[w->id].count;
 	memcpy(m, w->outbox[w->id].m, kept * sizeof(*m));
 	w->outbox[w->id].count = 0;
-	for (unsigned to = 0; to < w->workers; to++)
+	for (unsigned to = 0; to < workers; to++)
 		if (to != w->id && w->outbox[to].count != before[to])
 			sent_off(w, to, w->outbox[to].count - before[to]);
 	return kept;
@@ -179,7 +179,7 @@ static void run_staged(struct worker *w, struct rte_mbuf **m, unsigned n)
 			    pkt_of(m[last])->in_port != first->in_port)
 				break;
 		if (first->stage == STAGE_LOOKUP)
-			ingress_owned_here(w, first->in_port, m + i, last - i);
+			ingress_handed(w, first->in_port, m + i, last - i);
 		else
 			ingress_staged(w, m[i]);
 	}

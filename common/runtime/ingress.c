@@ -154,7 +154,7 @@ static void classify_miss(struct worker *w, const struct entry *entry, struct gr
 	struct edge_decision decision = { EDGE_NO_PORT, 0xffff };
 	const struct candidate *c;
 
-	if (edge_input(w->edge, w->snapshot->edge, m, w->now, &decision) == EDGE_DONE)
+	if (edge_input(w->edge, w->edge_table, m, w->now, &decision) == EDGE_DONE)
 		return;
 	c = find_candidate(w, m, &decision);
 	if (unlikely(w->trace != NULL) && c)
@@ -162,7 +162,7 @@ static void classify_miss(struct worker *w, const struct entry *entry, struct gr
 	if (c)
 		groups_add(w, groups, entry, c->path, c->walk, m);
 	else if (w->snapshot->pass_unmatched && w->snapshot->edge_mode != EDGE_LINK)
-		edge_output(w->edge, w->snapshot->edge, &m, 1, EDGE_NO_PORT, w->now);
+		edge_output(w->edge, w->edge_table, &m, 1, EDGE_NO_PORT, w->now);
 	else
 		worker_drop(w, m, C_NO_PATH);
 }
@@ -232,9 +232,21 @@ void ingress_owned_here(struct worker *w, uint16_t number, struct rte_mbuf **m, 
 		worker_drop(w, m[i], C_STRAY);
 }
 
+void ingress_handed(struct worker *w, uint16_t number, struct rte_mbuf **m, unsigned n)
+{
+	if (unlikely(w->slice.next))
+		slices_owned(w, number, m, n);
+	else
+		ingress_owned_here(w, number, m, n);
+}
+
 /* Packets whose headers are known, from one port: to their owners, and those of this worker on to the lookup. */
 static void ingress_owned(struct worker *w, const struct snapshot_port *port, struct rte_mbuf **m, unsigned n)
 {
+	if (unlikely(w->slice.next)) {
+		slices_ingress(w, port, m, n);
+		return;
+	}
 	if (w->workers > 1) {
 		owner_buckets(port, m, n);
 		n = handoff_burst(w, m, n);
@@ -293,7 +305,7 @@ static void ingress_control(struct worker *w, struct rte_mbuf *m)
 	if (w->snapshot->edge_mode == EDGE_LINK)
 		worker_drop(w, m, C_MALFORMED + PKT_NOT_IP);
 	else if (w->id == 0 || w->snapshot->edge_mode == EDGE_TRANSPARENT)
-		edge_control(w->edge, w->snapshot->edge, m, w->now);
+		edge_control(w->edge, w->edge_table, m, w->now);
 	else
 		handoff(w, 0, m, STAGE_CONTROL);
 }
@@ -370,7 +382,7 @@ static bool ingress_special(struct worker *w, const struct snapshot_port *port,
 		return true;
 	}
 	if (port->check_mac && pkt_ttl(m) <= 1 && !(p->flags & PKT_FRAGMENT) &&
-	    edge_input(w->edge, w->snapshot->edge, m, w->now, &decision) == EDGE_DONE)
+	    edge_input(w->edge, w->edge_table, m, w->now, &decision) == EDGE_DONE)
 		return true;
 	if (p->flags & PKT_FRAGMENT) {
 		ingress_first(w, m);
@@ -474,7 +486,7 @@ void ingress_staged(struct worker *w, struct rte_mbuf *m)
 		ingress_fragment(w, m);
 		return;
 	case STAGE_LOOKUP:
-		ingress_owned_here(w, p->in_port, &m, 1);
+		ingress_handed(w, p->in_port, &m, 1);
 		return;
 	case STAGE_EMITTED:
 		if (path)
@@ -483,6 +495,7 @@ void ingress_staged(struct worker *w, struct rte_mbuf *m)
 			worker_drop(w, m, C_STRAY);
 		return;
 	case STAGE_TURNED:
+		path = slices_of(w, p->session)->paths[p->path];
 		if (path)
 			path_run(w, path, p->walk, (int16_t)p->position, &m, 1);
 		else

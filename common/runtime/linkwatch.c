@@ -79,7 +79,7 @@ static void pass_on(struct worker *w, void *news)
 		if (n->back >> i & 1)
 			edge_port_renewed(w->edge, i);
 		if (n->came >> i & 1 && w->snapshot->ports[i].role == PORT_OUTSIDE)
-			edge_announce(w->edge, w->snapshot->edge, i);
+			edge_announce(w->edge, w->edge_table, i);
 	}
 }
 
@@ -105,6 +105,8 @@ void engine_poll_links(struct engine *engine)
 	engine->link_taken &= ~news.back;
 	linkstate_poll(engine, snapshot);
 	engine_see_links(engine, snapshot);
+	if (atomic_load(&engine->slices.next))
+		engine_see_links(engine, atomic_load(&engine->slices.next));
 	pthread_mutex_unlock(&engine->link_lock);
 	if (news.back | news.came)
 		engine_call(engine, 0, pass_on, &news);

@@ -436,16 +436,17 @@ void open_misses(struct worker *w, const struct entry *entry, struct rte_mbuf **
 bool session_closing(void *worker, struct session *s)
 {
 	struct worker *w = worker;
+	const struct snapshot *snapshot = slices_of(w, s);
 	uint64_t set = w->engine->layouts[s->layout];
 
 	flow_prefetch_keys(w->table, s);
 	while (set) {
 		unsigned id = (unsigned)__builtin_ctzll(set);
-		const struct nf *nf = w->snapshot->nfs[id];
+		const struct nf *nf = snapshot->nfs[id];
 
 		set &= set - 1;
 		if (nf && nf->klass->close)
-			nf->klass->close(nf, w->snapshot->nf_snapshots[id], s, w->id);
+			nf->klass->close(nf, snapshot->nf_snapshots[id], s, w->id);
 	}
 	w->counters[C_CLOSED]++;
 	return true;

@@ -115,7 +115,7 @@ void path_run(struct worker *w, const struct path *path, int walk, int position,
 	}
 	if (!b.count)
 		return;
-	edge_output(w->edge, w->snapshot->edge, b.m, b.count, path->ends[!walk], w->now);
+	edge_output(w->edge, w->edge_table, b.m, b.count, path->ends[!walk], w->now);
 	if (unlikely(w->watch & WATCH_SAMPLE))
 		sample_path(w, path, b.count);
 }

@@ -14,7 +14,7 @@ bool nf_place(const struct nf *nf, unsigned worker_id, uint8_t family, const uni
               int walk, struct nf_place *place)
 {
 	struct worker *w = nf->engine->workers[worker_id];
-	const struct edge_table *edge = w->snapshot->edge;
+	const struct edge_table *edge = w->edge_table;
 	bool found = false;
 
 	for (unsigned i = 0; i < w->snapshot->path_count; i++) {
@@ -39,12 +39,12 @@ bool nf_place(const struct nf *nf, unsigned worker_id, uint8_t family, const uni
 bool nf_turns_back(const struct worker *w, const struct opening *o, const union ipaddr *destination)
 {
 	return o->in_port != o->out_port &&
-	       edge_leads_to(w->snapshot->edge, o->in_port, o->tuple.family, destination);
+	       edge_leads_to(w->edge_table, o->in_port, o->tuple.family, destination);
 }
 
 bool nf_one_subnet(const struct worker *w, uint8_t family, const union ipaddr *a, const union ipaddr *b)
 {
-	return edge_one_subnet(w->snapshot->edge, family, a, b);
+	return edge_one_subnet(w->edge_table, family, a, b);
 }
 
 void nf_deliver(struct worker *w, struct rte_mbuf *m)

@@ -18,6 +18,7 @@ enum {
 	PATH_POSITIONS_MAX = SHARED_POSITIONS_MAX,
 	ENGINE_CANDIDATES_MAX = 512,
 	PATH_DRAINS_MAX = 3,
+	OWNER_BUCKETS = 256,
 	PORT_OWNERS_MAX = 4,
 };
 static_assert((int)ENGINE_PORTS_MAX < (int)EMITTED_ZONE && (int)ENGINE_NFS_MAX <= (int)EMITTED_ZONE,
@@ -109,13 +110,13 @@ struct snapshot_port {
 struct snapshot {
 	uint64_t revision;
 	struct edge_table *edge;
-	uint8_t edge_mode;          /* enum edge_mode */
-	uint8_t separate_vlans;     /* keys have their VLANs */
-	uint8_t pass_unmatched;     /* packets of no path go past all functions, they are not dropped */
-	uint16_t port_count;        /* highest number in use + 1 */
-	uint16_t path_count;        /* highest id in use + 1 */
-	uint16_t workers;           /* how many own packets: 0 .. workers - 1; the others are parked */
-	uint8_t bucket_worker[256]; /* owner of each bucket */
+	uint8_t edge_mode;      /* enum edge_mode */
+	uint8_t separate_vlans; /* keys have their VLANs */
+	uint8_t pass_unmatched; /* packets of no path go past all functions, they are not dropped */
+	uint16_t port_count;    /* highest number in use + 1 */
+	uint16_t path_count;    /* highest id in use + 1 */
+	uint16_t workers;       /* how many own packets: 0 .. workers - 1; the others are parked */
+	uint8_t bucket_worker[OWNER_BUCKETS]; /* owner of each bucket */
 	struct snapshot_port ports[ENGINE_PORTS_MAX];
 	struct path *paths[ENGINE_PATHS_MAX]; /* by id; NULL: none */
 	const struct nf *nfs[ENGINE_NFS_MAX]; /* by id; NULL: none */

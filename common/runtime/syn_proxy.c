@@ -213,7 +213,7 @@ static struct rte_mbuf *segment_of_end(struct worker *w, struct session *s, bool
 /* Goes along the session's path as if the client had sent it. */
 static void send_to_server(struct worker *w, struct session *s, struct rte_mbuf *m)
 {
-	const struct path *path = w->snapshot->paths[s->path];
+	const struct path *path = slices_of(w, s)->paths[s->path];
 	int walk = s->flags & SESSION_WALK ? 1 : 0;
 	const struct segment *segment = path ? segment_of(path, walk, s->key[0].zone, s->key[1].zone) : NULL;
 
@@ -234,7 +234,7 @@ static void ask_again(struct worker *w, struct session *s, const struct tcp_shif
 
 static void reset_client(struct worker *w, struct session *s, const struct tcp_shift *shift)
 {
-	const struct path *path = w->snapshot->paths[s->path];
+	const struct path *path = slices_of(w, s)->paths[s->path];
 	struct tcp_fields reset = {
 		.seq = shift->seq + 1, .ack = s->tcp[0].end, .flags = RST_ACK, .scale = TCP_NO_SCALE
 	};
@@ -363,7 +363,7 @@ static enum flow_invalid refused(struct worker *w, struct session *s, struct tcp
 /* The server still has an older connection of this name: it is told that this is over, and asked again in a while. */
 static enum flow_invalid challenged(struct worker *w, struct session *s, struct rte_mbuf *m)
 {
-	const struct path *path = w->snapshot->paths[s->path];
+	const struct path *path = slices_of(w, s)->paths[s->path];
 	int walk = s->flags & SESSION_WALK ? 1 : 0;
 	struct rte_mbuf *reset = path ? nf_mbuf(w) : NULL;
 

@@ -20,6 +20,17 @@ void engine_tell_functions(struct engine *engine, const struct snapshot *s)
 			                                 stands_here(s, s->nfs[i]));
 }
 
+void engine_tell_newcomers(struct engine *engine, const struct snapshot *now, const struct snapshot *next)
+{
+	for (unsigned i = 0; i < ENGINE_NFS_MAX; i++) {
+		struct nf *nf = engine->nfs[i];
+
+		if (nf && next->nfs[i] && nf->klass->published && stands_here(next, nf) &&
+		    !stands_here(now, nf))
+			nf->klass->published(nf, next->nf_snapshots[i], true);
+	}
+}
+
 static void announce(struct worker *w, void *previous)
 {
 	const struct snapshot *before = previous;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Toward the ports: one buffer a port and worker, sent when full and at the end of each turn. Worker thread. */
+#include "runtime/change/transfer_link.h"
 #include "runtime/look/watch.h"
 
 static void flush_port(struct worker *w, unsigned number)
@@ -12,7 +13,11 @@ static void flush_port(struct worker *w, unsigned number)
 
 	if (unlikely(w->watch))
 		watch_sent(w, (uint16_t)number, tx->m, tx->count);
-	sent = port->ops->tx(port, w->id, tx->m, tx->count);
+	if (unlikely(w->slice.next && slices_link(w, (uint16_t)number)))
+		sent = transfer_insist(w, (uint16_t)number, tx->m,
+		                       tx->count); /* sessions fill it now and then */
+	else
+		sent = port->ops->tx(port, w->id, tx->m, tx->count);
 	for (unsigned i = sent; i < tx->count; i++) {
 		bytes -= rte_pktmbuf_pkt_len(tx->m[i]);
 		worker_drop(w, tx->m[i], C_PORT_BUSY);
@@ -69,7 +74,8 @@ void transmit_burst(void *worker, uint16_t number, struct rte_mbuf **m, unsigned
 	struct worker *w = worker;
 	struct port *port;
 
-	if (unlikely(number >= w->snapshot->port_count || w->snapshot->ports[number].role == PORT_UNUSED)) {
+	if (unlikely(number >= w->snapshot->port_count || w->snapshot->ports[number].role == PORT_UNUSED) &&
+	    !slices_port(w, number)) {
 		send_stray(w, m, n);
 		return;
 	}

@@ -3,7 +3,6 @@
  * The turn of a worker: receive, run, emit, transmit, tick, expire, report quiescent, rest. Made and freed by the control side; in between
  * everything in it is the worker thread's.
  */
-#include "runtime/change/transfer_link.h"
 #include "runtime/look/watch.h"
 
 #include <sys/prctl.h>
@@ -28,6 +27,17 @@ enum {
 	FRAG_EXPIRE_BUDGET = 64, /* datagrams a tick */
 };
 
+/* What the next configuration has at once, also where a change is made slice by slice. */
+static void take_edge(struct worker *w, const struct snapshot *of)
+{
+	if (w->edge_table && w->edge_revision == of->revision)
+		return;
+	w->mute = 0;
+	w->edge_table = of->edge;
+	w->edge_revision = of->revision;
+	edge_worker_switch(w->edge, w->edge_table, w->now);
+}
+
 /* By its revision, too: two publications during a nap may leave the second one where the first one's predecessor was. */
 static void switch_snapshot(struct worker *w)
 {
@@ -39,9 +49,16 @@ static void switch_snapshot(struct worker *w)
 	w->snapshot = now;
 	w->revision = now->revision;
 	w->workers = now->workers;
-	w->mute = 0;
-	edge_worker_switch(w->edge, now->edge, w->now);
+	take_edge(w, now);
 	w->tick_at = 0;
+}
+
+/* A change is under way, or has just been published. */
+static void change_turn(struct worker *w)
+{
+	if (w->slice.next)
+		take_edge(w, w->slice.next);
+	slices_release(w);
 }
 
 static void run_call(struct worker *w)
@@ -56,40 +73,65 @@ static void run_call(struct worker *w)
 	atomic_store_explicit(&call->done, true, memory_order_release);
 }
 
-static unsigned receive(struct worker *w)
+static unsigned receive_port(struct worker *w, uint16_t number)
 {
 	struct rte_mbuf *m[BATCH_MAX];
-	bool holding = atomic_load_explicit(&w->engine->holding, memory_order_relaxed);
+	struct port *port = w->engine->ports[number].port;
+	struct port_traffic *traffic = &w->port_traffic[number];
 	unsigned total = 0;
 
-	if (w->id >= w->workers)
+	for (unsigned queue = w->id; queue < port->rx_queues; queue += w->workers) {
+		unsigned n = port->ops->rx(port, queue, m, BATCH_MAX);
+		uint64_t bytes;
+
+		if (!n)
+			continue;
+		bytes = burst_bytes(m, n);
+		traffic->rx_packets += n;
+		traffic->rx_bytes += bytes;
+		traffic->rx_bursts++;
+		traffic->rx_full += n == BATCH_MAX;
+		w->counters[C_RECEIVED] += n;
+		w->counters[C_RECEIVED_BYTES] += bytes;
+		watch_burst(w);
+		ingress_burst(w, number, m, n);
+		watch_burst_end(w);
+		total += n;
+	}
+	return total;
+}
+
+/* Links that only the configuration has that is being changed to; its other ports wait until it is published. */
+static unsigned receive_next(struct worker *w)
+{
+	const struct snapshot *now = w->snapshot, *next = w->slice.next;
+	unsigned total = 0;
+
+	for (uint16_t number = 0; number < next->port_count; number++) {
+		if (next->ports[number].role != PORT_LINK || now->ports[number].role != PORT_UNUSED)
+			continue;
+		slices_use(w, next);
+		total += receive_port(w, number);
+		slices_use(w, now);
+	}
+	return total;
+}
+
+static unsigned receive(struct worker *w)
+{
+	bool full = unlikely(w->slice.next != NULL) && slices_full(w);
+	unsigned total = 0;
+
+	if (w->id >= w->workers || atomic_load_explicit(&w->engine->holding, memory_order_relaxed))
 		return 0;
 	for (uint16_t number = 0; number < w->snapshot->port_count; number++) {
-		struct port *port = w->engine->ports[number].port;
-		struct port_traffic *traffic = &w->port_traffic[number];
+		uint8_t role = w->snapshot->ports[number].role;
 
-		if (w->snapshot->ports[number].role == PORT_UNUSED ||
-		    (unlikely(holding) && w->snapshot->ports[number].role == PORT_OUTSIDE))
-			continue;
-		for (unsigned queue = w->id; queue < port->rx_queues; queue += w->workers) {
-			unsigned n = port->ops->rx(port, queue, m, BATCH_MAX);
-			uint64_t bytes;
-
-			if (!n)
-				continue;
-			bytes = burst_bytes(m, n);
-			traffic->rx_packets += n;
-			traffic->rx_bytes += bytes;
-			traffic->rx_bursts++;
-			traffic->rx_full += n == BATCH_MAX;
-			w->counters[C_RECEIVED] += n;
-			w->counters[C_RECEIVED_BYTES] += bytes;
-			watch_burst(w);
-			ingress_burst(w, number, m, n);
-			watch_burst_end(w);
-			total += n;
-		}
+		if (role != PORT_UNUSED && (likely(!full) || role != PORT_OUTSIDE))
+			total += receive_port(w, number);
 	}
+	if (unlikely(w->slice.next != NULL))
+		total += receive_next(w);
 	return total;
 }
 
@@ -111,7 +153,7 @@ static void tick(struct worker *w)
 	if (w->now < w->tick_at)
 		return;
 	w->tick_at = w->now + TICK_NS;
-	edge_tick(w->edge, w->snapshot->edge, w->now);
+	edge_tick(w->edge, w->edge_table, w->now);
 	tick_functions(w);
 	n = frag_expire(w->frags, w->now, FRAG_EXPIRE_BUDGET, late);
 	for (unsigned i = 0; i < n; i++)
@@ -129,7 +171,10 @@ unsigned worker_turn(struct worker *w, uint64_t now)
 	flow_clock(w->table, (uint32_t)(now / 1000));
 	flow_verify_tcp(w->table, w->engine->sizes.verify_tcp);
 	w->opened_this_turn = 0;
+	slices_look(w);
 	switch_snapshot(w);
+	if (unlikely(w->slice.next != NULL))
+		change_turn(w);
 	run_call(w);
 	moved = receive(w);
 	handoff_flush(w);
@@ -137,7 +182,7 @@ unsigned worker_turn(struct worker *w, uint64_t now)
 	syn_proxy_tick(w);
 	moved += emit_drain(w);
 	moved += sweep_turn(w);
-	moved += transfer_give_turn(w);
+	moved += slices_work(w);
 	tick(w);
 	transmit_flush(w);
 	handoff_flush(w);

@@ -14,6 +14,7 @@
 #include "flow/touch.h"
 #include "packet/frag.h"
 #include "packet/rate.h"
+#include "runtime/change/slices.h"
 #include "runtime/look/capture.h"
 #include "runtime/engine.h"
 #include "runtime/log_ring.h"
@@ -138,7 +139,10 @@ struct call {
 struct worker {
 	struct engine *engine;
 	const struct snapshot *snapshot;
-	uint64_t revision; /* of the snapshot */
+	uint64_t revision;                   /* of the snapshot */
+	const struct edge_table *edge_table; /* of the snapshot, or of the one that it is being changed to */
+	uint64_t edge_revision;              /* of the latter */
+	struct slice_turn slice;
 	struct flow_table *table;
 	struct edge_worker *edge;
 	uint64_t *edge_counters;
@@ -164,9 +168,6 @@ struct worker {
 	uint32_t drain_count[ENGINE_NFS_MAX]; /* sessions that drain, by function: as far as counted ... */
 	_Atomic uint32_t drain_sessions[ENGINE_NFS_MAX]; /* ... and by the last count, under this revision: */
 	_Atomic uint64_t drain_counted;
-	uint32_t given, give_asked; /* what was asked of it: done, being done */
-	uint16_t giving;            /* path whose sessions it gives away, and how far it is */
-	uint64_t give_cursor;
 	uint64_t mute; /* bit i: link i takes no sessions */
 	bool found;    /* a predecessor's sessions are in the table, and the functions do not know yet */
 	struct rte_ring *inbox;                   /* many writers, one reader */
@@ -225,8 +226,10 @@ struct entry {
 	uint8_t walk;
 };
 void ingress_lookup(struct worker *w, const struct entry *entry, struct rte_mbuf **m, unsigned n);
-/* From another worker: owned here, of one port. */
+/* Owned here, of one port, with the configuration that the worker has. */
 void ingress_owned_here(struct worker *w, uint16_t port, struct rte_mbuf **m, unsigned n);
+/* The same from another worker. */
+void ingress_handed(struct worker *w, uint16_t port, struct rte_mbuf **m, unsigned n);
 /* Packets that a hop would have given back through this link, had it been there. */
 void ingress_bypassed(struct worker *w, uint16_t link, struct rte_mbuf **m, unsigned n);
 void ingress_staged(struct worker *w, struct rte_mbuf *m);
@@ -248,6 +251,10 @@ enum refreshed session_refresh(struct worker *w, struct session *s, const struct
 
 /* regroup.c: the same for a session whose segment is no more: joined with what is known of its flow elsewhere, and divided anew. */
 enum refreshed session_regroup(struct worker *w, struct session *s, const struct path *path);
+
+/* regroup.c, before a session is regrouped: asks the processes that lose functions for what they know of its flow, as far as it can be said: along the
+ * flow (JOB_ASK), then against it (JOB_ASK_BACK). To be repeated when they have answered, once for each such process on a path. */
+void session_ask(struct worker *w, struct session *s, enum slice_job way);
 
 /* found.c: the functions of a snapshot that is about to be published are told of a predecessor's sessions. Control thread. */
 void found_sessions(struct engine *engine, const struct snapshot *next);

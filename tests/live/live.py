@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import threading
+import time
 
 import mano
 from lab import BUILD, Line, run, until
@@ -195,6 +196,24 @@ class Live(mano.Case):
 
     def apply(self):
         self.s.must_apply(self.descriptor)
+
+    def sessions(self):
+        return sum(w["sessions"] for w in self.s.get("/v1/services/edge/state/workers").json)
+
+    def fill(self, sessions, hosts=200, rate=40000):
+        """So many answered sessions of UDP through the service, from the ports of many hosts; answers how many it has then."""
+        for host in range(hosts):
+            run("ip", "-n", self.line.client, "address", "add", f"192.0.2.{20 + host}/24", "dev", "eth0", check=False)
+        echo = self.line.process([LOAD, "echo", self.line.SERVER4, 9], netns=self.line.server)
+        until("the echo listens", lambda: "listening" in echo.text())
+        for _ in range(5):  # what was lost is sent again
+            filler = self.line.process([LOAD, "fill", self.line.SERVER4, 9, "192.0.2.20", hosts, sessions, rate], netns=self.line.client)
+            until("all have been sent", lambda filler=filler: not filler.alive(), 300)
+            time.sleep(1)
+            if self.sessions() > 0.98 * sessions:
+                break
+        echo.kill(signal.SIGTERM)
+        return self.sessions()
 
     def echo(self):
         """A TCP server that says again what it hears, with the address that it sees in front."""

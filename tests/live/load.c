@@ -6,7 +6,7 @@
  *   load receive ADDRESS PORT                     counts until SIGTERM, then prints one JSON object; at SIGUSR1 one of what was
  *                                                 since the last: flows not heard, longest silence of one
  *   load send ADDRESS PORT FLOWS RATE SECONDS     RATE datagrams a second over all flows; prints how many were sent
- *   load fill ADDRESS PORT FROM COUNT RATE        one datagram each from COUNT ends: ports of the IPv4 addresses from FROM on, which the host has
+ *   load fill ADDRESS PORT FROM HOSTS COUNT RATE  one datagram each from COUNT ends: ports of HOSTS IPv4 addresses from FROM on, which the host has
  *   load echo ADDRESS PORT                        sends back what it hears, until SIGTERM
  *
  * One thread; nothing is allocated while packets flow.
@@ -24,15 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum {
-	FLOWS_MAX = 4096,
-	BATCH = 64,
-	SIZE = 64,
-	TICK_NS = 1000000,
-	BUFFER = 64 << 20,
-	PORT_FIRST = 10000,
-	PORTS = 50000
-};
+enum { FLOWS_MAX = 4096, BATCH = 64, SIZE = 64, TICK_NS = 1000000, BUFFER = 64 << 20, PORT_FIRST = 10000 };
 
 struct datagram {
 	uint32_t magic, flow;
@@ -208,16 +200,17 @@ static int send_all(const char *host, const char *port, unsigned flows, double r
 	return 0;
 }
 
-/* The n-th end of those from an address on. */
-static struct sockaddr_in end_of(struct in_addr first, unsigned n)
+/* The n-th end of so many hosts' from an address on. */
+static struct sockaddr_in end_of(struct in_addr first, unsigned hosts, unsigned n)
 {
 	return (struct sockaddr_in){ .sin_family = AF_INET,
-		                     .sin_port = htons((uint16_t)(PORT_FIRST + n % PORTS)),
-		                     .sin_addr.s_addr = htonl(ntohl(first.s_addr) + n / PORTS) };
+		                     .sin_port = htons((uint16_t)(PORT_FIRST + n / hosts)),
+		                     .sin_addr.s_addr = htonl(ntohl(first.s_addr) + n % hosts) };
 }
 
 /* A socket stays for a while, so that the answer finds it. */
-static int fill(const char *host, const char *port, const char *from, unsigned count, double rate)
+static int fill(const char *host, const char *port, const char *from, unsigned hosts, unsigned count,
+                double rate)
 {
 	static int fd[FLOWS_MAX];
 	struct addrinfo *at = address_of(host, port);
@@ -228,7 +221,7 @@ static int fill(const char *host, const char *port, const char *from, unsigned c
 	if (inet_pton(AF_INET, from, &first) != 1)
 		die(from);
 	for (unsigned i = 0; i < count && !stop_asked; i++) {
-		struct sockaddr_in end = end_of(first, i);
+		struct sockaddr_in end = end_of(first, hosts, i);
 		struct timespec pause = { 0, TICK_NS };
 
 		if (i >= FLOWS_MAX)
@@ -280,11 +273,13 @@ int main(int count, char **words)
 		return receive(words[2], words[3]);
 	if (count == 7 && strcmp(words[1], "send") == 0 && atoi(words[4]) > 0 && atoi(words[4]) <= FLOWS_MAX)
 		return send_all(words[2], words[3], (unsigned)atoi(words[4]), atof(words[5]), atof(words[6]));
-	if (count == 7 && strcmp(words[1], "fill") == 0)
-		return fill(words[2], words[3], words[4], (unsigned)atoi(words[5]), atof(words[6]));
+	if (count == 8 && strcmp(words[1], "fill") == 0)
+		return fill(words[2], words[3], words[4], (unsigned)atoi(words[5]), (unsigned)atoi(words[6]),
+		            atof(words[7]));
 	if (count == 4 && strcmp(words[1], "echo") == 0)
 		return echo(words[2], words[3]);
-	fprintf(stderr, "usage: load receive ADDRESS PORT\n       load send ADDRESS PORT FLOWS RATE SECONDS\n"
-	                "       load fill ADDRESS PORT FROM COUNT RATE\n       load echo ADDRESS PORT\n");
+	fprintf(stderr,
+	        "usage: load receive ADDRESS PORT\n       load send ADDRESS PORT FLOWS RATE SECONDS\n"
+	        "       load fill ADDRESS PORT FROM HOSTS COUNT RATE\n       load echo ADDRESS PORT\n");
 	return 2;
 }

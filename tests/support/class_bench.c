@@ -71,6 +71,7 @@ static void start_edge(struct bench *b)
 	b->snapshot->edge = edge_compile(b->engine->edge, none, NULL, 0, NULL, 0, NULL, &errors);
 	assert_non_null(b->snapshot->edge);
 	b->worker->snapshot = b->snapshot;
+	b->worker->edge_table = b->snapshot->edge;
 	conf_free(none);
 }
 

@@ -12,10 +12,9 @@
 /* Waits until the links opened just now (bit i: port i) have their peers, five seconds at most: then what the hop's onFailure says
  * holds. Not at the first configuration of a process, whose functions may be starting. */
 void handover_links(const struct engine *engine, uint64_t new_ports);
-/* If functions move between processes with `next`: workers leave packets in the outside ports, and this returns when nothing comes out of the
- * links of before any more, some milliseconds at most. */
-void handover_hold(struct engine *engine, const struct snapshot *next);
-/* After the publication: when every session has gone to where its functions are now, outside ports are received from again. */
-void handover_resume(struct engine *engine);
+/* Before the publication of `next`: if functions move between processes with it, or sessions between workers, they do (slices.h). */
+void handover_begin(struct engine *engine, const struct snapshot *next);
+/* After the publication. */
+void handover_end(struct engine *engine);
 
 #endif

@@ -21,6 +21,8 @@ struct moving_list {
 	struct moving *items;
 	size_t count, room;
 	const struct snapshot *next;
+	unsigned from, to; /* buckets whose sessions go */
+	bool other_owners; /* they have others with `next` */
 };
 
 struct turn {
@@ -49,12 +51,18 @@ static bool other_owner(const struct snapshot_port *a, const struct snapshot_por
 	return false;
 }
 
+bool rebalance_other_owners(const struct snapshot *now, const struct snapshot *next)
+{
+	for (unsigned i = 0; i < ENGINE_PORTS_MAX; i++)
+		if (other_owner(&now->ports[i], &next->ports[i]))
+			return true;
+	return false;
+}
+
 bool rebalance_needed(const struct engine *engine, const struct snapshot *now, const struct snapshot *next)
 {
-	bool needed = now->workers != next->workers;
+	bool needed = now->workers != next->workers || rebalance_other_owners(now, next);
 
-	for (unsigned i = 0; i < ENGINE_PORTS_MAX; i++)
-		needed |= other_owner(&now->ports[i], &next->ports[i]);
 	for (unsigned i = 0; i < engine->sizes.workers; i++)
 		needed |= engine->workers[i]->found;
 	return needed && engine->sizes.workers > 1;
@@ -81,12 +89,16 @@ static struct moving *room_for_one(struct moving_list *list)
 static const struct path *place_of(const struct turn *turn, const struct session *s, uint8_t *bucket)
 {
 	const struct snapshot *next = turn->list->next;
-	const struct engine *engine = turn->worker->engine;
 	const struct path *path = s->path < ENGINE_PATHS_MAX ? next->paths[s->path] : NULL;
 	struct tuple first;
 
+	if (!path || s->layout >= turn->worker->engine->layout_count || s->flags & SESSION_HELD)
+		return NULL;
+	*bucket = s->bucket;
+	if (!turn->list->other_owners)
+		return path;
 	session_tuple(s, 0, &first);
-	if (!path || s->layout >= engine->layout_count || s->flags & SESSION_HELD || !first.zone ||
+	if (!first.zone ||
 	    (!(first.zone & EMITTED_ZONE) &&
 	     (first.zone > ENGINE_PORTS_MAX || next->ports[first.zone - 1].role == PORT_UNUSED)))
 		return NULL;
@@ -115,7 +127,7 @@ static void take_one(void *context, struct session *s)
 	uint8_t bucket, worker;
 	struct moving *item;
 
-	if (!place_of(turn, s, &bucket))
+	if (s->bucket < turn->list->from || s->bucket >= turn->list->to || !place_of(turn, s, &bucket))
 		return;
 	worker = turn->list->next->bucket_worker[bucket];
 	if (worker == w->id && bucket == s->bucket)
@@ -140,13 +152,17 @@ static void take(struct worker *w, void *list)
 	while (cursor);
 }
 
-void rebalance_take(struct engine *engine, const struct snapshot *next)
+void rebalance_take(struct engine *engine, const struct snapshot *next, unsigned from, unsigned to,
+                    bool other_owners)
 {
 	struct moving_list *list = calloc(1, sizeof(*list));
 
 	if (!list)
 		return;
 	list->next = next;
+	list->from = from;
+	list->to = to;
+	list->other_owners = other_owners;
 	for (unsigned i = 0; i < engine->sizes.workers; i++)
 		engine_call(engine, i, take, list);
 	engine->moving = list;
@@ -196,28 +212,17 @@ static bool put_one(struct worker *w, const struct moving *item)
 	return false;
 }
 
-/* Fragments that wait for their first one wait at its owner. */
-static void send_fragments(struct worker *w)
-{
-	struct rte_mbuf *held[FRAG_OUT];
-	unsigned n;
-
-	while ((n = frag_drain(w->frags, held)) > 0)
-		for (unsigned i = 0; i < n; i++)
-			handoff(w, w->snapshot->bucket_worker[owner_of_fragment(held[i])], held[i],
-			        STAGE_INGRESS);
-}
-
 static void put(struct worker *w, void *argument)
 {
 	const struct moving_list *list = argument;
+	const struct snapshot *before = slices_use(w, list->next);
 
 	for (size_t i = 0; i < list->count; i++) {
 		if (list->items[i].worker != w->id)
 			continue;
 		w->counters[put_one(w, &list->items[i]) ? C_ADOPTED : C_NOT_ADOPTED]++;
 	}
-	send_fragments(w);
+	slices_use(w, before);
 }
 
 void rebalance_put(struct engine *engine)
@@ -231,4 +236,22 @@ void rebalance_put(struct engine *engine)
 	free(list->items);
 	free(list);
 	engine->moving = NULL;
+}
+
+static void send_fragments(struct worker *w, void *unused)
+{
+	struct rte_mbuf *held[FRAG_OUT];
+	unsigned n;
+
+	(void)unused;
+	while ((n = frag_drain(w->frags, held)) > 0)
+		for (unsigned i = 0; i < n; i++)
+			handoff(w, w->snapshot->bucket_worker[owner_of_fragment(held[i])], held[i],
+			        STAGE_INGRESS);
+}
+
+void rebalance_send_fragments(struct engine *engine)
+{
+	for (unsigned i = 0; i < engine->sizes.workers; i++)
+		engine_call(engine, i, send_fragments, NULL);
 }

@@ -77,7 +77,7 @@ enum refreshed session_refresh(struct worker *w, struct session *s, const struct
 	if (!path)
 		return close_for(w, s, C_PATH_CHANGED);
 	segment = segment_of(path, walk, s->key[0].zone, s->flags & SESSION_ONEWAY ? 0 : s->key[1].zone);
-	if (!segment || beside_gone_hop(w, s, walk))
+	if (!segment || (w->slice.next == w->snapshot && beside_gone_hop(w, s, walk)))
 		return session_regroup(w, s, path);
 	if (rewriters(w, s) & ~(segment->set | segment->drains) ||
 	    (s->layout != segment->layout && !change_layout(w, s, path, segment)))

@@ -32,6 +32,8 @@ struct flow {
 	uint64_t has;  /* these, and those that had one elsewhere */
 	const struct transfer *
 	        front; /* nearer to the originator than the first session: what it knows is the originator's view */
+	enum slice_job
+	        asks; /* JOB_ASK, JOB_ASK_BACK: it is only found out what processes of gone hops have to be asked for */
 	bool shifted; /* its numbers are translated, by the first session from now on */
 	struct tcp_shift shift;
 };
@@ -119,6 +121,27 @@ static bool known_backwards(const struct flow *f, const struct gone_hop *hop)
 	return takeover_by_behind(f->w->engine->takeover, hop, !f->walk, &answer) != NULL;
 }
 
+/* What the process of a gone hop knows by the tuple that packets of direction 0 leave with here; it is asked if it has not been. */
+static const struct transfer *known_by_tail(struct flow *f, const struct gone_hop *hop)
+{
+	const struct transfer *known = takeover_by_before(f->w->engine->takeover, hop, f->walk, &f->tail);
+
+	if (f->asks == JOB_ASK && !known)
+		takeover_ask(f->w, hop, hop->zone[f->walk], &f->tail);
+	return known;
+}
+
+/* The same by the tuple that they come with: what the session in front of the hop, if there is one, had no answer for by its tail. */
+static const struct transfer *known_by_head(struct flow *f, const struct gone_hop *hop)
+{
+	const struct transfer *known = takeover_by_behind(f->w->engine->takeover, hop, f->walk, &f->head);
+	struct tuple answer = tuple_reverse(&f->head);
+
+	if (f->asks == JOB_ASK_BACK && !known)
+		takeover_ask(f->w, hop, hop->zone[!f->walk], &answer);
+	return known;
+}
+
 /* Over the hops that are gone toward where the flow leaves. */
 static bool follow(struct flow *f)
 {
@@ -126,7 +149,7 @@ static bool follow(struct flow *f)
 	const struct gone_hop *hop;
 
 	while ((hop = takeover_entered(t, f->path->id, f->walk, f->tail.zone))) {
-		const struct transfer *known = takeover_by_before(t, hop, f->walk, &f->tail);
+		const struct transfer *known = known_by_tail(f, hop);
 		struct tuple next = known ? known->behind : f->tail;
 		struct session *s;
 
@@ -155,7 +178,7 @@ static bool trace_back(struct flow *f)
 	const struct gone_hop *hop;
 
 	while ((hop = takeover_left(t, f->path->id, f->walk, f->head.zone))) {
-		const struct transfer *known = takeover_by_behind(t, hop, f->walk, &f->head);
+		const struct transfer *known = known_by_head(f, hop);
 		struct tuple before = known ? known->before : f->head, answer;
 		struct session *s;
 
@@ -534,6 +557,15 @@ static void translate_here(struct flow *f)
 		flow_carry_track(f->first, &f->front->carry);
 	*session_shift(f->first) = f->shift;
 	f->first->flags |= SESSION_SHIFTED;
+}
+
+void session_ask(struct worker *w, struct session *s, enum slice_job way)
+{
+	const struct path *path = w->snapshot->paths[s->path];
+	struct flow f = { .w = w, .path = path, .asks = way };
+
+	if (path)
+		put_together(&f, s);
 }
 
 enum refreshed session_regroup(struct worker *w, struct session *s, const struct path *path)

@@ -15,33 +15,37 @@
 
 enum {
 	STEP_US = 200,
-	LINKS_US = 500 * 1000, /* a process that has just been started anew */
-	FORMER_WAITS = 12,     /* five seconds each */
-	PATIENCE_US = 1000 *
-	              1000, /* without anything new: the process hangs, or is of a build that does not give */
+	LINKS_US = 2000 * 1000, /* a process that is just being started anew */
+	PATIENCE_US =
+	        1000 * 1000, /* without an answer: the process hangs, or is of a build that does not give */
+	WINDOW = 256,        /* answers awaited at once: they fit into a link */
+	CHUNK = 1024,
+	CHUNKS_MAX = 16384,
 	NONE = -1,
 };
 
-enum side { BEFORE, BEHIND, SIDES };
+/* By which tuple an item is found: of the session in front of its function or behind it, or of a question. */
+enum side { BEFORE, BEHIND, ASKED, SIDES };
 
 struct item {
-	struct transfer session;
+	struct transfer session; /* of a question: `before`, its zone the link's, alone */
 	uint16_t hop;
+	bool question;
 	int next[SIDES];
 };
 
-struct progress {
-	unsigned ends, expected;
-};
-
 struct takeover {
-	rte_spinlock_t lock; /* of all below, while it is open */
-	bool open;
+	rte_spinlock_t lock; /* of all below but the counts, while it is open */
+	_Atomic bool open;
+	_Atomic uint32_t asked, answered;
+	_Atomic bool deaf; /* a process does not answer: none is asked any more */
+	unsigned waited;   /* microseconds for links, in all */
+	uint32_t seen;     /* answers, by the control side ... */
+	unsigned silent;   /* ... and microseconds since there were more */
 	unsigned hops;
 	struct gone_hop hop[ENGINE_HOPS_MAX];
-	struct progress progress[ENGINE_HOPS_MAX];
-	struct item *items;
-	int count, room;
+	struct item *chunks[CHUNKS_MAX]; /* items stay where they are */
+	int count, room;                 /* of items; room is of heads, too */
 	int *heads[SIDES];
 	uint32_t mask; /* of heads */
 };
@@ -53,7 +57,8 @@ struct takeover *takeover_new(void)
 
 static void forget(struct takeover *t)
 {
-	free(t->items);
+	for (unsigned i = 0; i < CHUNKS_MAX && t->chunks[i]; i++)
+		free(t->chunks[i]);
 	for (unsigned side = 0; side < SIDES; side++)
 		free(t->heads[side]);
 	memset(t, 0, sizeof(*t));
@@ -155,65 +160,7 @@ static void find_gone(struct engine *engine, const struct snapshot *now, const s
 	}
 }
 
-/* --- asking --- */
-
-static void ask(struct worker *w, void *argument)
-{
-	const struct transfer_frame give = { .kind = TRANSFER_GIVE };
-
-	transfer_send(w, *(uint16_t *)argument, &give);
-}
-
-static bool complete(struct takeover *t)
-{
-	bool all = true;
-
-	rte_spinlock_lock(&t->lock);
-	for (unsigned i = 0; i < t->hops; i++)
-		all &= t->progress[i].expected && t->progress[i].ends >= t->progress[i].expected;
-	rte_spinlock_unlock(&t->lock);
-	return all;
-}
-
-/* What has come so far, as a number that grows. */
-static uint64_t come(struct takeover *t)
-{
-	uint64_t sum;
-
-	rte_spinlock_lock(&t->lock);
-	sum = (uint64_t)t->count;
-	for (unsigned i = 0; i < t->hops; i++)
-		sum += t->progress[i].ends;
-	rte_spinlock_unlock(&t->lock);
-	return sum;
-}
-
-static void collect(struct engine *engine)
-{
-	struct takeover *t = engine->takeover;
-	uint64_t before = 0;
-
-	for (unsigned i = 0; i < t->hops; i++) {
-		uint16_t link = (uint16_t)(t->hop[i].zone[0] - 1);
-
-		if (port_up(engine->ports[link].port))
-			engine_call(engine, 0, ask, &link);
-		else
-			t->progress[i].expected = t->progress[i].ends = 1; /* nobody is there */
-	}
-	for (unsigned silent = 0; silent < PATIENCE_US && !complete(t); silent += STEP_US) {
-		uint64_t now;
-
-		usleep(STEP_US);
-		now = come(t);
-		if (now != before)
-			silent = 0;
-		before = now;
-	}
-	if (!complete(t))
-		log_warn("takeover-incomplete", "sessions=%d consequence=\"others are opened again\"",
-		         t->count);
-}
+/* --- one change --- */
 
 static bool links_up(const struct engine *engine, const struct takeover *t)
 {
@@ -224,36 +171,75 @@ static bool links_up(const struct engine *engine, const struct takeover *t)
 	return true;
 }
 
-bool takeover_find(struct engine *engine, const struct snapshot *now, const struct snapshot *next)
+static unsigned most_of_a_path(const struct takeover *t)
+{
+	unsigned most = 0;
+
+	for (unsigned i = 0; i < t->hops; i++) {
+		unsigned of_path = 0;
+
+		for (unsigned k = 0; k < t->hops; k++)
+			of_path += t->hop[k].path == t->hop[i].path;
+		most = of_path > most ? of_path : most;
+	}
+	return most;
+}
+
+unsigned takeover_find(struct engine *engine, const struct snapshot *now, const struct snapshot *next)
 {
 	struct takeover *t = engine->takeover;
 
-	for (unsigned waits = 0; t->hops && !retire_wait(engine); waits++)
-		if (waits == FORMER_WAITS)
-			return false;
 	forget(t);
 	find_gone(engine, now, next);
-	for (unsigned waited = 0; waited < LINKS_US && !links_up(engine, t); waited += STEP_US)
-		usleep(STEP_US);
-	return t->hops > 0;
+	return most_of_a_path(t);
 }
 
-void takeover_collect(struct engine *engine)
+void takeover_links(const struct engine *engine)
 {
 	struct takeover *t = engine->takeover;
 
+	while (t->waited < LINKS_US && !links_up(engine, t)) {
+		usleep(STEP_US);
+		t->waited += STEP_US;
+	}
+}
+
+void takeover_open(struct takeover *t)
+{
+	t->count = 0;
+	for (unsigned side = 0; side < SIDES; side++)
+		if (t->heads[side])
+			memset(t->heads[side], 0xff, (size_t)t->room * sizeof(int));
+	t->silent = t->seen = 0;
+	atomic_store(&t->asked, 0);
+	atomic_store(&t->answered, 0);
+	atomic_store(&t->open, true);
+}
+
+bool takeover_waits(struct takeover *t, unsigned us)
+{
+	uint32_t answered = atomic_load(&t->answered);
+
+	t->silent = answered == t->seen && answered < atomic_load(&t->asked) ? t->silent + us : 0;
+	t->seen = answered;
+	if (answered < atomic_load(&t->asked) && t->silent < PATIENCE_US)
+		return true;
+	if (answered < atomic_load(&t->asked) && !atomic_exchange(&t->deaf, true))
+		log_warn("takeover-incomplete", "sessions=%d consequence=\"others are opened again\"",
+		         t->count);
+	return false;
+}
+
+void takeover_close(struct takeover *t)
+{
 	rte_spinlock_lock(&t->lock);
-	t->open = true;
-	rte_spinlock_unlock(&t->lock);
-	collect(engine);
-	rte_spinlock_lock(&t->lock);
-	t->open = false;
+	atomic_store(&t->open, false);
 	rte_spinlock_unlock(&t->lock);
 }
 
-void takeover_end(struct engine *engine)
+void takeover_end(struct takeover *t)
 {
-	forget(engine->takeover);
+	forget(t);
 }
 
 /* --- records --- */
@@ -266,19 +252,32 @@ static uint32_t hash_of(uint16_t hop, int walk, const struct tuple *tuple)
 	return rte_hash_crc(&t, sizeof(t), 0);
 }
 
+static struct item *item_at(const struct takeover *t, int number)
+{
+	return &t->chunks[number / CHUNK][number % CHUNK];
+}
+
 static const struct tuple *tuple_at(const struct item *item, enum side side)
 {
-	return side == BEFORE ? &item->session.before : &item->session.behind;
+	return side == BEHIND ? &item->session.behind : &item->session.before;
+}
+
+static uint32_t hash_at(const struct item *item, enum side side)
+{
+	return side == ASKED ? rte_hash_crc(&item->session.before, sizeof(struct tuple), item->hop)
+	                     : hash_of(item->hop, item->session.walk, tuple_at(item, side));
 }
 
 static void link_in(struct takeover *t, int number)
 {
-	struct item *item = &t->items[number];
+	struct item *item = item_at(t, number);
 
 	for (enum side side = BEFORE; side < SIDES; side++) {
-		int *head = &t->heads[side]
-		                     [hash_of(item->hop, item->session.walk, tuple_at(item, side)) & t->mask];
+		int *head;
 
+		if (item->question != (side == ASKED))
+			continue;
+		head = &t->heads[side][hash_at(item, side) & t->mask];
 		item->next[side] = *head;
 		*head = number;
 	}
@@ -287,12 +286,8 @@ static void link_in(struct takeover *t, int number)
 /* Twice the room; what there is stays if there is no memory. */
 static bool grow(struct takeover *t)
 {
-	int room = t->room ? 2 * t->room : 1024;
-	struct item *items = realloc(t->items, (size_t)room * sizeof(*items));
+	int room = t->room ? 2 * t->room : CHUNK;
 
-	if (!items)
-		return false;
-	t->items = items;
 	for (unsigned side = 0; side < SIDES; side++) {
 		int *heads = realloc(t->heads[side], (size_t)room * sizeof(*heads));
 
@@ -309,12 +304,62 @@ static bool grow(struct takeover *t)
 	return true;
 }
 
-static void keep(struct takeover *t, uint16_t hop, const struct transfer *session)
+/* Under the lock. */
+static bool keep(struct takeover *t, const struct item *item)
 {
-	if (t->count == t->room && !grow(t))
-		return;
-	t->items[t->count] = (struct item){ .session = *session, .hop = hop };
+	int chunk = t->count / CHUNK;
+
+	if ((t->count == t->room && !grow(t)) || chunk == CHUNKS_MAX)
+		return false;
+	if (!t->chunks[chunk] && !(t->chunks[chunk] = malloc(CHUNK * sizeof(struct item))))
+		return false;
+	*item_at(t, t->count) = *item;
 	link_in(t, t->count++);
+	return true;
+}
+
+/* --- questions --- */
+
+static bool was_asked(const struct takeover *t, const struct item *question)
+{
+	if (!t->room)
+		return false;
+	for (int i = t->heads[ASKED][hash_at(question, ASKED) & t->mask]; i != NONE;
+	     i = item_at(t, i)->next[ASKED])
+		if (item_at(t, i)->hop == question->hop &&
+		    tuple_equal(&item_at(t, i)->session.before, &question->session.before))
+			return true;
+	return false;
+}
+
+void takeover_ask(struct worker *w, const struct gone_hop *hop, uint8_t zone, const struct tuple *tuple)
+{
+	struct takeover *t = w->engine->takeover;
+	struct item question = { .session.before = *tuple,
+		                 .hop = (uint16_t)(hop - t->hop),
+		                 .question = true };
+	struct transfer_frame ask = { .kind = TRANSFER_ASK, .session.before = *tuple };
+	bool fresh;
+
+	question.session.before.zone = zone;
+	ask.session.before.zone = 0;
+	rte_spinlock_lock(&t->lock);
+	fresh = !was_asked(t, &question) && keep(t, &question);
+	rte_spinlock_unlock(&t->lock);
+	if (!fresh || atomic_load_explicit(&t->deaf, memory_order_relaxed) ||
+	    !port_up(w->engine->ports[zone - 1].port))
+		return; /* nobody is there */
+	atomic_fetch_add(&t->asked, 1);
+	if (!transfer_send(w, (uint16_t)(zone - 1), &ask))
+		atomic_fetch_add(&t->answered, 1);
+}
+
+bool takeover_busy(const struct takeover *t)
+{
+	return !atomic_load_explicit(&t->deaf, memory_order_relaxed) &&
+	       atomic_load_explicit(&t->asked, memory_order_relaxed) -
+	                       atomic_load_explicit(&t->answered, memory_order_relaxed) >=
+	               WINDOW;
 }
 
 void takeover_receive(struct takeover *t, uint16_t link, const struct transfer_frame *frame)
@@ -327,12 +372,10 @@ void takeover_receive(struct takeover *t, uint16_t link, const struct transfer_f
 
 		if (hop->zone[0] != zone && hop->zone[1] != zone)
 			continue;
-		if (frame->kind == TRANSFER_END) {
-			t->progress[i].expected = 2u * frame->senders;
-			t->progress[i].ends++;
-		} else if (frame->kind == TRANSFER_SESSION && hop->zone[!frame->session.walk] == zone) {
-			keep(t, i, &frame->session);
-		}
+		if (frame->kind == TRANSFER_SESSION && hop->zone[!frame->session.walk] == zone)
+			keep(t, &(struct item){ .session = frame->session, .hop = i });
+		atomic_fetch_add(&t->answered, 1);
+		break;
 	}
 	rte_spinlock_unlock(&t->lock);
 }
@@ -362,8 +405,8 @@ static const struct transfer *find(const struct takeover *t, enum side side, con
 		return NULL;
 	wanted.zone = 0;
 	for (int i = t->heads[side][hash_of(number, walk, tuple) & t->mask]; i != NONE;
-	     i = t->items[i].next[side]) {
-		const struct item *item = &t->items[i];
+	     i = item_at(t, i)->next[side]) {
+		const struct item *item = item_at(t, i);
 
 		if (item->hop == number && item->session.walk == walk &&
 		    tuple_equal(tuple_at(item, side), &wanted))
@@ -372,14 +415,28 @@ static const struct transfer *find(const struct takeover *t, enum side side, con
 	return NULL;
 }
 
-const struct transfer *takeover_by_before(const struct takeover *t, const struct gone_hop *hop, int walk,
-                                          const struct tuple *tuple)
+/* While answers may come, others write. */
+static const struct transfer *find_safely(struct takeover *t, enum side side, const struct gone_hop *hop,
+                                          int walk, const struct tuple *tuple)
 {
-	return find(t, BEFORE, hop, walk, tuple);
+	const struct transfer *found;
+
+	if (!atomic_load_explicit(&t->open, memory_order_relaxed))
+		return find(t, side, hop, walk, tuple);
+	rte_spinlock_lock(&t->lock);
+	found = find(t, side, hop, walk, tuple);
+	rte_spinlock_unlock(&t->lock);
+	return found;
 }
 
-const struct transfer *takeover_by_behind(const struct takeover *t, const struct gone_hop *hop, int walk,
+const struct transfer *takeover_by_before(struct takeover *t, const struct gone_hop *hop, int walk,
                                           const struct tuple *tuple)
 {
-	return find(t, BEHIND, hop, walk, tuple);
+	return find_safely(t, BEFORE, hop, walk, tuple);
+}
+
+const struct transfer *takeover_by_behind(struct takeover *t, const struct gone_hop *hop, int walk,
+                                          const struct tuple *tuple)
+{
+	return find_safely(t, BEHIND, hop, walk, tuple);
 }

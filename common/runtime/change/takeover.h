@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Functions that were behind hops and are no more (they come into this process, or go elsewhere): what their processes knew of sessions,
- * collected before the change and looked up while sessions are regrouped (regroup.c). Begun and ended by the control side while
- * packets wait (handover.c); in between workers write under the lock until it is closed, and read without one afterwards.
+ * Functions that were behind hops and are no more (they come into this process, or go elsewhere): what their processes know of sessions, asked
+ * for before these are regrouped (regroup.c) and looked up meanwhile. The control side (slices.c) opens it for a slice of the sessions, workers
+ * ask and receive, under its lock; when all answers are here it is closed, and workers look up without one.
  */
 #ifndef SLUICE_RUNTIME_TAKEOVER_H
 #define SLUICE_RUNTIME_TAKEOVER_H
@@ -26,25 +26,35 @@ struct gone_hop {
 struct takeover *takeover_new(void);
 void takeover_free(struct takeover *takeover);
 
-/* Finds what hops are gone with `next`, and waits half a second at most until their links are up, before that a minute at most until the
- * sessions of the change before have been regrouped, which has to do with what it knows. False: none, or they still have not. Control side, as are the next two. */
-bool takeover_find(struct engine *engine, const struct snapshot *now, const struct snapshot *next);
-/* Asks their processes for their sessions and waits until these are here, or nothing comes any more. Workers must not receive from outside ports
- * meanwhile. */
-void takeover_collect(struct engine *engine);
-/* No worker has a session left to regroup. Control side. */
-void takeover_end(struct engine *engine);
+/* Finds what hops are gone with `next`; answers the most that are on one path. Control side, as are the next five. */
+unsigned takeover_find(struct engine *engine, const struct snapshot *now, const struct snapshot *next);
+/* Waits until their links are up, two seconds at most in all: a process may just have died. */
+void takeover_links(const struct engine *engine);
+/* Forgets what it knows of sessions; workers may ask from now on. */
+void takeover_open(struct takeover *takeover);
+/* While workers ask, and until all has been answered: to be called again and again, with the microseconds since it was last. False: all has been answered
+ * that was asked; or nothing has come for so long that no process is asked any more. */
+bool takeover_waits(struct takeover *takeover, unsigned us);
+/* No worker asks or receives any more. */
+void takeover_close(struct takeover *takeover);
+/* No worker has a session left to regroup. */
+void takeover_end(struct takeover *takeover);
 
+/* Worker: asks the hop's process, by the link that packets with this tuple (its zone not minded) go in by; nothing if it was asked before. */
+void takeover_ask(struct worker *w, const struct gone_hop *hop, uint8_t zone, const struct tuple *tuple);
+/* Worker: whether so many answers are awaited that it should not ask for more now. */
+bool takeover_busy(const struct takeover *takeover);
 /* Worker: a frame came by this link. */
 void takeover_receive(struct takeover *takeover, uint16_t link, const struct transfer_frame *frame);
 
-/* Worker, after the change. The gone hop of a path that the originator's packets of this walk entered (left) by this zone; NULL: none. */
+/* Worker. The gone hop of a path that the originator's packets of this walk entered (left) by this zone; NULL: none. */
 const struct gone_hop *takeover_entered(const struct takeover *t, uint16_t path, int walk, uint8_t zone);
 const struct gone_hop *takeover_left(const struct takeover *t, uint16_t path, int walk, uint8_t zone);
-/* What the hop's process knew of the session whose packets arrived there (left it) with this tuple, its zone not minded; NULL: nothing. */
-const struct transfer *takeover_by_before(const struct takeover *t, const struct gone_hop *hop, int walk,
+/* What the hop's process knows of the session whose packets arrive there (leave it) with this tuple, its zone not minded; NULL: nothing. Valid
+ * until takeover_open() or takeover_end(). */
+const struct transfer *takeover_by_before(struct takeover *t, const struct gone_hop *hop, int walk,
                                           const struct tuple *tuple);
-const struct transfer *takeover_by_behind(const struct takeover *t, const struct gone_hop *hop, int walk,
+const struct transfer *takeover_by_behind(struct takeover *t, const struct gone_hop *hop, int walk,
                                           const struct tuple *tuple);
 
 #endif

@@ -18,7 +18,7 @@ enum {
 struct wire {
 	uint32_t magic;
 	uint8_t version, kind, walk, known;
-	uint16_t senders, size, slot_version, spare;
+	uint16_t senders, size, slot_version, round;
 	char function_kind[16];
 	struct tuple before, behind;
 	struct flow_carry carry;
@@ -50,6 +50,12 @@ static bool needs_more(const struct transfer_frame *frame)
 	return frame->kind == TRANSFER_SESSION && (t->begins || t->ends || t->carry.flags & SESSION_SHIFTED);
 }
 
+/* Whether it is about one session, of which it says the tuple and no more. */
+static bool names_session(unsigned kind)
+{
+	return kind == TRANSFER_ASK || kind == TRANSFER_NONE;
+}
+
 void transfer_encode(struct rte_mbuf *m, const struct transfer_frame *frame)
 {
 	uint16_t size = needs_more(frame) ? sizeof(struct wire) : FIRST_SIZE;
@@ -60,7 +66,11 @@ void transfer_encode(struct rte_mbuf *m, const struct transfer_frame *frame)
 		.version = needs_more(frame) ? TRANSFER_VERSION : 1,
 		.kind = (uint8_t)frame->kind,
 		.senders = frame->senders,
+		.round = frame->round,
 	};
+
+	if (names_session(frame->kind))
+		filled.before = t->before;
 
 	if (frame->kind == TRANSFER_SESSION) {
 		filled.walk = t->walk;
@@ -116,6 +126,21 @@ static bool session_valid(const struct wire *wire)
 	       flow_carry_valid(&wire->carry, wire->before.proto);
 }
 
+static bool kind_valid(const struct wire *wire)
+{
+	switch ((enum transfer_kind)wire->kind) {
+	case TRANSFER_SESSION:
+		return session_valid(wire);
+	case TRANSFER_ASK:
+	case TRANSFER_NONE:
+		return tuples_valid(&wire->before, &wire->before);
+	case TRANSFER_PROBE:
+	case TRANSFER_ECHO:
+		return true;
+	}
+	return false;
+}
+
 bool transfer_decode(const struct rte_mbuf *m, struct transfer_frame *frame)
 {
 	struct transfer *t = &frame->session;
@@ -128,11 +153,11 @@ bool transfer_decode(const struct rte_mbuf *m, struct transfer_frame *frame)
 		memcpy(&wire, rte_pktmbuf_mtod_offset(m, const uint8_t *, BODY), sizeof(wire));
 	else if (wire.version != 1)
 		return false;
-	if (wire.magic != MAGIC || wire.version > TRANSFER_VERSION || wire.kind < TRANSFER_SESSION ||
-	    wire.kind > TRANSFER_END || (wire.kind == TRANSFER_SESSION && !session_valid(&wire)))
+	if (wire.magic != MAGIC || wire.version > TRANSFER_VERSION || !kind_valid(&wire))
 		return false;
 	frame->kind = wire.kind;
 	frame->senders = wire.senders;
+	frame->round = wire.round;
 	*t = (struct transfer){ .before = wire.before,
 		                .behind = wire.behind,
 		                .carry = wire.carry,

@@ -5,8 +5,11 @@
  *
  *	SESSION  one session, as it is at the hop: its tuple before and behind the function, tracking, the function's slot. By both links, ahead of its packets;
  *	         what has come already is taken for what it is.
- *	GIVE     asks the function's process for all sessions of the link's path.
- *	END      answers GIVE when they have been sent: one from each worker, by each of the two links.
+ *	ASK      asks the function's process for the session whose packets come to it by this link with this tuple; it answers with
+ *	         SESSION, by the link by which the originator's packets leave, or with
+ *	NONE     where it knows none, by the link that it was asked by.
+ *	PROBE    asks whether what was sent by this link before it has been dealt with: each worker of the process answers with
+ *	ECHO     by the other link, behind all that it made of it.
  *
  * Frames are taken by links alone: the hops of a service process, the ports of a process in link mode. Whoever sends may be another build,
  * or broken: every field is checked.
@@ -24,7 +27,13 @@ enum {
 	TRANSFER_SLOT_MAX = 32,
 };
 
-enum transfer_kind { TRANSFER_SESSION = 1, TRANSFER_GIVE, TRANSFER_END };
+enum transfer_kind {
+	TRANSFER_SESSION = 1,
+	TRANSFER_ASK = 4, /* 2 and 3 were a way to ask for all sessions at once */
+	TRANSFER_NONE,
+	TRANSFER_PROBE,
+	TRANSFER_ECHO,
+};
 
 /* What there is to know of one session at a function. Zones of the tuples are 0. */
 struct transfer {
@@ -44,8 +53,9 @@ struct transfer {
 /* One frame, decoded. */
 struct transfer_frame {
 	enum transfer_kind kind;
-	uint16_t senders; /* of END: how many workers answer */
-	struct transfer session;
+	uint16_t senders;        /* of ECHO: how many workers answer */
+	uint16_t round;          /* of PROBE and ECHO: which one */
+	struct transfer session; /* of ASK and NONE: `before` alone */
 };
 
 /* Writes a frame into an empty mbuf. */

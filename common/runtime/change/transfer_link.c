@@ -10,24 +10,32 @@
 #include "runtime/change/segments.h"
 #include "runtime/change/takeover.h"
 
-enum { TRIES = 2000, NAP_US = 20, NAPS = 10000, GIVE_BUDGET = 512, CLOCKS_DIFFER_MS = 10 };
+enum { TRIES = 2000, NAP_US = 20, NAPS = 10000, CLOCKS_DIFFER_MS = 10 };
 
 /* --- sending --- */
 
-/* The other end may share this core, and sleep: it is let go on. It has hung if it takes nothing for some 200 ms. */
-static bool put_on_link(struct worker *w, uint16_t number, struct rte_mbuf *m)
+unsigned transfer_insist(struct worker *w, uint16_t number, struct rte_mbuf **m, unsigned n)
 {
 	struct port *port = w->engine->ports[number].port;
+	unsigned sent = 0;
 
+	if (w->mute >> number & 1)
+		return 0;
 	for (unsigned i = 0; i < TRIES + NAPS; i++) {
-		if (port->ops->tx(port, w->id, &m, 1) == 1)
-			return true;
-		if (i < TRIES)
+		unsigned now = port->ops->tx(port, w->id, m + sent, (uint16_t)(n - sent));
+
+		sent += now;
+		if (sent == n)
+			return n;
+		if (now)
+			i = 0;
+		else if (i < TRIES)
 			rte_pause();
 		else
-			usleep(NAP_US);
+			usleep(NAP_US); /* the other end may share this core */
 	}
-	return false;
+	w->mute |= UINT64_C(1) << number;
+	return sent;
 }
 
 bool transfer_send(struct worker *w, uint16_t number, const struct transfer_frame *frame)
@@ -44,13 +52,12 @@ bool transfer_send(struct worker *w, uint16_t number, const struct transfer_fram
 		return true;
 	}
 	transmit_flush(w);
-	if (put_on_link(w, number, m)) {
+	if (transfer_insist(w, number, &m, 1)) {
 		w->counters[C_SENT]++;
 		w->counters[C_SENT_BYTES] += rte_pktmbuf_pkt_len(m);
 		return true;
 	}
 	w->counters[C_TRANSFER_LOST]++;
-	w->mute |= UINT64_C(1) << number;
 	worker_drop(w, m, C_PORT_BUSY);
 	return false;
 }
@@ -71,7 +78,7 @@ bool transfer_fits(const struct transfer *t, const struct nf *nf)
 	       t->size == nf->klass->slot.size && t->version == nf->klass->slot.version;
 }
 
-/* --- giving --- */
+/* --- answering --- */
 
 /* Whether it crosses the function, or turns round at it: other ends, and what a server has not answered yet, are of no use elsewhere. */
 static bool may_leave(struct session *s, const struct nf *nf)
@@ -83,16 +90,8 @@ static bool may_leave(struct session *s, const struct nf *nf)
 	       !(s->flags & SESSION_SHIFTED && session_shift(s)->flags & SHIFT_WAITING);
 }
 
-static void give_one(void *worker, struct session *s)
+static void describe(struct worker *w, struct session *s, const struct nf *nf, struct transfer *t)
 {
-	struct worker *w = worker;
-	const struct path *path = w->snapshot->paths[w->giving];
-	const struct nf *nf = path->positions[0].nf;
-	struct transfer_frame frame = { .kind = TRANSFER_SESSION };
-	struct transfer *t = &frame.session;
-
-	if (s->path != w->giving || !may_leave(s, nf))
-		return;
 	session_tuple(s, 0, &t->before);
 	session_tuple(s, 1, &t->behind);
 	t->behind = tuple_reverse(&t->behind);
@@ -105,49 +104,33 @@ static void give_one(void *worker, struct session *s)
 	t->walk = s->flags & SESSION_WALK ? 1 : 0;
 	if (w->engine->layouts[s->layout] >> nf->id & 1)
 		transfer_put_slot(t, nf, s);
-	transfer_send(w, path->ends[!t->walk], &frame);
 }
 
-static void give_end(struct worker *w, const struct path *path)
+/* What is known of the session whose packets come in by this link with this tuple. */
+static void answer(struct worker *w, const struct path *path, uint16_t number, const struct tuple *asked)
 {
-	const struct transfer_frame end = { .kind = TRANSFER_END,
-		                            .senders = (uint16_t)w->engine->sizes.workers };
+	const struct nf *nf = path->count == 1 ? path->positions[0].nf : NULL;
+	struct transfer_frame frame = { .kind = TRANSFER_NONE, .session.before = *asked };
+	struct tuple key = *asked;
+	struct session *s;
+	int direction;
 
-	for (unsigned i = 0; i < 2; i++)
-		transfer_send(w, path->ends[i], &end);
-}
-
-unsigned transfer_give_turn(struct worker *w)
-{
-	uint32_t asked = atomic_load_explicit(&w->engine->give_asked, memory_order_acquire);
-	const struct path *path;
-
-	if (likely(asked == w->given))
-		return 0;
-	if (w->give_asked != asked) {
-		w->give_asked = asked;
-		w->give_cursor = 0;
-		w->giving = (uint16_t)asked;
-		w->mute = 0;
+	key.zone = w->snapshot->ports[number].zone;
+	s = nf ? flow_find(w->table, &key, &direction) : NULL;
+	if (s && s->path == path->id && may_leave(s, nf)) {
+		frame.kind = TRANSFER_SESSION;
+		describe(w, s, nf, &frame.session);
+		number = path->ends[!frame.session.walk];
 	}
-	path = w->giving < ENGINE_PATHS_MAX ? w->snapshot->paths[w->giving] : NULL;
-	if (path && path->count == 1 && path->positions[0].nf)
-		flow_walk(w->table, &w->give_cursor, GIVE_BUDGET, give_one, w);
-	if (w->give_cursor)
-		return 1;
-	w->given = asked;
-	if (path)
-		give_end(w, path);
-	return 1;
+	transfer_send(w, number, &frame);
 }
 
-/* Every worker gives its own: the path's number stands in the lower half, which request it is in the upper. */
-static void asked_to_give(struct worker *w, const struct path *path)
+static void echo(struct worker *w, const struct path *path, uint16_t number, uint16_t round)
 {
-	uint32_t before = atomic_load(&w->engine->give_asked);
+	const struct transfer_frame frame = { .kind = TRANSFER_ECHO, .senders = w->workers, .round = round };
 
-	atomic_store_explicit(&w->engine->give_asked, ((before >> 16) + 1) << 16 | path->id,
-	                      memory_order_release);
+	w->mute = 0;
+	transfer_send(w, path->ends[path->ends[0] == number], &frame);
 }
 
 /* --- receiving --- */
@@ -248,44 +231,77 @@ static bool here_already(struct worker *w, const struct tuple *forward, const st
 	return false;
 }
 
-void transfer_owned(struct worker *w, struct rte_mbuf *m)
+static void take_session(struct worker *w, const struct path *path, struct rte_mbuf *m,
+                         const struct transfer *t)
 {
-	struct pkt *p = pkt_of(m);
-	const struct path *path = path_of(w, p->in_port);
-	struct transfer_frame frame;
-	struct tuple forward;
+	struct tuple forward = t->before;
 
-	if (!path || !transfer_decode(m, &frame)) {
-		worker_drop(w, m, C_TRANSFER_REFUSED);
-		return;
-	}
-	forward = frame.session.before;
-	forward.zone =
-	        zone_at(path, frame.session.begins, w->snapshot->ports[path->ends[frame.session.walk]].zone);
-	if (here_already(w, &forward, &frame.session.carry) || take_in(w, path, p->bucket, &frame.session))
+	forward.zone = zone_at(path, t->begins, w->snapshot->ports[path->ends[t->walk]].zone);
+	if (here_already(w, &forward, &t->carry) || take_in(w, path, pkt_of(m)->bucket, t))
 		taken(w, m);
 	else
 		worker_drop(w, m, C_TRANSFER_REFUSED);
 }
 
-/* To the worker that owns packets like those of the session. */
-static void to_owner(struct worker *w, const struct path *path, uint16_t number, struct rte_mbuf *m,
-                     const struct transfer *t)
+void transfer_owned(struct worker *w, struct rte_mbuf *m)
 {
-	const struct snapshot_port *port = &w->snapshot->ports[path->ends[t->walk]];
-	struct pkt *p = pkt_of(m);
-	struct tuple first = t->before;
-	unsigned owner;
+	uint16_t number = pkt_of(m)->in_port;
+	const struct path *path = path_of(w, number);
+	struct transfer_frame frame;
 
-	p->in_port = number;
-	p->zone = port->zone;
-	first.zone = zone_at(path, t->begins, port->zone);
-	p->bucket = (uint8_t)owner_of_session(w->snapshot, path, t->walk, &first);
-	owner = w->workers > 1 ? w->snapshot->bucket_worker[p->bucket] : w->id;
+	if (!path || !transfer_decode(m, &frame)) {
+		worker_drop(w, m, C_TRANSFER_REFUSED);
+		return;
+	}
+	if (frame.kind == TRANSFER_SESSION) {
+		take_session(w, path, m, &frame.session);
+		return;
+	}
+	if (frame.kind == TRANSFER_ASK)
+		answer(w, path, number, &frame.session.before);
+	else
+		echo(w, path, number, frame.round);
+	taken(w, m);
+}
+
+static void to_worker(struct worker *w, unsigned owner, struct rte_mbuf *m)
+{
 	if (owner == w->id)
 		transfer_owned(w, m);
 	else
 		handoff(w, owner, m, STAGE_TRANSFER);
+}
+
+/* To the worker that owns packets like those of the session: of one that is sent, by the end that they come in by; of one that is
+ * asked for, by this link. */
+static void to_owner(struct worker *w, const struct path *path, uint16_t number, struct rte_mbuf *m,
+                     const struct transfer_frame *frame)
+{
+	const struct transfer *t = &frame->session;
+	bool asked = frame->kind == TRANSFER_ASK;
+	const struct snapshot_port *port = &w->snapshot->ports[asked ? number : path->ends[t->walk]];
+	struct pkt *p = pkt_of(m);
+	struct tuple first = t->before;
+
+	p->zone = port->zone;
+	first.zone = asked ? port->zone : zone_at(path, t->begins, port->zone);
+	p->bucket = (uint8_t)owner_of_session(w->snapshot, path, t->walk, &first);
+	to_worker(w, w->workers > 1 ? w->snapshot->bucket_worker[p->bucket] : w->id, m);
+}
+
+/* Each worker answers behind what was handed to it before. */
+static void to_all(struct worker *w, uint16_t number, struct rte_mbuf *m, const struct transfer_frame *frame)
+{
+	for (unsigned i = 0; i < w->workers; i++) {
+		struct rte_mbuf *copy = i == w->id ? NULL : nf_mbuf(w);
+
+		if (!copy)
+			continue;
+		transfer_encode(copy, frame);
+		pkt_of(copy)->in_port = number;
+		to_worker(w, i, copy);
+	}
+	to_worker(w, w->id, m);
 }
 
 void transfer_receive(struct worker *w, uint16_t number, struct rte_mbuf *m)
@@ -297,18 +313,20 @@ void transfer_receive(struct worker *w, uint16_t number, struct rte_mbuf *m)
 		worker_drop(w, m, C_TRANSFER_REFUSED);
 		return;
 	}
+	pkt_of(m)->in_port = number;
 	if (w->snapshot->ports[number].role == PORT_LINK) {
-		takeover_receive(w->engine->takeover, number, &frame);
+		if (frame.kind == TRANSFER_ECHO)
+			slices_echo(w->engine, number, &frame);
+		else
+			takeover_receive(w->engine->takeover, number, &frame);
 		taken(w, m);
 		return;
 	}
 	path = path_of(w, number);
-	if (frame.kind == TRANSFER_SESSION && path) {
-		to_owner(w, path, number, m, &frame.session);
-	} else if (frame.kind == TRANSFER_GIVE && path) {
-		asked_to_give(w, path);
-		taken(w, m);
-	} else {
+	if (path && (frame.kind == TRANSFER_SESSION || frame.kind == TRANSFER_ASK))
+		to_owner(w, path, number, m, &frame);
+	else if (path && frame.kind == TRANSFER_PROBE)
+		to_all(w, number, m, &frame);
+	else
 		worker_drop(w, m, C_TRANSFER_REFUSED);
-	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Frames of sessions (transfer.h) on links: sending, receiving, giving all of a path's sessions away. Worker thread. */
+/* Frames of sessions (transfer.h) on links: sending, receiving, answering. Worker thread. */
 #ifndef SLUICE_RUNTIME_TRANSFER_LINK_H
 #define SLUICE_RUNTIME_TRANSFER_LINK_H
 
@@ -10,13 +10,14 @@
  * not take the frame for some 200 ms, and will not be waited for again until the next configuration. */
 bool transfer_send(struct worker *w, uint16_t port, const struct transfer_frame *frame);
 
+/* Puts packets on a link whose other end may be slow for a moment, and waits for as long as it takes any; answers how many it took. It has hung if it took
+ * nothing for some 200 ms, and is not waited for again until the next configuration. */
+unsigned transfer_insist(struct worker *w, uint16_t port, struct rte_mbuf **m, unsigned n);
+
 /* A frame came by a port; takes the mbuf over. */
 void transfer_receive(struct worker *w, uint16_t port, struct rte_mbuf *m);
 /* One that another worker received, for this one. */
 void transfer_owned(struct worker *w, struct rte_mbuf *m);
-
-/* A slice of giving, if the other end of a link has asked; answers whether there was any. */
-unsigned transfer_give_turn(struct worker *w);
 
 /* What is known of a function's slot in a session, for another process; false: its layout has none. */
 void transfer_put_slot(struct transfer *t, const struct nf *nf, struct session *s);

@@ -90,28 +90,7 @@ def upgrade(case, arguments):
     return [row(case, "ms", [r["longestGapMs"] for r in results]), row(f"{case}-lost", "packets", [r["lost"] for r in results])]
 
 
-FILL_RATE, LOAD_RATE = 40000, 2000
-
-
-def _sessions(service):
-    return sum(w["sessions"] for w in service.s.get("/v1/services/edge/state/workers").json)
-
-
-def _fill(service, live, sessions):
-    """So many answered sessions through firewall and NAT, with a mapping each."""
-    line = service.line
-    for host in range(20 + sessions // 50000 + 1):
-        lab.run("ip", "-n", line.client, "address", "add", f"192.0.2.{20 + host}/24", "dev", "eth0", check=False)
-    echo = line.process([live.LOAD, "echo", line.SERVER4, 9], netns=line.server)
-    lab.until("the echo listens", lambda: "listening" in echo.text())
-    for _ in range(5):  # what was lost is sent again
-        filler = line.process([live.LOAD, "fill", line.SERVER4, 9, "192.0.2.20", sessions, FILL_RATE], netns=line.client)
-        lab.until("all have been sent", lambda filler=filler: not filler.alive(), 300)
-        time.sleep(1)
-        if _sessions(service) > 0.98 * sessions:
-            break
-    echo.kill(signal.SIGTERM)
-    return _sessions(service)
+LOAD_RATE = 2000
 
 
 def _change(service, live, load):
@@ -136,7 +115,7 @@ def handover(case, arguments):
         service.nat = nat
         try:
             service.setUp()
-            filled = _fill(service, live, sessions)
+            filled = service.fill(sessions)
             load = live.Load(service.line, LOAD_RATE, 3600)
             time.sleep(1)
             for step, place, workers in (("out", "process", 1), ("back", "fused", 1), ("workers2", "fused", 2), ("workers1", "fused", 1)):
@@ -147,7 +126,7 @@ def handover(case, arguments):
                 values.setdefault(f"-{step}-change", []).append(took)
             load.stop()
             result = load.result()
-            left = _sessions(service)
+            left = service.sessions()
             values.setdefault("-lost", []).append(result["lost"] + result["reordered"])
             values.setdefault("-kept", []).append(100 * left / filled)
         finally:

@@ -64,6 +64,54 @@ static void test_round_trip(void **state)
 	}
 }
 
+/* Questions about one session, and about none. */
+static void test_questions(void **state)
+{
+	const enum transfer_kind kinds[] = { TRANSFER_ASK, TRANSFER_NONE, TRANSFER_PROBE, TRANSFER_ECHO };
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		struct transfer_frame in = example(IPPROTO_UDP, FAMILY_V6), out;
+		struct rte_mbuf *m;
+
+		in.kind = kinds[i];
+		in.senders = 3;
+		in.round = 0xfffe;
+		m = encoded(&in);
+		assert_true(transfer_decode(m, &out));
+		assert_int_equal(out.kind, kinds[i]);
+		assert_int_equal(out.senders, 3);
+		assert_int_equal(out.round, 0xfffe);
+		if (i < 2)
+			assert_true(tuple_equal(&out.session.before, &in.session.before));
+		packet_free(m);
+	}
+}
+
+/* Kinds that there are not, or not any more; a question about something that no packet can have. */
+static void test_kinds(void **state)
+{
+	const unsigned known = 1u << TRANSFER_SESSION | 1u << TRANSFER_ASK | 1u << TRANSFER_NONE |
+	                       1u << TRANSFER_PROBE | 1u << TRANSFER_ECHO;
+	struct transfer_frame frame = example(IPPROTO_UDP, FAMILY_V4), out;
+
+	(void)state;
+	for (unsigned kind = 0; kind < 16; kind++) {
+		struct rte_mbuf *m;
+
+		frame.kind = kind;
+		m = encoded(&frame);
+		assert_int_equal(transfer_decode(m, &out), known >> kind & 1);
+		packet_free(m);
+	}
+	frame.kind = TRANSFER_ASK;
+	frame.session.before.family = 7;
+	struct rte_mbuf *m = encoded(&frame);
+
+	assert_false(transfer_decode(m, &out));
+	packet_free(m);
+}
+
 static void test_cut(void **state)
 {
 	struct transfer_frame in = example(IPPROTO_TCP, FAMILY_V4), out;
@@ -104,8 +152,8 @@ static void test_changed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_questions),
+		cmocka_unit_test(test_kinds),      cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_changed),
 	};
 

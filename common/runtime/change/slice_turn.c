@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a worker does while a change is made slice by slice. Worker thread. */
+#include "runtime/change/slices.h"
+
+#include "runtime/change/takeover.h"
+#include "runtime/worker.h"
+
+enum {
+	HELD_STOP = SLICE_HELD_MAX / 2,
+	POOL_SHARE = 4,
+	LOOK_BUDGET = 8192, /* sessions looked at in a turn */
+	LOOK_STEP = 64,
+	MEET_BUDGET = 256 /* of the slice among them */
+};
+
+/* --- the turn --- */
+
+void slices_look(struct worker *w)
+{
+	struct slice_turn *t = &w->slice;
+	const struct snapshot *next = atomic_load_explicit(&w->engine->slices.next, memory_order_acquire);
+	uint64_t view;
+
+	if (likely(!next && !t->next))
+		return;
+	t->next = next;
+	if (!next)
+		return;
+	view = atomic_load_explicit(&w->engine->slices.view, memory_order_acquire);
+	t->from = view & 0xffff;
+	t->to = view >> 16 & 0xffff;
+	t->stage = (enum slice_stage)(view >> 32);
+}
+
+const struct snapshot *slices_use(struct worker *w, const struct snapshot *snapshot)
+{
+	const struct snapshot *before = w->snapshot;
+
+	if (before == snapshot)
+		return before;
+	while (w->emit_head != w->emit_tail)
+		emit_drain(w); /* positions in it are those of the configuration that it was emitted under */
+	w->snapshot = snapshot;
+	return before;
+}
+
+const struct snapshot *slices_of(const struct worker *w, const struct session *s)
+{
+	const struct slice_turn *t = &w->slice;
+
+	if (likely(!t->next) || (s->bucket >= t->from && s->bucket < t->to))
+		return w->snapshot;
+	return s->bucket < t->from ? t->next : t->now;
+}
+
+bool slices_full(const struct worker *w)
+{
+	const struct engine_sizes *sizes = &w->engine->sizes;
+
+	return w->slice.held_count >=
+	       RTE_MIN((unsigned)HELD_STOP, sizes->mbufs / sizes->workers / POOL_SHARE);
+}
+
+/* --- packets --- */
+
+static bool has_port(const struct snapshot *s, uint16_t number)
+{
+	return s->ports[number].role != PORT_UNUSED;
+}
+
+bool slices_port(const struct worker *w, uint16_t number)
+{
+	const struct slice_turn *t = &w->slice;
+
+	return t->next && number < ENGINE_PORTS_MAX &&
+	       (has_port(t->now, number) || has_port(t->next, number));
+}
+
+bool slices_link(const struct worker *w, uint16_t number)
+{
+	const struct slice_turn *t = &w->slice;
+
+	return t->now->ports[number].role == PORT_LINK || t->next->ports[number].role == PORT_LINK;
+}
+
+static void hold(struct worker *w, struct rte_mbuf *m)
+{
+	struct slice_turn *t = &w->slice;
+	unsigned count = atomic_load_explicit(&t->held_count, memory_order_relaxed);
+
+	if (count == SLICE_HELD_MAX) {
+		worker_drop(w, m, C_HANDOFF_FULL);
+		return;
+	}
+	t->held_from = t->from;
+	t->held[count] = m;
+	atomic_store_explicit(&t->held_count, count + 1, memory_order_relaxed);
+}
+
+static void run_with(struct worker *w, const struct snapshot *snapshot, uint16_t number, struct rte_mbuf **m,
+                     unsigned n)
+{
+	const struct snapshot *before = slices_use(w, snapshot);
+
+	ingress_owned_here(w, number, m, n);
+	slices_use(w, before);
+}
+
+/* Packets whose bucket has the next configuration, to their owners by that; answers how many stay, which are in front then. */
+static unsigned to_new_owners(struct worker *w, uint16_t number, struct rte_mbuf **m, unsigned n)
+{
+	const struct snapshot *next = w->slice.next;
+	unsigned kept = 0;
+
+	if (w->engine->slices.other_owners && has_port(next, number))
+		owner_buckets(&next->ports[number], m, n);
+	for (unsigned i = 0; i < n; i++) {
+		unsigned owner = next->bucket_worker[pkt_of(m[i])->bucket];
+
+		if (owner == w->id)
+			m[kept++] = m[i];
+		else
+			handoff(w, owner, m[i], STAGE_LOOKUP);
+	}
+	return kept;
+}
+
+/* What becomes of a packet. */
+enum fate { FATE_NOW, FATE_NEXT, FATE_WAIT };
+
+static enum fate fate_of(const struct slice_turn *t, bool outside, bool known, unsigned bucket)
+{
+	if (bucket < t->from)
+		return FATE_NEXT;
+	if (bucket < t->to && (outside || t->stage == SLICE_ALL))
+		return FATE_WAIT;
+	return known ? FATE_NOW : FATE_NEXT;
+}
+
+void slices_owned(struct worker *w, uint16_t number, struct rte_mbuf **m, unsigned n)
+{
+	const struct slice_turn *t = &w->slice;
+	bool known = has_port(t->now, number);
+	bool outside = (known ? t->now : t->next)->ports[number].role == PORT_OUTSIDE;
+	struct rte_mbuf *now[BATCH_MAX], *next[BATCH_MAX];
+	unsigned now_count = 0, next_count = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		switch (fate_of(t, outside, known, pkt_of(m[i])->bucket)) {
+		case FATE_NOW:
+			now[now_count++] = m[i];
+			break;
+		case FATE_NEXT:
+			next[next_count++] = m[i];
+			break;
+		case FATE_WAIT:
+			hold(w, m[i]);
+			break;
+		}
+	}
+	if (now_count)
+		run_with(w, t->now, number, now, now_count);
+	if (w->engine->slices.rebalances)
+		next_count = to_new_owners(w, number, next, next_count);
+	if (next_count)
+		run_with(w, t->next, number, next, next_count);
+}
+
+void slices_ingress(struct worker *w, const struct snapshot_port *port, struct rte_mbuf **m, unsigned n)
+{
+	uint16_t number = pkt_of(m[0])->in_port;
+
+	owner_buckets(port, m, n);
+	if (w->snapshot->workers > 1)
+		n = handoff_burst(w, m, n);
+	if (n)
+		slices_owned(w, number, m, n);
+}
+
+/* Packets of one port that came one after the other go on together. */
+static void release(struct worker *w, struct rte_mbuf **m, unsigned n)
+{
+	for (unsigned i = 0, last; i < n; i = last) {
+		uint16_t number = pkt_of(m[i])->in_port;
+
+		for (last = i + 1; last < n && last - i < BATCH_MAX; last++)
+			if (pkt_of(m[last])->in_port != number)
+				break;
+		slices_owned(w, number, m + i, last - i);
+	}
+}
+
+void slices_release(struct worker *w)
+{
+	struct slice_turn *t = &w->slice;
+	unsigned count = atomic_load_explicit(&t->held_count, memory_order_relaxed);
+
+	if (t->next == w->snapshot)
+		t->next = NULL; /* it has been published */
+	t->now = w->snapshot;
+	if (likely(!count) || t->from == t->held_from)
+		return;
+	atomic_store_explicit(&t->held_count, 0, memory_order_release);
+	release(w, t->held, count);
+}
+
+/* --- sessions --- */
+
+static bool in_slice(struct worker *w, const struct session *s)
+{
+	bool is = s->bucket >= w->slice.from && s->bucket < w->slice.to;
+
+	w->slice.met += is;
+	return is;
+}
+
+static bool turns_round(const struct session *s)
+{
+	return (s->key[0].zone | s->key[1].zone) & EMITTED_ZONE;
+}
+
+static void survey(void *worker, struct session *s)
+{
+	struct worker *w = worker;
+	struct slices *slices = &w->engine->slices;
+	const struct path *path = w->slice.now->paths[s->path];
+
+	atomic_fetch_add_explicit(&slices->sessions[s->bucket], 1, memory_order_relaxed);
+	if (w->engine->resuming)
+		return;
+	if (!path || s->generation != path->generation) { /* of the change before */
+		session_refresh(w, s, path);
+		return;
+	}
+	if (turns_round(s) && !path_same_walk(path, w->slice.next->paths[s->path]))
+		atomic_fetch_add_explicit(&slices->turned, 1, memory_order_relaxed);
+}
+
+static void ask(void *worker, struct session *s)
+{
+	struct worker *w = worker;
+
+	if (in_slice(w, s))
+		session_ask(w, s, JOB_ASK);
+}
+
+static void ask_back(void *worker, struct session *s)
+{
+	struct worker *w = worker;
+
+	if (in_slice(w, s))
+		session_ask(w, s, JOB_ASK_BACK);
+}
+
+static void regroup(void *worker, struct session *s)
+{
+	struct worker *w = worker;
+	const struct path *path = w->snapshot->paths[s->path];
+
+	if (in_slice(w, s) && (!path || s->generation != path->generation))
+		session_refresh(w, s, path);
+}
+
+/* A part of the table: as much as other packets can wait for, and no more questions than the links have room for. */
+static void walk_some(struct worker *w, flow_visit_fn *visit)
+{
+	struct slice_turn *t = &w->slice;
+
+	t->met = 0;
+	for (unsigned looked = 0; looked < LOOK_BUDGET && t->met < MEET_BUDGET; looked += LOOK_STEP) {
+		if (takeover_busy(w->engine->takeover))
+			return;
+		flow_walk(w->table, &t->cursor, LOOK_STEP, visit, w);
+		if (!t->cursor)
+			return;
+	}
+}
+
+unsigned slices_work(struct worker *w)
+{
+	static flow_visit_fn *const visits[] = {
+		[JOB_SURVEY] = survey, [JOB_ASK] = ask, [JOB_ASK_BACK] = ask_back, [JOB_REGROUP] = regroup
+	};
+	struct slice_turn *t = &w->slice;
+	enum slice_job what;
+	uint64_t job;
+
+	if (likely(!t->next))
+		return 0;
+	job = atomic_load_explicit(&w->engine->slices.job, memory_order_acquire);
+	what = (enum slice_job)(job & 0xff);
+	if (job == atomic_load_explicit(&t->done, memory_order_relaxed))
+		return 0;
+	if (t->job != job) {
+		t->job = job;
+		t->cursor = 0;
+	}
+	slices_use(w, what == JOB_REGROUP ? t->next : t->now);
+	walk_some(w, visits[what]);
+	slices_use(w, t->now);
+	if (!t->cursor)
+		atomic_store_explicit(&t->done, job, memory_order_release);
+	return 1;
+}
