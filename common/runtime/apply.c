@@ -535,6 +535,7 @@ bool engine_apply(struct engine *engine, struct conf *document, bool dry, struct
 	struct change c = { .engine = engine, .document = document, .dry = dry, .errors = errors };
 	struct snapshot *next;
 
+	pthread_mutex_lock(&engine->change_lock);
 	pthread_mutex_lock(&engine->lock);
 	next = prepare(&c);
 	if (!next || dry) {
@@ -551,26 +552,20 @@ bool engine_apply(struct engine *engine, struct conf *document, bool dry, struct
 		now_running(&c, next);
 	}
 	pthread_mutex_unlock(&engine->lock);
+	pthread_mutex_unlock(&engine->change_lock);
 	return next != NULL;
 }
 
-void engine_renew(struct engine *engine)
+static void renew(struct engine *engine)
 {
 	struct errors errors = ERRORS_NONE;
-	struct change c = { .engine = engine, .errors = &errors };
+	struct change c = { .engine = engine, .document = engine->document, .errors = &errors };
 	struct snapshot *next;
 
-	if (!atomic_load_explicit(&engine->renew_asked, memory_order_relaxed) &&
-	    !atomic_load_explicit(&engine->drains, memory_order_relaxed))
-		return;
-	pthread_mutex_lock(&engine->lock);
 	engine->renewing = atomic_exchange(&engine->renew_asked, 0);
 	engine->drain_ends = drain_over(engine);
-	if (!engine->renewing && !engine->drain_ends) {
-		pthread_mutex_unlock(&engine->lock);
+	if (!engine->renewing && !engine->drain_ends)
 		return;
-	}
-	c.document = engine->document;
 	next = c.document ? prepare(&c) : NULL;
 	if (next) {
 		publish(engine, next);
@@ -582,8 +577,20 @@ void engine_renew(struct engine *engine)
 			         errors.list[i].detail);
 	}
 	engine->renewing = engine->drain_ends = 0;
-	pthread_mutex_unlock(&engine->lock);
 	errors_free(&errors);
+}
+
+void engine_renew(struct engine *engine)
+{
+	if (!atomic_load_explicit(&engine->renew_asked, memory_order_relaxed) &&
+	    !atomic_load_explicit(&engine->drains, memory_order_relaxed))
+		return;
+	if (pthread_mutex_trylock(&engine->change_lock) != 0)
+		return; /* the next time */
+	pthread_mutex_lock(&engine->lock);
+	renew(engine);
+	pthread_mutex_unlock(&engine->lock);
+	pthread_mutex_unlock(&engine->change_lock);
 }
 
 void engine_clear(struct engine *engine)

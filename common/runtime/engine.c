@@ -259,6 +259,7 @@ struct engine *engine_new(const struct conf *document, const struct engine_optio
 		engine->sizes.sessions = engine->sizes.sessions6 = CHECK_SESSIONS * engine->sizes.workers;
 	if (options->check)
 		engine->sizes.mbufs = CHECK_MBUFS;
+	pthread_mutex_init(&engine->change_lock, NULL);
 	pthread_mutex_init(&engine->lock, NULL);
 	pthread_mutex_init(&engine->link_lock, NULL);
 	pthread_mutex_init(&engine->look_lock, NULL);
@@ -361,7 +362,8 @@ const char *engine_port_name(const struct engine *engine, unsigned port)
 struct nf *engine_nf(struct engine *engine, const char *name, const void **snapshot)
 {
 	for (unsigned i = 0; i < ENGINE_NFS_MAX; i++) {
-		if (!engine->nfs[i] || strcmp(engine->nfs[i]->name, name) != 0)
+		if (!engine->nfs[i] || !atomic_load(&engine->snapshot)->nfs[i] ||
+		    strcmp(engine->nfs[i]->name, name) != 0)
 			continue;
 		if (snapshot)
 			*snapshot = atomic_load(&engine->snapshot)->nf_snapshots[i];
@@ -431,5 +433,6 @@ void engine_free(struct engine *engine)
 	pthread_mutex_destroy(&engine->look_lock);
 	pthread_mutex_destroy(&engine->link_lock);
 	pthread_mutex_destroy(&engine->lock);
+	pthread_mutex_destroy(&engine->change_lock);
 	free(engine);
 }

@@ -113,7 +113,10 @@ struct engine {
 	struct trace *trace; /* the present or last one; NULL: none */
 	struct capture *capture; /* likewise */
 
-	/* control side, under lock */
+	pthread_mutex_t
+	        change_lock; /* held by whoever changes the configuration, all the while; taken before `lock` */
+
+	/* Control side, under lock. Whoever changes the configuration lets that go while sessions move (change/slices.h): all of this may be looked at then. */
 	pthread_mutex_t lock;
 	struct conf *document; /* running, with defaults */
 	uint64_t revision;

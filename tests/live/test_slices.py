@@ -47,9 +47,14 @@ class Slices(Live):
     def test_moves(self):
         load = Load(self.line, 2000, 600)
         for number, (placement, workers) in enumerate((("process", 1), ("fused", 1), ("fused", 2), ("process", 2), ("fused", 1))):
-            before = len(self.moved())
+            before, answered = len(self.moved()), 0
             self.place(placement, workers)
-            self.apply()
+            change = threading.Thread(target=self.apply)
+            change.start()
+            while change.is_alive():  # whoever looks inside is not kept waiting
+                self.assertEqual(self.s.get("/v1/services/edge/state/hops").status, 200)
+                answered += change.is_alive()
+            self.assertGreater(answered, 1)
             self.assertTrue(any(n > 1 for n in self.moved()[before:]), self.moved())
             self.all_go_on(f"move{number}")
             self.talks.append(self.begin())

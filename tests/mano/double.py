@@ -21,6 +21,7 @@ The same words in DOUBLE_TOLD of the environment (JSON) are those of the build, 
 If the environment names a file DOUBLE_STARTS, each start adds a line with the process's folder to it; one that stands by, when it is told to go.
 It is started some thousand times in a run of the suite: it does without http.server, whose imports take longer than all else that it does.
 """
+import contextlib
 import json
 import mmap
 import os
@@ -252,7 +253,8 @@ def main():
     if after:
         threading.Timer(after / 1000, lambda: os._exit(4)).start()
     if line and server.state.ready:
-        line.sendall(b"serving\n")
+        with contextlib.suppress(OSError):  # sluiced may be gone by now: it runs all the same
+            line.sendall(b"serving\n")
         line.close()
     server.serve_forever()
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A change slice by slice: the order of its steps. Control side, under the engine's lock. */
+/* A change slice by slice: the order of its steps. Control side, under the engine's change_lock. */
 #include "runtime/change/slices.h"
 
 #include <inttypes.h>
@@ -318,6 +318,7 @@ void slices_run(struct engine *engine, const struct snapshot *next)
 	struct change_run run = { .engine = engine, .now = atomic_load(&engine->snapshot), .next = next };
 	uint64_t since = clock_now(&engine->clock);
 
+	pthread_mutex_unlock(&engine->lock);
 	begin(&run);
 	for (unsigned from = 0, to; from < OWNER_BUCKETS; from = to, run.slices++) {
 		to = slice_end(&run, from);
@@ -328,6 +329,7 @@ void slices_run(struct engine *engine, const struct snapshot *next)
 		pass_inboxes(engine);
 		pass_inboxes(engine);
 	}
+	pthread_mutex_lock(&engine->lock);
 	log_info("functions-moved", "slices=%u sessions=%" PRIu64 " held=%" PRIu64 "us took=%" PRIu64 "us",
 	         run.slices, run.sessions, run.held_longest / 1000,
 	         (clock_now(&engine->clock) - since) / 1000);

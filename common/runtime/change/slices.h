@@ -67,7 +67,8 @@ struct slice_turn {
 
 /* Whether a change has to be made so. */
 bool slices_needed(const struct engine *engine, const struct snapshot *now, const struct snapshot *next);
-/* Brings all sessions to `next`, which workers then run but for its name: the caller publishes it and calls slices_end(). */
+/* Brings all sessions to `next`, which workers then run but for its name: the caller publishes it and calls slices_end(). Under the engine's change_lock and its lock, which
+ * is let go meanwhile. */
 void slices_run(struct engine *engine, const struct snapshot *next);
 void slices_end(struct engine *engine);
 

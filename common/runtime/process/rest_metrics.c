@@ -190,7 +190,7 @@ void metrics_handler(const struct rest_request *request, struct rest_reply *repl
 	hop_metrics(engine, m);
 	path_metrics(engine, m);
 	for (unsigned i = 0; i < ENGINE_NFS_MAX; i++)
-		if (engine->nfs[i])
+		if (engine->nfs[i] && atomic_load(&engine->snapshot)->nfs[i])
 			function_metrics(engine, engine->nfs[i], m);
 	pthread_mutex_unlock(&engine->lock);
 	metrics_reply(m, reply);
