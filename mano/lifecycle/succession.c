@@ -76,6 +76,7 @@ static void take_wish(struct unit *unit)
 	pthread_mutex_unlock(&unit->manager->lock);
 	next->since = unit_now();
 	next->said[0] = '\0';
+	next->ready = false;
 }
 
 static void hang_up(struct succession *next)
@@ -146,7 +147,7 @@ static const char *hear(struct succession *next, bool *gone)
 	return NULL;
 }
 
-/* It becomes the unit's process, and is told so when the store knows it. */
+/* It is its turn: it becomes the unit's process, and is told so when the store knows it. */
 static void go(struct unit *unit)
 {
 	static const char word[] = "go\n";
@@ -160,7 +161,6 @@ static void go(struct unit *unit)
 	pthread_mutex_lock(&unit->manager->lock);
 	next->leaving = unit->child;
 	unit->child = next->standby;
-	unit->taking = true;
 	unit->hung = unit->drift = false;
 	unit->since = (int64_t)time(NULL);
 	unit->restarts++;
@@ -191,8 +191,24 @@ static void judge(struct unit *unit, const char *said)
 	if (errors_any(&errors))
 		fail(unit, &errors);
 	else
-		go(unit);
+		unit->next.ready = true;
 	errors_free(&errors);
+}
+
+/* Processes of one service take turns: each keeps packets for the others while these are away, not while it is itself. */
+static bool take_turn(struct unit *unit)
+{
+	struct manager *manager = unit->manager;
+	bool mine = true;
+
+	pthread_mutex_lock(&manager->lock);
+	const struct service *service = manager_service(manager, unit->service);
+
+	for (size_t i = 0; service && i < service->units_count; i++)
+		mine &= service->units[i] == unit || !service->units[i]->taking;
+	unit->taking |= mine;
+	pthread_mutex_unlock(&manager->lock);
+	return mine;
 }
 
 void succession_look(struct unit *unit)
@@ -201,10 +217,15 @@ void succession_look(struct unit *unit)
 	struct errors errors = ERRORS_NONE;
 	bool gone = false;
 	int status;
-	const char *said = hear(next, &gone);
+	const char *said = next->ready ? NULL : hear(next, &gone);
 
 	if (said) {
 		judge(unit, said);
+		if (!succession_under_way(unit))
+			return;
+	}
+	if (next->ready && take_turn(unit)) {
+		go(unit);
 		return;
 	}
 	if (gone)

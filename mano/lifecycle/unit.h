@@ -49,6 +49,7 @@ struct succession {
 	uint64_t number;       /* of the wish */
 	uint64_t since, until; /* when it was started; until when the other may take to leave; ms */
 	char said[96];         /* of a line that has not ended yet */
+	bool ready;            /* it stands by, and waits for its turn */
 };
 
 struct unit {
