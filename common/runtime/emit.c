@@ -58,7 +58,8 @@ unsigned emit_drain(struct worker *w)
 {
 	unsigned n = w->emit_tail - w->emit_head;
 
-	for (unsigned i = 0; i < n; i++)
+	/* What one of them leads to may have drained the others already (slices_use()). */
+	for (unsigned i = 0; i < n && w->emit_head != w->emit_tail; i++)
 		ingress_staged(w, w->emitted[w->emit_head++ % EMIT_MAX]);
 	return n;
 }

@@ -431,6 +431,10 @@ void ingress_burst(struct worker *w, uint16_t number, struct rte_mbuf **m, unsig
 		watch_received(w, number, m, kinds, n);
 	for (unsigned i = 0; i < n; i++) {
 		prepare(pkt_of(m[i]), stamp);
+		if (unlikely(kinds[i] == PKT_NOT_IP && kept && transfer_is(m[i]))) {
+			ingress_owned(w, port, go, kept); /* it says something of what came before it */
+			kept = 0;
+		}
 		if (likely(plain >> i & 1 && admitted(m[i], &admission)) ||
 		    ordinary(m[i], kinds[i], &admission) ||
 		    !ingress_special(w, port, &admission, m[i], kinds[i]))

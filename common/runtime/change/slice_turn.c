@@ -48,17 +48,22 @@ const struct snapshot *slices_of(const struct worker *w, const struct session *s
 {
 	const struct slice_turn *t = &w->slice;
 
-	if (likely(!t->next) || (s->bucket >= t->from && s->bucket < t->to))
+	if (likely(!t->next) || !s || (s->bucket >= t->from && s->bucket < t->to))
 		return w->snapshot;
 	return s->bucket < t->from ? t->next : t->now;
 }
 
+/* What one worker receives may wait at another. */
 bool slices_full(const struct worker *w)
 {
 	const struct engine_sizes *sizes = &w->engine->sizes;
+	unsigned most = RTE_MIN((unsigned)HELD_STOP, sizes->mbufs / sizes->workers / POOL_SHARE);
 
-	return w->slice.held_count >=
-	       RTE_MIN((unsigned)HELD_STOP, sizes->mbufs / sizes->workers / POOL_SHARE);
+	for (unsigned i = 0; i < sizes->workers; i++)
+		if (atomic_load_explicit(&w->engine->workers[i]->slice.held_count, memory_order_relaxed) >=
+		    most)
+			return true;
+	return false;
 }
 
 /* --- packets --- */
@@ -228,12 +233,10 @@ static void survey(void *worker, struct session *s)
 	atomic_fetch_add_explicit(&slices->sessions[s->bucket], 1, memory_order_relaxed);
 	if (w->engine->resuming)
 		return;
-	if (!path || s->generation != path->generation) { /* of the change before */
-		session_refresh(w, s, path);
-		return;
-	}
-	if (turns_round(s) && !path_same_walk(path, w->slice.next->paths[s->path]))
+	if (path && turns_round(s) && !path_same_walk(path, w->slice.next->paths[s->path]))
 		atomic_fetch_add_explicit(&slices->turned, 1, memory_order_relaxed);
+	if (!path || s->generation != path->generation) /* of the change before */
+		session_refresh(w, s, path);
 }
 
 static void ask(void *worker, struct session *s)

@@ -26,6 +26,7 @@ struct change_run {
 	const struct snapshot *now, *next;
 	uint64_t links; /* behind which packets of sessions may be that are moved */
 	unsigned slices, asks;
+	unsigned rounds; /* of probes: what comes out of one hop goes into the next one of its path */
 	uint64_t sessions;
 	uint64_t held_longest; /* ns */
 };
@@ -71,6 +72,22 @@ static uint64_t links_that_change(const struct snapshot *now, const struct snaps
 				         UINT64_C(1) << path->positions[k].link[1];
 	}
 	return links;
+}
+
+/* The most hops with such links on one path; one at least. */
+static unsigned most_hops(const struct snapshot *now, uint64_t links)
+{
+	unsigned most = 1;
+
+	for (unsigned i = 0; i < now->path_count; i++) {
+		const struct path *path = now->paths[i];
+		unsigned hops = 0;
+
+		for (unsigned k = 0; path && k < path->count; k++)
+			hops += !path->positions[k].nf && links >> path->positions[k].link[0] & 1;
+		most = hops > most ? hops : most;
+	}
+	return most;
 }
 
 static uint64_t all_links(const struct snapshot *s)
@@ -247,8 +264,10 @@ static void move_slice(struct change_run *run, unsigned from, unsigned to)
 	since = clock_now(&engine->clock);
 	set_view(engine, from, to, SLICE_ENTRY);
 	atomic_store(&engine->holding, false);
-	come_back(run);
-	pass_inboxes(engine);
+	for (unsigned i = 0; i < run->rounds; i++) {
+		come_back(run);
+		pass_inboxes(engine);
+	}
 	set_view(engine, from, to, SLICE_ALL);
 	collect(run);
 	if (engine->slices.rebalances) {
@@ -303,6 +322,7 @@ static void begin(struct change_run *run)
 	slices->rebalances = rebalance_needed(engine, run->now, run->next);
 	slices->other_owners = rebalance_other_owners(run->now, run->next);
 	run->links = slices->rebalances ? all_links(run->now) : links_that_change(run->now, run->next);
+	run->rounds = most_hops(run->now, run->links);
 	atomic_store(&slices->view, 0);
 	pthread_mutex_lock(&engine->link_lock);
 	atomic_store_explicit(&slices->next, run->next, memory_order_release);

@@ -86,7 +86,7 @@ void slices_ingress(struct worker *w, const struct snapshot_port *port, struct r
 void slices_owned(struct worker *w, uint16_t number, struct rte_mbuf **m, unsigned n);
 /* Makes a configuration the worker's for what follows; answers the one it was. */
 const struct snapshot *slices_use(struct worker *w, const struct snapshot *snapshot);
-/* The configuration by which a session goes. */
+/* The configuration by which a session goes; NULL: what has none, which goes on with the one that made it (slices_use()). */
 const struct snapshot *slices_of(const struct worker *w, const struct session *s);
 /* Whether the other configuration of a change under way has this port. */
 bool slices_port(const struct worker *w, uint16_t number);

@@ -354,12 +354,13 @@ void takeover_ask(struct worker *w, const struct gone_hop *hop, uint8_t zone, co
 		atomic_fetch_add(&t->answered, 1);
 }
 
+/* A process may answer what it was not asked. */
 bool takeover_busy(const struct takeover *t)
 {
-	return !atomic_load_explicit(&t->deaf, memory_order_relaxed) &&
-	       atomic_load_explicit(&t->asked, memory_order_relaxed) -
-	                       atomic_load_explicit(&t->answered, memory_order_relaxed) >=
-	               WINDOW;
+	uint32_t asked = atomic_load_explicit(&t->asked, memory_order_relaxed),
+	         answered = atomic_load_explicit(&t->answered, memory_order_relaxed);
+
+	return !atomic_load_explicit(&t->deaf, memory_order_relaxed) && (int32_t)(asked - answered) >= WINDOW;
 }
 
 void takeover_receive(struct takeover *t, uint16_t link, const struct transfer_frame *frame)
