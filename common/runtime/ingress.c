@@ -275,8 +275,11 @@ static void ingress_fragment(struct worker *w, struct rte_mbuf *m)
 	const struct snapshot_port *port = &w->snapshot->ports[pkt_of(m)->in_port];
 	struct rte_mbuf *out[FRAG_OUT];
 	unsigned n = 0;
-	enum frag_result result = frag_input(w->frags, m, w->now, out, &n);
+	enum frag_result result;
 
+	if (unlikely(port->role == PORT_UNUSED && w->slice.next)) /* a link that only that has: its owners are asked */
+		port = &w->slice.next->ports[pkt_of(m)->in_port];
+	result = frag_input(w->frags, m, w->now, out, &n);
 	if (result == FRAG_HOLD)
 		return;
 	if (result != FRAG_PASS) {
