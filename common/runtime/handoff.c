@@ -167,6 +167,21 @@ void handoff_flush(struct worker *w)
 	}
 }
 
+/* A packet that was emitted goes on at a position of the configuration that its bucket has. */
+static void run_other(struct worker *w, struct rte_mbuf *m)
+{
+	const struct slice_turn *t = &w->slice;
+	const struct snapshot *before;
+
+	if (likely(!t->next || pkt_of(m)->stage != STAGE_EMITTED)) {
+		ingress_staged(w, m);
+		return;
+	}
+	before = slices_use(w, pkt_of(m)->bucket < t->from ? t->next : t->now);
+	ingress_staged(w, m);
+	slices_use(w, before);
+}
+
 /* Packets that wait for their lookup and came by the same port go on together; anything else one by one. */
 static void run_staged(struct worker *w, struct rte_mbuf **m, unsigned n)
 {
@@ -181,7 +196,7 @@ static void run_staged(struct worker *w, struct rte_mbuf **m, unsigned n)
 		if (first->stage == STAGE_LOOKUP)
 			ingress_handed(w, first->in_port, m + i, last - i);
 		else
-			ingress_staged(w, m[i]);
+			run_other(w, m[i]);
 	}
 	watch_burst_end(w);
 }

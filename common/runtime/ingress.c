@@ -277,7 +277,8 @@ static void ingress_fragment(struct worker *w, struct rte_mbuf *m)
 	unsigned n = 0;
 	enum frag_result result;
 
-	if (unlikely(port->role == PORT_UNUSED && w->slice.next)) /* a link that only that has: its owners are asked */
+	if (unlikely(port->role == PORT_UNUSED &&
+	             w->slice.next)) /* a link that only that has: its owners are asked */
 		port = &w->slice.next->ports[pkt_of(m)->in_port];
 	result = frag_input(w->frags, m, w->now, out, &n);
 	if (result == FRAG_HOLD)

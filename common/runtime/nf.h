@@ -319,6 +319,9 @@ typedef void nf_worker_fn(const struct nf *nf, unsigned worker_id, uint64_t now,
 void nf_on_workers(const struct nf *nf, nf_worker_fn *fn, void *argument);
 /* Waits until each worker has been between two turns: what none could take up since is in no worker's hands. */
 void nf_settle(const struct nf *nf);
+/* Whether a change is under way with which sessions move: a function that has been told of it already (`published`) meets packets of its own only when it
+ * is told again. Control side. */
+bool nf_moving(const struct nf *nf);
 
 /* The engine's number of an outside port by name (as in the service's configuration), or -1; and back ("?" if unknown). */
 int engine_port_number(const struct engine *engine, const char *name);

@@ -46,6 +46,13 @@ void engine_tell_neighbours(struct engine *engine, struct snapshot *previous)
 		engine_call(engine, 0, announce, previous);
 }
 
+bool nf_moving(const struct nf *nf)
+{
+	const struct snapshot *next = atomic_load(&nf->engine->slices.next);
+
+	return next && next != atomic_load(&nf->engine->snapshot);
+}
+
 void nf_renew(const struct nf *nf)
 {
 	atomic_fetch_or(&nf->engine->renew_asked, UINT64_C(1) << nf->id);

@@ -3,6 +3,7 @@
  * The turn of a worker: receive, run, emit, transmit, tick, expire, report quiescent, rest. Made and freed by the control side; in between
  * everything in it is the worker thread's.
  */
+#include "runtime/change/transfer_link.h"
 #include "runtime/look/watch.h"
 
 #include <sys/prctl.h>
@@ -184,6 +185,8 @@ unsigned worker_turn(struct worker *w, uint64_t now)
 	moved += sweep_turn(w);
 	moved += slices_work(w);
 	tick(w);
+	moved += emit_drain(w);
+	moved += transfer_reply_turn(w);
 	transmit_flush(w);
 	handoff_flush(w);
 	if (w->opened_this_turn)
@@ -355,6 +358,8 @@ void worker_free(struct worker *w)
 		return;
 	while (w->inbox && rte_ring_sc_dequeue(w->inbox, (void **)&m) == 0)
 		rte_pktmbuf_free(m);
+	while (w->replies.head != w->replies.tail)
+		rte_pktmbuf_free(w->replies.m[w->replies.head++ % REPLIES_MAX]);
 	while (w->emit_head != w->emit_tail)
 		rte_pktmbuf_free(w->emitted[w->emit_head++ % EMIT_MAX]);
 	drain_fragments(w);

@@ -123,6 +123,13 @@ struct port_traffic {
 	uint64_t rx_bursts, rx_full; /* that had any; that had BATCH_MAX: more was waiting */
 };
 
+/* Answers to another process's questions that its link has no room for yet; a FIFO. */
+enum { REPLIES_MAX = 1024 };
+struct replies {
+	uint32_t head, tail;
+	struct rte_mbuf *m[REPLIES_MAX];
+};
+
 /* A SYN that a server has not answered. */
 struct syn_wait {
 	uint64_t session; /* flow_id() */
@@ -143,6 +150,7 @@ struct worker {
 	const struct edge_table *edge_table; /* of the snapshot, or of the one that it is being changed to */
 	uint64_t edge_revision;              /* of the latter */
 	struct slice_turn slice;
+	struct replies replies;
 	struct flow_table *table;
 	struct edge_worker *edge;
 	uint64_t *edge_counters;

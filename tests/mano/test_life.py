@@ -180,6 +180,7 @@ class Life(mano.Case):
         pids = self.s.pids()
         reply = self.s.call("POST", "/v1/services/edge/vnfs/fw:restart?wait=60")
         self.assertEqual(self.assertStatus(reply, 200)["state"], "COMPLETED")
+        wait_for(lambda: len(self.s.pids()) == len(pids), what="the predecessor has ended")
         now = self.s.pids()
         self.assertEqual(len(set(pids) & set(now)), 1, "only the VNF's own process")
         reply = self.s.call("POST", "/v1/services/edge:heal?wait=60")

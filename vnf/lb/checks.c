@@ -223,7 +223,8 @@ void lb_checks_publish(struct nf *nf, const struct lb_config *config, bool here)
 {
 	struct lb_live *live = nf->live;
 	struct errors errors = ERRORS_NONE;
-	unsigned n = here ? targets_of(config, NULL) : 0;
+	/* Checks go through the datapath, which is not here yet while sessions move: until then what is known counts. */
+	unsigned n = here && !nf_moving(nf) ? targets_of(config, NULL) : 0;
 
 	if (here) {
 		set_checked(config, true);

@@ -511,6 +511,7 @@ static void send_over(struct flow *f, const struct crossing *c, uint64_t has, bo
 	/* Packets of the flow come behind it by both links, also those that were held: the other end may read either link first, and an answer opens another session. */
 	transfer_send(f->w, c->hop->link[f->walk], &frame);
 	transfer_send(f->w, c->hop->link[!f->walk], &frame);
+	slices_sent(f->w, c->hop);
 }
 
 static void leave_all(struct flow *f, uint64_t set)

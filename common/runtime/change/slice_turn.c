@@ -3,6 +3,7 @@
 #include "runtime/change/slices.h"
 
 #include "runtime/change/takeover.h"
+#include "runtime/change/transfer_link.h"
 #include "runtime/worker.h"
 
 enum {
@@ -10,6 +11,8 @@ enum {
 	POOL_SHARE = 4,
 	LOOK_BUDGET = 8192, /* sessions looked at in a turn */
 	LOOK_STEP = 64,
+	PACE = 128,       /* sessions */
+	ACKS_MAX = 8,     /* two links a hop: some 300 sessions are on their way by each */
 	MEET_BUDGET = 256 /* of the slice among them */
 };
 
@@ -48,9 +51,14 @@ const struct snapshot *slices_of(const struct worker *w, const struct session *s
 {
 	const struct slice_turn *t = &w->slice;
 
-	if (likely(!t->next) || !s || (s->bucket >= t->from && s->bucket < t->to))
+	const struct path *path;
+
+	if (likely(!t->next) || !s)
 		return w->snapshot;
-	return s->bucket < t->from ? t->next : t->now;
+	if (s->bucket < t->from || s->bucket >= t->to)
+		return s->bucket < t->from ? t->next : t->now;
+	path = t->next->paths[s->path];
+	return path && s->generation == path->generation ? t->next : w->snapshot; /* it has just moved */
 }
 
 /* What one worker receives may wait at another. */
@@ -264,19 +272,44 @@ static void regroup(void *worker, struct session *s)
 		session_refresh(w, s, path);
 }
 
-/* A part of the table: as much as other packets can wait for, and no more questions than the links have room for. */
-static void walk_some(struct worker *w, flow_visit_fn *visit)
+static bool paced(const struct worker *w)
 {
+	const struct slice_turn *t = &w->slice;
+
+	return (int32_t)(t->acks_due - atomic_load_explicit(&t->acks, memory_order_relaxed)) >= ACKS_MAX &&
+	       !atomic_load_explicit(&w->engine->slices.unpaced, memory_order_relaxed);
+}
+
+void slices_sent(struct worker *w, const struct position *hop)
+{
+	const struct transfer_frame probe = { .kind = TRANSFER_PROBE,
+		                              .senders = 1,
+		                              .round = (uint16_t)(SLICE_PACE | w->id) };
 	struct slice_turn *t = &w->slice;
 
+	if (!t->next || ++t->sent[hop->hop] < PACE)
+		return;
+	t->sent[hop->hop] = 0;
+	for (unsigned side = 0; side < 2; side++)
+		t->acks_due += transfer_send(w, hop->link[side], &probe);
+}
+
+/* A part of the table: as much as other packets can wait for, and no more questions or sessions than the links have room for. Answers how much; nothing while
+ * it waits for others, which may need this core. */
+static unsigned walk_some(struct worker *w, flow_visit_fn *visit)
+{
+	struct slice_turn *t = &w->slice;
+	unsigned looked = 0;
+
 	t->met = 0;
-	for (unsigned looked = 0; looked < LOOK_BUDGET && t->met < MEET_BUDGET; looked += LOOK_STEP) {
-		if (takeover_busy(w->engine->takeover))
-			return;
+	while (looked < LOOK_BUDGET && t->met < MEET_BUDGET && !takeover_busy(w->engine->takeover) &&
+	       !paced(w)) {
 		flow_walk(w->table, &t->cursor, LOOK_STEP, visit, w);
+		looked += LOOK_STEP;
 		if (!t->cursor)
-			return;
+			break;
 	}
+	return looked;
 }
 
 unsigned slices_work(struct worker *w)
@@ -286,6 +319,7 @@ unsigned slices_work(struct worker *w)
 	};
 	struct slice_turn *t = &w->slice;
 	enum slice_job what;
+	unsigned looked;
 	uint64_t job;
 
 	if (likely(!t->next))
@@ -297,11 +331,12 @@ unsigned slices_work(struct worker *w)
 	if (t->job != job) {
 		t->job = job;
 		t->cursor = 0;
+		t->acks_due = atomic_load_explicit(&t->acks, memory_order_relaxed);
 	}
 	slices_use(w, what == JOB_REGROUP ? t->next : t->now);
-	walk_some(w, visits[what]);
+	looked = walk_some(w, visits[what]);
 	slices_use(w, t->now);
-	if (!t->cursor)
+	if (looked && !t->cursor)
 		atomic_store_explicit(&t->done, job, memory_order_release);
-	return 1;
+	return looked;
 }

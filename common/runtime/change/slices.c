@@ -18,6 +18,7 @@ enum {
 	STEP_US = 100,
 	ECHO_US = 300 * 1000, /* a process that does not answer in this time hangs, or is of another build */
 	INBOX_US = 1000 * 1000,
+	PACE_US = 5000 * 1000,
 };
 
 /* One change. */
@@ -115,17 +116,33 @@ static bool all_have_done(const struct engine *engine, uint64_t job)
 	return true;
 }
 
-/* Has every worker do something with its sessions. */
+static uint32_t acks(const struct engine *engine)
+{
+	uint32_t sum = 0;
+
+	for (unsigned i = 0; i < engine->sizes.workers; i++)
+		sum += atomic_load_explicit(&engine->workers[i]->slice.acks, memory_order_relaxed);
+	return sum;
+}
+
+/* Has every worker do something with its sessions. A process that does not say how far it is holds nobody up for ever. */
 static void work(struct engine *engine, enum slice_job what)
 {
 	struct slices *slices = &engine->slices;
 	uint64_t job = ((atomic_load(&slices->job) >> 8) + 1) << 8 | what;
+	uint32_t before = acks(engine);
 
 	atomic_store_explicit(&slices->job, job, memory_order_release);
-	while (!all_have_done(engine, job)) {
+	for (unsigned silent = 0; !all_have_done(engine, job); silent += STEP_US) {
+		uint32_t now = acks(engine);
+
 		usleep(STEP_US);
 		if (what == JOB_ASK || what == JOB_ASK_BACK)
 			takeover_waits(engine->takeover, STEP_US);
+		silent = now == before ? silent : 0;
+		before = now;
+		if (what == JOB_REGROUP && silent > PACE_US)
+			atomic_store(&slices->unpaced, true);
 	}
 }
 
@@ -152,7 +169,13 @@ static void probe(struct worker *w, void *argument)
 void slices_echo(struct engine *engine, uint16_t link, const struct transfer_frame *frame)
 {
 	struct slices *slices = &engine->slices;
+	unsigned worker = frame->round & (SLICE_PACE - 1);
 
+	if (frame->round & SLICE_PACE) {
+		if (worker < engine->sizes.workers)
+			atomic_fetch_add(&engine->workers[worker]->slice.acks, 1);
+		return;
+	}
 	if (frame->round != atomic_load(&slices->round))
 		return;
 	atomic_store(&slices->echoes_due[link], frame->senders);
@@ -192,7 +215,7 @@ static void come_back(struct change_run *run)
 {
 	struct engine *engine = run->engine;
 	struct slices *slices = &engine->slices;
-	struct probing p = { .round = (uint16_t)(atomic_load(&slices->round) + 1) };
+	struct probing p = { .round = (atomic_load(&slices->round) + 1) & (SLICE_PACE - 1) };
 
 	for (uint64_t left = run->links; left; left &= left - 1)
 		if (port_up(engine->ports[__builtin_ctzll(left)].port))
@@ -324,6 +347,7 @@ static void begin(struct change_run *run)
 	run->links = slices->rebalances ? all_links(run->now) : links_that_change(run->now, run->next);
 	run->rounds = most_hops(run->now, run->links);
 	atomic_store(&slices->view, 0);
+	atomic_store(&slices->unpaced, false);
 	pthread_mutex_lock(&engine->link_lock);
 	atomic_store_explicit(&slices->next, run->next, memory_order_release);
 	engine_see_links(engine, run->next);

@@ -43,20 +43,28 @@ struct slices {
 	bool other_owners; /* buckets mean something else in the next configuration: there is one slice */
 	_Atomic uint32_t sessions[OWNER_BUCKETS]; /* as counted */
 	_Atomic uint32_t turned; /* of them, those that turn round at a function of a path that changes */
+	_Atomic bool unpaced;    /* a process does not say how far it is: it is not waited for */
 	_Atomic uint16_t
 	        round; /* of probes; the answers that have come by each link, and how many a probe gets (0: not known yet): */
 	_Atomic uint32_t echoes[ENGINE_PORTS_MAX], echoes_due[ENGINE_PORTS_MAX];
 };
 
-enum { SLICE_HELD_MAX = 4096 };
+enum {
+	SLICE_HELD_MAX = 4096,
+	SLICE_HOPS_MAX = 64,
+	SLICE_PACE = 1 << 15 /* in the number of a probe: a worker's */
+};
 
 /* A worker's part. */
 struct slice_turn {
 	const struct snapshot *now, *next; /* in this turn; next is NULL where no such change is under way */
 	unsigned from, to;
 	enum slice_stage stage;
-	uint64_t job, cursor; /* what it is at */
-	unsigned met;         /* sessions of the slice, in this turn */
+	uint64_t job, cursor;         /* what it is at */
+	unsigned met;                 /* sessions of the slice, in this turn */
+	uint8_t sent[SLICE_HOPS_MAX]; /* sessions to a hop since its process was last asked how far it is */
+	uint32_t acks_due;            /* answers to that which are awaited, in all ... */
+	_Atomic uint32_t acks;        /* ... and those that have come */
 	_Atomic uint64_t done;
 	unsigned held_from; /* `from` when the packets that wait came */
 	_Atomic unsigned held_count;
@@ -94,6 +102,8 @@ bool slices_port(const struct worker *w, uint16_t number);
 bool slices_link(const struct worker *w, uint16_t number);
 /* Whether so many packets wait that no more should be received from outside. */
 bool slices_full(const struct worker *w);
+/* A session went to a hop's process. Now and then that is asked how far it is: no more are sent than fit into a link beside packets. */
+void slices_sent(struct worker *w, const struct position *hop);
 /* An answer to a probe has come by this link. */
 void slices_echo(struct engine *engine, uint16_t link, const struct transfer_frame *frame);
 

@@ -17,8 +17,9 @@ enum {
 	STEP_US = 200,
 	LINKS_US = 2000 * 1000, /* a process that is just being started anew */
 	PATIENCE_US =
-	        1000 * 1000, /* without an answer: the process hangs, or is of a build that does not give */
-	WINDOW = 256,        /* answers awaited at once: they fit into a link */
+	        3000 * 1000, /* without an answer: the process hangs, or is of a build that does not give */
+	LIMIT_US = 60 * 1000 * 1000, /* for the answers of a slice */
+	WINDOW = 256,                /* answers awaited at once: they fit into a link */
 	CHUNK = 1024,
 	CHUNKS_MAX = 16384,
 	NONE = -1,
@@ -30,7 +31,7 @@ enum side { BEFORE, BEHIND, ASKED, SIDES };
 struct item {
 	struct transfer session; /* of a question: `before`, its zone the link's, alone */
 	uint16_t hop;
-	bool question;
+	bool question, answered;
 	int next[SIDES];
 };
 
@@ -42,6 +43,7 @@ struct takeover {
 	unsigned waited;   /* microseconds for links, in all */
 	uint32_t seen;     /* answers, by the control side ... */
 	unsigned silent;   /* ... and microseconds since there were more */
+	unsigned waits;    /* microseconds since it was opened */
 	unsigned hops;
 	struct gone_hop hop[ENGINE_HOPS_MAX];
 	struct item *chunks[CHUNKS_MAX]; /* items stay where they are */
@@ -210,7 +212,7 @@ void takeover_open(struct takeover *t)
 	for (unsigned side = 0; side < SIDES; side++)
 		if (t->heads[side])
 			memset(t->heads[side], 0xff, (size_t)t->room * sizeof(int));
-	t->silent = t->seen = 0;
+	t->silent = t->waits = t->seen = 0;
 	atomic_store(&t->asked, 0);
 	atomic_store(&t->answered, 0);
 	atomic_store(&t->open, true);
@@ -222,7 +224,8 @@ bool takeover_waits(struct takeover *t, unsigned us)
 
 	t->silent = answered == t->seen && answered < atomic_load(&t->asked) ? t->silent + us : 0;
 	t->seen = answered;
-	if (answered < atomic_load(&t->asked) && t->silent < PATIENCE_US)
+	t->waits += us;
+	if (answered < atomic_load(&t->asked) && t->silent < PATIENCE_US && t->waits < LIMIT_US)
 		return true;
 	if (answered < atomic_load(&t->asked) && !atomic_exchange(&t->deaf, true))
 		log_warn("takeover-incomplete", "sessions=%d consequence=\"others are opened again\"",
@@ -320,16 +323,18 @@ static bool keep(struct takeover *t, const struct item *item)
 
 /* --- questions --- */
 
-static bool was_asked(const struct takeover *t, const struct item *question)
+/* The question with this tuple, by the link that its zone names; NULL: that was not asked. Under the lock. */
+static struct item *question_of(const struct takeover *t, uint16_t hop, const struct tuple *tuple)
 {
+	const struct item wanted = { .session.before = *tuple, .hop = hop };
+
 	if (!t->room)
-		return false;
-	for (int i = t->heads[ASKED][hash_at(question, ASKED) & t->mask]; i != NONE;
+		return NULL;
+	for (int i = t->heads[ASKED][hash_at(&wanted, ASKED) & t->mask]; i != NONE;
 	     i = item_at(t, i)->next[ASKED])
-		if (item_at(t, i)->hop == question->hop &&
-		    tuple_equal(&item_at(t, i)->session.before, &question->session.before))
-			return true;
-	return false;
+		if (item_at(t, i)->hop == hop && tuple_equal(&item_at(t, i)->session.before, tuple))
+			return item_at(t, i);
+	return NULL;
 }
 
 void takeover_ask(struct worker *w, const struct gone_hop *hop, uint8_t zone, const struct tuple *tuple)
@@ -344,7 +349,7 @@ void takeover_ask(struct worker *w, const struct gone_hop *hop, uint8_t zone, co
 	question.session.before.zone = zone;
 	ask.session.before.zone = 0;
 	rte_spinlock_lock(&t->lock);
-	fresh = !was_asked(t, &question) && keep(t, &question);
+	fresh = !question_of(t, question.hop, &question.session.before) && keep(t, &question);
 	rte_spinlock_unlock(&t->lock);
 	if (!fresh || atomic_load_explicit(&t->deaf, memory_order_relaxed) ||
 	    !port_up(w->engine->ports[zone - 1].port))
@@ -363,21 +368,53 @@ bool takeover_busy(const struct takeover *t)
 	return !atomic_load_explicit(&t->deaf, memory_order_relaxed) && (int32_t)(asked - answered) >= WINDOW;
 }
 
+/* What a frame answers: a session, by its tuple in front of the function or behind it. Under the lock. */
+static struct item *what_it_answers(const struct takeover *t, uint16_t number, uint8_t zone,
+                                    const struct transfer_frame *frame)
+{
+	const struct gone_hop *hop = &t->hop[number];
+	const struct transfer *session = &frame->session;
+	struct tuple tuple = session->before;
+	struct item *question;
+
+	if (frame->kind == TRANSFER_NONE) {
+		tuple.zone = zone;
+		return question_of(t, number, &tuple);
+	}
+	if (hop->zone[!session->walk] != zone)
+		return NULL;
+	tuple.zone = hop->zone[session->walk];
+	question = question_of(t, number, &tuple);
+	if (question && !question->answered)
+		return question;
+	tuple = tuple_reverse(&session->behind);
+	tuple.zone = hop->zone[!session->walk];
+	return question_of(t, number, &tuple);
+}
+
+/* Whoever is at the other end may be broken: what was not asked is not believed, and nothing twice. */
+static void take_answer(struct takeover *t, uint16_t number, uint8_t zone, const struct transfer_frame *frame)
+{
+	struct item *question = what_it_answers(t, number, zone, frame);
+
+	if (!question || question->answered)
+		return;
+	question->answered = true;
+	if (frame->kind == TRANSFER_SESSION)
+		keep(t, &(struct item){ .session = frame->session, .hop = number });
+	atomic_fetch_add(&t->answered, 1);
+}
+
 void takeover_receive(struct takeover *t, uint16_t link, const struct transfer_frame *frame)
 {
 	uint8_t zone = (uint8_t)(link + 1);
 
 	rte_spinlock_lock(&t->lock);
-	for (uint16_t i = 0; t->open && i < t->hops; i++) {
-		const struct gone_hop *hop = &t->hop[i];
-
-		if (hop->zone[0] != zone && hop->zone[1] != zone)
-			continue;
-		if (frame->kind == TRANSFER_SESSION && hop->zone[!frame->session.walk] == zone)
-			keep(t, &(struct item){ .session = frame->session, .hop = i });
-		atomic_fetch_add(&t->answered, 1);
-		break;
-	}
+	for (uint16_t i = 0; t->open && i < t->hops; i++)
+		if (t->hop[i].zone[0] == zone || t->hop[i].zone[1] == zone) {
+			take_answer(t, i, zone, frame);
+			break;
+		}
 	rte_spinlock_unlock(&t->lock);
 }
 

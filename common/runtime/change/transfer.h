@@ -9,7 +9,7 @@
  *	         SESSION, by the link by which the originator's packets leave, or with
  *	NONE     where it knows none, by the link that it was asked by.
  *	PROBE    asks whether what was sent by this link before it has been dealt with: each worker of the process answers with
- *	ECHO     by the other link, behind all that it made of it.
+ *	ECHO     by the other link, behind all that it made of it. One that names one sender is answered by one worker alone.
  *
  * Frames are taken by links alone: the hops of a service process, the ports of a process in link mode. Whoever sends may be another build,
  * or broken: every field is checked.

@@ -10,26 +10,28 @@
 #include "runtime/change/segments.h"
 #include "runtime/change/takeover.h"
 
-enum { TRIES = 2000, NAP_US = 20, NAPS = 10000, CLOCKS_DIFFER_MS = 10 };
+enum { TRIES = 2000, NAP_US = 20, INSIST_NS = 500 * 1000 * 1000, CLOCKS_DIFFER_MS = 10 };
 
 /* --- sending --- */
 
 unsigned transfer_insist(struct worker *w, uint16_t number, struct rte_mbuf **m, unsigned n)
 {
 	struct port *port = w->engine->ports[number].port;
+	bool mute = w->mute >> number & 1;
+	uint64_t until = clock_now(&w->engine->clock) + INSIST_NS;
 	unsigned sent = 0;
 
-	if (w->mute >> number & 1)
-		return port->ops->tx(port, w->id, m, (uint16_t)n);
-	for (unsigned i = 0; i < TRIES + NAPS; i++) {
+	for (unsigned i = 0;; i++) {
 		unsigned now = port->ops->tx(port, w->id, m + sent, (uint16_t)(n - sent));
 
 		sent += now;
-		if (sent == n)
-			return n;
+		if (sent == n || mute)
+			return sent;
 		if (now)
-			i = 0;
-		else if (i < TRIES)
+			until = clock_now(&w->engine->clock) + INSIST_NS;
+		else if (clock_now(&w->engine->clock) > until)
+			break;
+		if (i < TRIES)
 			rte_pause();
 		else
 			usleep(NAP_US); /* the other end may share this core */
@@ -80,6 +82,47 @@ bool transfer_fits(const struct transfer *t, const struct nf *nf)
 
 /* --- answering --- */
 
+/* An answer that the link has no room for waits for another turn: whoever asked may be waiting for us to read. */
+static void reply(struct worker *w, uint16_t number, const struct transfer_frame *frame)
+{
+	struct replies *r = &w->replies;
+	struct rte_mbuf *m = r->tail - r->head < REPLIES_MAX ? nf_mbuf(w) : NULL;
+
+	if (!m) {
+		w->counters[C_TRANSFER_LOST]++;
+		return;
+	}
+	transfer_encode(m, frame);
+	pkt_of(m)->adjacency = number;
+	r->m[r->tail++ % REPLIES_MAX] = m;
+}
+
+unsigned transfer_reply_turn(struct worker *w)
+{
+	struct replies *r = &w->replies;
+	unsigned done = 0;
+
+	if (likely(r->head == r->tail))
+		return 0;
+	transmit_flush(w); /* behind what was made of the packets before */
+	for (; r->head != r->tail; r->head++, done++) {
+		struct rte_mbuf *m = r->m[r->head % REPLIES_MAX];
+		uint16_t number = (uint16_t)pkt_of(m)->adjacency;
+		struct port *port = w->engine->ports[number].port;
+		uint64_t bytes = rte_pktmbuf_pkt_len(m);
+
+		if (w->snapshot->ports[number].role == PORT_UNUSED || w->id >= port->tx_queues) {
+			transmit(w, number, m);
+			continue;
+		}
+		if (port->ops->tx(port, w->id, &m, 1) != 1)
+			break;
+		w->counters[C_SENT]++;
+		w->counters[C_SENT_BYTES] += bytes;
+	}
+	return done;
+}
+
 /* Whether it crosses the function, or turns round at it: other ends, and what a server has not answered yet, are of no use elsewhere. */
 static bool may_leave(struct session *s, const struct nf *nf)
 {
@@ -122,15 +165,14 @@ static void answer(struct worker *w, const struct path *path, uint16_t number, c
 		describe(w, s, nf, &frame.session);
 		number = path->ends[!frame.session.walk];
 	}
-	transfer_send(w, number, &frame);
+	reply(w, number, &frame);
 }
 
 static void echo(struct worker *w, const struct path *path, uint16_t number, uint16_t round)
 {
 	const struct transfer_frame frame = { .kind = TRANSFER_ECHO, .senders = w->workers, .round = round };
 
-	w->mute = 0;
-	transfer_send(w, path->ends[path->ends[0] == number], &frame);
+	reply(w, path->ends[path->ends[0] == number], &frame);
 }
 
 /* --- receiving --- */
@@ -289,10 +331,10 @@ static void to_owner(struct worker *w, const struct path *path, uint16_t number,
 	to_worker(w, w->workers > 1 ? w->snapshot->bucket_worker[p->bucket] : w->id, m);
 }
 
-/* Each worker answers behind what was handed to it before. */
-static void to_all(struct worker *w, uint16_t number, struct rte_mbuf *m, const struct transfer_frame *frame)
+/* Each worker answers behind what was handed to it before; where one is asked for (`senders`), the one that it came to. */
+static void to_each(struct worker *w, uint16_t number, struct rte_mbuf *m, const struct transfer_frame *frame)
 {
-	for (unsigned i = 0; i < w->workers; i++) {
+	for (unsigned i = 0; frame->senders != 1 && i < w->workers; i++) {
 		struct rte_mbuf *copy = i == w->id ? NULL : nf_mbuf(w);
 
 		if (!copy)
@@ -326,7 +368,7 @@ void transfer_receive(struct worker *w, uint16_t number, struct rte_mbuf *m)
 	if (path && (frame.kind == TRANSFER_SESSION || frame.kind == TRANSFER_ASK))
 		to_owner(w, path, number, m, &frame);
 	else if (path && frame.kind == TRANSFER_PROBE)
-		to_all(w, number, m, &frame);
+		to_each(w, number, m, &frame);
 	else
 		worker_drop(w, m, C_TRANSFER_REFUSED);
 }

@@ -11,8 +11,11 @@
 bool transfer_send(struct worker *w, uint16_t port, const struct transfer_frame *frame);
 
 /* Puts packets on a link whose other end may be slow for a moment, and waits for as long as it takes any; answers how many it took. It has hung if it took
- * nothing for some 200 ms, and is not waited for again until the next configuration. */
+ * nothing for half a second, and is not waited for again until the next configuration. */
 unsigned transfer_insist(struct worker *w, uint16_t port, struct rte_mbuf **m, unsigned n);
+
+/* Sends answers that wait; to be called at the end of a turn. Answers how many have gone. */
+unsigned transfer_reply_turn(struct worker *w);
 
 /* A frame came by a port; takes the mbuf over. */
 void transfer_receive(struct worker *w, uint16_t port, struct rte_mbuf *m);
