@@ -295,7 +295,7 @@ class Balanced(Case):
 
     def download(self, vip, slowly=False):
         source = ["--interface", self.ALIEN] if vip == self.DIRECT else []
-        return subprocess.Popen(["ip", "netns", "exec", self.lab.server, "curl", "-sS", *source, "-m", "100", "--retry", "5", f"http://{vip}/{'slow' if slowly else 'file'}"],
+        return subprocess.Popen(["ip", "netns", "exec", self.lab.server, "curl", "-sS", *source, "-m", "100", "--retry", "5", "--retry-all-errors", f"http://{vip}/{'slow' if slowly else 'file'}"],
                                 stdout=subprocess.PIPE, bufsize=0)
 
     def right(self, download, begun=b""):
