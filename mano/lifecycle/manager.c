@@ -263,8 +263,9 @@ void manager_free(struct manager *manager)
 	for (size_t i = 0; i < manager->services_count; i++) {
 		end_units(manager, manager->services[i], true);
 		end_units(manager, manager->services[i], false);
-		service_free(manager->services[i]);
 	}
+	for (size_t i = 0; i < manager->services_count; i++) /* units look for services until they end */
+		service_free(manager->services[i]);
 	free(manager->services);
 	events_free(manager->events);
 	store_close(manager->store);

@@ -151,7 +151,10 @@ class Sluiced:
 
     def stop(self):
         self.process.terminate()
-        return self.process.wait(60)
+        status = self.process.wait(60)
+        if status:
+            print(f"sluiced ended with {status}: {self.log()}", file=sys.stderr)
+        return status
 
     def call(self, method, where, body=None, headers=None):
         return request(self.socket, method, where, body, headers)
