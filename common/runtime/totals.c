@@ -93,7 +93,8 @@ static void count_held(struct worker *w, void *argument)
 {
 	struct held *held = argument;
 
-	held->packets += frag_held(w->frags) + rte_ring_count(w->inbox) + (w->emit_tail - w->emit_head);
+	held->packets += frag_held(w->frags) + rte_ring_count(w->inbox) + (w->emit_tail - w->emit_head) +
+	                 atomic_load(&w->slice.held_count) + (w->replies.tail - w->replies.head);
 }
 
 json_t *engine_balance(struct engine *engine)

@@ -70,18 +70,23 @@ void keeper_on_end(struct unit *unit, int status)
 	keeper_back_off(unit, was_ready ? now - unit->ready_since : 0);
 }
 
-void keeper_replace(struct unit *unit, bool kill)
+void keeper_take_away(struct unit *unit)
 {
 	struct child child;
 
-	keeper_set_state(unit, UNIT_STARTING);
-	if (kill)
-		child_signal(&unit->child, SIGKILL);
 	pthread_mutex_lock(&unit->manager->lock);
 	child = unit->child;
 	unit->child = (struct child)CHILD_NONE;
 	pthread_mutex_unlock(&unit->manager->lock);
 	unit->manager->driver->stop(&child, KEEPER_STOP_MS);
+}
+
+void keeper_replace(struct unit *unit, bool kill)
+{
+	keeper_set_state(unit, UNIT_STARTING);
+	if (kill)
+		child_signal(&unit->child, SIGKILL);
+	keeper_take_away(unit);
 	keeper_count_restart(unit);
 	keeper_start_at_once(unit);
 	keeper_begin(unit);

@@ -48,6 +48,8 @@ void keeper_succeed(struct unit *unit);
 
 /* The process has ended; the status is as waitpid gives it, -1: not known. */
 void keeper_on_end(struct unit *unit, int status);
+/* Ends its process, which is not the unit's any more from the first moment. */
+void keeper_take_away(struct unit *unit);
 /* A restart that was asked for: no failure, and at once. */
 void keeper_replace(struct unit *unit, bool kill);
 /* Stops it, and removes what there is of it. */

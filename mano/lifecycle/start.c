@@ -160,14 +160,8 @@ static bool is_stuck(const struct unit *unit)
 /* It runs, and we cannot speak with it: it is of another version. */
 static void reject(struct unit *unit, struct errors *errors)
 {
-	struct child child;
-
 	keeper_refuse(unit, unit->running_wish, errors);
-	pthread_mutex_lock(&unit->manager->lock);
-	child = unit->child;
-	unit->child = (struct child)CHILD_NONE;
-	pthread_mutex_unlock(&unit->manager->lock);
-	unit->manager->driver->stop(&child, KEEPER_STOP_MS);
+	keeper_take_away(unit);
 	keeper_count_restart(unit);
 	keeper_back_off(unit, 0);
 }

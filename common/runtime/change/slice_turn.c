@@ -12,7 +12,7 @@ enum {
 	LOOK_BUDGET = 8192, /* sessions looked at in a turn */
 	LOOK_STEP = 64,
 	PACE = 128,       /* sessions */
-	ACKS_MAX = 8,     /* two links a hop: some 300 sessions are on their way by each */
+	ACKS_MAX = 8,     /* two links a hop: some 600 sessions are on their way by each */
 	MEET_BUDGET = 256 /* of the slice among them */
 };
 
@@ -50,7 +50,6 @@ const struct snapshot *slices_use(struct worker *w, const struct snapshot *snaps
 const struct snapshot *slices_of(const struct worker *w, const struct session *s)
 {
 	const struct slice_turn *t = &w->slice;
-
 	const struct path *path;
 
 	if (likely(!t->next) || !s)

@@ -43,6 +43,7 @@ unsigned transfer_insist(struct worker *w, uint16_t number, struct rte_mbuf **m,
 bool transfer_send(struct worker *w, uint16_t number, const struct transfer_frame *frame)
 {
 	struct rte_mbuf *m = w->mute >> number & 1 ? NULL : nf_mbuf(w);
+	uint64_t bytes;
 
 	if (!m) {
 		w->counters[C_TRANSFER_LOST]++;
@@ -54,9 +55,10 @@ bool transfer_send(struct worker *w, uint16_t number, const struct transfer_fram
 		return true;
 	}
 	transmit_flush(w);
+	bytes = rte_pktmbuf_pkt_len(m); /* the port's, once it has taken it */
 	if (transfer_insist(w, number, &m, 1)) {
 		w->counters[C_SENT]++;
-		w->counters[C_SENT_BYTES] += rte_pktmbuf_pkt_len(m);
+		w->counters[C_SENT_BYTES] += bytes;
 		return true;
 	}
 	w->counters[C_TRANSFER_LOST]++;
@@ -115,10 +117,14 @@ unsigned transfer_reply_turn(struct worker *w)
 			transmit(w, number, m);
 			continue;
 		}
-		if (port->ops->tx(port, w->id, &m, 1) != 1)
+		if (port->ops->tx(port, w->id, &m, 1) == 1) {
+			w->counters[C_SENT]++;
+			w->counters[C_SENT_BYTES] += bytes;
+			continue;
+		}
+		if (port_up(port))
 			break;
-		w->counters[C_SENT]++;
-		w->counters[C_SENT_BYTES] += bytes;
+		worker_drop(w, m, C_PORT_BUSY); /* nobody is there any more */
 	}
 	return done;
 }
