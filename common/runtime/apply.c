@@ -469,7 +469,7 @@ static struct snapshot *build_draining(struct change *c)
 	c->errors = given;
 	if (!next) {
 		if (!c->dry)
-			log_warn("not-drained", "reason=\"%s\"", errors.count ? errors.list[0].detail : "?");
+			log_warn("not-drained", "reason=%s", errors.count ? errors.list[0].detail : "?");
 		take_back(c);
 		c->new_ports = c->new_nfs = 0;
 		c->ends_drains = no_room(&errors) && !c->dry;

@@ -47,7 +47,7 @@ static void say_no_room(struct unit *unit, const char *why)
 {
 	events_add(unit->manager->events, "vnf-no-standby", unit->name, NULL,
 	           "%s for two processes: what runs ends before its successor begins", why);
-	log_warn("vnf-no-standby", "unit=%s reason=\"%s\"", unit->name, why);
+	log_warn("vnf-no-standby", "unit=%s reason=%s", unit->name, why);
 }
 
 /* Starts it with the other end of our line. */

@@ -105,6 +105,11 @@ class Rules(unittest.TestCase):
                  for number, line in enumerate(text.splitlines(), 1) if re.match(r"\s*#\s*(if|ifdef|ifndef)\b", line)]
         self.none(wrong, "#if in .c files")
 
+    def test_logs_quote_values_themselves(self):
+        wrong = [f"{path}:{text.count(chr(10), 0, call.start()) + 1}" for path, text in sources(*CODE)
+                 for call in re.finditer(r"\blog_(?:debug|info|warn|error|write|once|limited)\w*\([^;]*;", text) if '=\\"' in call.group()]
+        self.none(wrong, 'a quote in the format of a log line is quoted once more: words go in by "name=%s"')
+
     def test_every_source_is_licensed(self):
         wrong = []
         for folder in (*CODE, "tests", "docs", "cmake", "images", "conf"):

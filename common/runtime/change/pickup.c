@@ -48,8 +48,8 @@ void pickup_begin(struct engine *engine, const struct snapshot *next)
 		engine->pickup_why = NULL;
 		return;
 	}
-	log_warn("pickup", "reason=%s seconds=%u consequence=\"connections are taken up from their middle\"",
-	         engine->pickup_why, engine->sizes.pickup);
+	log_warn("pickup", "reason=%s seconds=%u consequence=%s", engine->pickup_why, engine->sizes.pickup,
+	         "connections are taken up from their middle");
 	atomic_store(&engine->pickup_until,
 	             clock_now(&engine->clock) + engine->sizes.pickup * UINT64_C(1000000000));
 }

@@ -97,7 +97,7 @@ static void bring_in(struct moving *m, const char *path)
 		while (cursor);
 		flow_table_free(m->from);
 	} else {
-		log_warn("sessions-not-kept", "file=%s reason=\"%s\"", path,
+		log_warn("sessions-not-kept", "file=%s reason=%s", path,
 		         errors.count ? errors.list[0].detail : "?");
 		pickup_want(m->engine, "other-records");
 	}

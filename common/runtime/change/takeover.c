@@ -228,8 +228,8 @@ bool takeover_waits(struct takeover *t, unsigned us)
 	if (answered < atomic_load(&t->asked) && t->silent < PATIENCE_US && t->waits < LIMIT_US)
 		return true;
 	if (answered < atomic_load(&t->asked) && !atomic_exchange(&t->deaf, true))
-		log_warn("takeover-incomplete", "sessions=%d consequence=\"others are opened again\"",
-		         t->count);
+		log_warn("takeover-incomplete", "sessions=%d consequence=%s", t->count,
+		         "others are opened again");
 	return false;
 }
 

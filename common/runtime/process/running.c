@@ -180,11 +180,11 @@ void running_resume(struct engine *engine, const struct conf *next)
 	if (!engine->resuming) {
 		conf_free(former);
 	} else if (engine_apply(engine, former, false, &errors)) {
-		log_info("resumed", "consequence=\"functions move from where they were\"");
+		log_info("resumed", "consequence=%s", "functions move from where they were");
 		handover_links(engine, UINT64_MAX);
 	} else {
 		engine->resuming = false;
-		log_warn("not-resumed", "reason=\"%s\"", errors.count ? errors.list[0].detail : "?");
+		log_warn("not-resumed", "reason=%s", errors.count ? errors.list[0].detail : "?");
 		conf_free(former);
 	}
 	errors_free(&errors);
