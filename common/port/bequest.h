@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { BEQUEST_VERSION = 2, BEQUEST_FDS = 32, BEQUEST_VALUES = 2 + 2 * BEQUEST_FDS, BEQUESTS_MAX = 256 };
+enum { BEQUEST_VERSION = 3, BEQUEST_FDS = 128, BEQUEST_VALUES = 2 + 2 * BEQUEST_FDS, BEQUESTS_MAX = 256 };
 
 struct port;
 struct port_options;

@@ -7,6 +7,9 @@
  * Threads: workers receive and send, each its own queues, behind a gate; each port has a thread of its own that finds a
  * peer, talks to it, sees it go, and wakes it where it sleeps: a peer that turned its event descriptor into a blocking
  * one would keep a worker.
+ *
+ * A process that takes this one's place gets the socket that is listened on and the conversation with all that came of it: the peer stays, what it sends waits in
+ * the rings, and nothing is lost as long as they hold it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +24,7 @@
 #include <unistd.h>
 
 #include "manage/log.h"
+#include "port/bequest.h"
 #include "port/gate.h"
 #include "port/memif_talk.h"
 #include "port/port.h"
@@ -34,6 +38,7 @@ enum {
 	BUFFER_DEFAULT = 2048,
 	BUFFER_LEAST = 128,
 	BUFFER_MOST = 65536,
+	SETTLE_MS = 20,
 };
 
 struct memif {
@@ -41,6 +46,8 @@ struct memif {
 	char path[SOCKET_PATH_MAX];
 	_Atomic int there; /* 0: a peer has the queues; -1: none */
 	int listener;      /* server */
+	bool ended;        /* the thread has */
+	bool bequeathed;   /* the listener is another's by now */
 	int wake;
 	unsigned attempts;   /* client: since the last peer */
 	const char *refused; /* why the last peer was; said once */
@@ -231,22 +238,90 @@ static void free_memif(struct memif *f)
 	memif_forget(&f->peer);
 	if (f->listener >= 0) {
 		close(f->listener);
-		unlink(f->path);
+		if (!f->bequeathed)
+			unlink(f->path);
 	}
 	if (f->wake >= 0)
 		close(f->wake);
+	if (f->peer.stop >= 0)
+		close(f->peer.stop);
 	free(f);
+}
+
+static void end_thread(struct memif *f)
+{
+	uint64_t one = 1;
+
+	if (f->ended)
+		return;
+	atomic_store(&f->stopping, true);
+	(void)!write(f->peer.stop, &one, sizeof(one));
+	wake(f);
+	pthread_cancel(f->thread);
+	pthread_join(f->thread, NULL);
+	f->ended = true;
 }
 
 static void memif_close(struct port *port)
 {
 	struct memif *f = port->private;
 
-	atomic_store(&f->stopping, true);
-	wake(f);
-	pthread_cancel(f->thread);
-	pthread_join(f->thread, NULL);
+	end_thread(f);
 	free_memif(f);
+}
+
+/* --- from process to process --- */
+
+static bool memif_hand_over(struct port *port, struct port_bequest *b)
+{
+	struct memif *f = port->private;
+
+	end_thread(f);
+	if (f->peer.connected && !broken(f))
+		memif_bequeath(&f->peer, b);
+	if (f->listener >= 0)
+		b->fds[b->count++] = f->listener;
+	f->bequeathed = true;
+	return b->count > 0;
+}
+
+/* Where flows go by other queues than before, their packets must not pass those that lie in the former ones. */
+static void settle(const struct memif *f)
+{
+	for (unsigned waited = 0; waited < SETTLE_MS * 10; waited++) {
+		bool empty = true;
+
+		for (unsigned i = 0; i < f->peer.tx_count; i++)
+			empty = empty && memif_all_taken(&f->peer.tx[i]);
+		if (empty)
+			return;
+		usleep(100);
+	}
+}
+
+/* What a predecessor had. Queues that it agreed upon with the peer are what there is, until the next peer comes. */
+static void inherit(struct memif *f, const struct port_options *options)
+{
+	struct port_bequest b;
+	int last;
+
+	if (!bequest_take(options, &b))
+		return;
+	last = b.count ? b.fds[b.count - 1] : -1;
+	if (f->peer.server && last >= 0 && socket_listens_at(last, f->path)) {
+		f->listener = last;
+		b.count--;
+	}
+	if (b.count > 1 && memif_inherit(&f->peer, &b)) {
+		log_info("peer-kept", "port=%s queues=%u", options->name, f->peer.rx_count);
+		if (RTE_MIN(f->peer.tx_wanted, f->peer.tx_count) != f->peer.senders)
+			settle(f);
+		f->peer.tx_wanted = RTE_MIN(f->peer.tx_wanted, f->peer.tx_count);
+		atomic_store_explicit(&f->there, 0, memory_order_release);
+	} else if (b.count > 1) {
+		log_warn("peer-not-kept", "port=%s reason=%s", options->name, f->peer.reason);
+	}
+	bequest_refuse(&b);
 }
 
 static const struct port_ops memif_ops = { memif_rx, memif_tx, memif_up, memif_close, NULL, NULL, NULL };
@@ -297,6 +372,7 @@ static struct memif *new_memif(struct port *port, const char *rest, const char *
 	f->port = port;
 	f->listener = -1;
 	f->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	f->peer.stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	atomic_init(&f->there, -1);
 	f->peer.fd = -1;
 	f->peer.server = port_option(rest, "server", 0) != 0;
@@ -309,7 +385,9 @@ static struct memif *new_memif(struct port *port, const char *rest, const char *
 
 static bool start(struct memif *f, const struct port_options *options, struct errors *errors)
 {
-	if (f->peer.server && (!socket_clear(options, f->path, errors) || !listen_at(f, options, errors)))
+	inherit(f, options);
+	if (f->peer.server && f->listener < 0 &&
+	    (!socket_clear(options, f->path, errors) || !listen_at(f, options, errors)))
 		return false;
 	if (pthread_create(&f->thread, NULL, conversation, f) == 0)
 		return true;
@@ -335,10 +413,13 @@ bool port_open_memif(struct port *port, const struct port_options *options, cons
 	}
 	port->private = f;
 	port->ops = &memif_ops;
-	port->rx_queues = port->tx_queues = (uint16_t)queues;
+	port->bequeath = memif_hand_over;
 	port_make_mac(port);
-	if (start(f, options, errors))
+	if (start(f, options, errors)) {
+		port->rx_queues = (uint16_t)queues;
+		port->tx_queues = f->peer.senders = f->peer.tx_wanted;
 		return true;
+	}
 	free_memif(f);
 	return false;
 }

@@ -28,32 +28,32 @@ static bool tell_and_await(struct memif_peer *p, struct memif_message *message, 
 	return memif_tell(p, message, fd) && await(p, type, &answer);
 }
 
-static uint32_t ring_bytes(const struct memif_peer *p)
+/* All rings come first in the one region, then their buffers, in the same order. */
+uint64_t memif_buffers_at(const struct memif_queue *q, unsigned number, unsigned all)
 {
-	return (uint32_t)(sizeof(struct memif_ring) + (sizeof(struct memif_desc) << p->log2_size));
+	uint64_t ring = memif_ring_bytes((unsigned)__builtin_ctz(q->size));
+
+	return all * ring + (uint64_t)number * q->size * q->buffer_size;
 }
 
-/* All rings come first in the one region, then their buffers, in the same order. */
 static bool make_queue(struct memif_peer *p, struct memif_queue *q, unsigned number)
 {
-	unsigned rings = p->rx_wanted + p->tx_wanted;
-
 	memset(q, 0, sizeof(*q));
 	q->regions = p->regions;
 	q->region_count = 1;
 	q->size = (uint16_t)(1 << p->log2_size);
 	q->buffer_size = p->buffer_size;
-	q->buffers = rings * ring_bytes(p) + number * ((uint32_t)q->size * p->buffer_size);
-	q->ring = (struct memif_ring *)(p->regions[0].base + number * ring_bytes(p));
+	q->buffers = (uint32_t)memif_buffers_at(q, number, p->rx_wanted + p->tx_wanted);
+	q->ring = (struct memif_ring *)(p->regions[0].base + number * memif_ring_bytes(p->log2_size));
 	q->ring->cookie = MEMIF_COOKIE;
 	q->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return q->event >= 0;
 }
 
-/* Answers the memory's descriptor, mapped as region 0; -1: there is none. */
-static int make_memory(struct memif_peer *p)
+/* Makes region 0. */
+static bool make_memory(struct memif_peer *p)
 {
-	uint64_t ring = ring_bytes(p) + ((uint64_t)p->buffer_size << p->log2_size);
+	uint64_t ring = memif_ring_bytes(p->log2_size) + ((uint64_t)p->buffer_size << p->log2_size);
 	uint64_t size = ring * (p->rx_wanted + p->tx_wanted);
 	int fd = memfd_create("memif", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	void *base = MAP_FAILED;
@@ -64,11 +64,11 @@ static int make_memory(struct memif_peer *p)
 	if (base == MAP_FAILED) {
 		if (fd >= 0)
 			close(fd);
-		return -1;
+		return memif_fail(p, "not enough memory for its rings here");
 	}
-	p->regions[0] = (struct memif_region){ base, size };
+	p->regions[0] = (struct memif_region){ base, size, fd };
 	p->region_count = 1;
-	return fd;
+	return true;
 }
 
 static bool make_queues(struct memif_peer *p)
@@ -89,15 +89,11 @@ static bool make_queues(struct memif_peer *p)
 static bool tell_memory(struct memif_peer *p)
 {
 	struct memif_message message = { .type = MEMIF_ADD_REGION };
-	int fd = make_memory(p);
-	bool well;
 
-	if (fd < 0)
-		return memif_fail(p, "not enough memory for its rings here");
+	if (!make_memory(p) || !make_queues(p))
+		return false;
 	message.region.size = p->regions[0].size;
-	well = make_queues(p) && tell_and_await(p, &message, fd, MEMIF_ACK);
-	close(fd);
-	return well;
+	return tell_and_await(p, &message, p->regions[0].fd, MEMIF_ACK);
 }
 
 static bool tell_queue(struct memif_peer *p, const struct memif_queue *q, uint16_t index, uint16_t flags)
@@ -144,8 +140,9 @@ bool memif_introduce(struct memif_peer *p, const char *name)
 
 	snprintf((char *)init.init.name, MEMIF_NAME, "%s", name);
 	snprintf((char *)connect.name, MEMIF_NAME, "%s", name);
-	p->connected = memif_begin(p) && agree(p) && tell_and_await(p, &init, -1, MEMIF_ACK) &&
-	               tell_memory(p) && tell_queues(p) && tell_and_await(p, &connect, -1, MEMIF_CONNECTED);
+	memif_begin(p);
+	p->connected = agree(p) && tell_and_await(p, &init, -1, MEMIF_ACK) && tell_memory(p) &&
+	               tell_queues(p) && tell_and_await(p, &connect, -1, MEMIF_CONNECTED);
 	/* Not before: a server may begin with rings that it has cleared. */
 	for (unsigned i = 0; p->connected && i < p->rx_count; i++)
 		memif_offer(&p->rx[i]);

@@ -11,7 +11,15 @@ bool memif_fail(struct memif_peer *p, const char *reason);
 bool memif_tell(struct memif_peer *p, struct memif_message *message, int fd);
 /* The next message and its descriptor (-1: none), which becomes the caller's. */
 bool memif_listen(struct memif_peer *p, struct memif_message *message, int *fd);
-/* From now on neither sending nor receiving takes longer than MEMIF_ANSWER_MS, and both not longer than MEMIF_TALK_MS. */
-bool memif_begin(struct memif_peer *p);
+/* From now on the conversation takes no longer than MEMIF_TALK_MS. */
+void memif_begin(struct memif_peer *p);
+
+/* Maps so many bytes of a file as the next region, which has a descriptor of its own. */
+bool memif_map(struct memif_peer *p, uint64_t size, int fd);
+/* The next queue that was told of, with a descriptor of its own for its event; NULL: it is not to be believed. */
+struct memif_queue *memif_add_queue(struct memif_peer *p, const struct memif_add_ring *ring, int event);
+/* Client: how many bytes a ring has; and where the buffers of the queue begin that is the number-th of `all`, those that we write first. */
+uint32_t memif_ring_bytes(unsigned log2_size);
+uint64_t memif_buffers_at(const struct memif_queue *q, unsigned number, unsigned all);
 
 #endif

@@ -188,6 +188,14 @@ static uint16_t room(struct memif_queue *q)
 	return q->server ? difference : (uint16_t)(q->size - difference);
 }
 
+/* The reader says how far it is by the word that it writes: a client that reads has given back all buffers but those that it has not. */
+bool memif_all_taken(const struct memif_queue *q)
+{
+	uint16_t away = (uint16_t)(q->server ? peers_word(q) - q->next : q->next - peers_word(q));
+
+	return away == (q->server ? q->size : 0) || q->broken;
+}
+
 /* The room of a slot's buffer: the server's is what the client says, ours what we know. */
 static bool buffer_at(struct memif_queue *q, uint16_t slot, struct part *part)
 {

@@ -20,6 +20,7 @@ enum { MEMIF_REGIONS_MAX = 16 };
 struct memif_region {
 	uint8_t *base; /* as mapped here */
 	uint64_t size;
+	int fd;
 };
 
 struct memif_queue {
@@ -43,6 +44,9 @@ uint16_t memif_receive(struct memif_queue *q, struct port *port, struct rte_mbuf
 /* Copies at most n packets of any number of segments into the ring; answers how many, their mbufs stay the caller's.
  * One that no ring could hold is counted and passed over. Sets q->kick where the peer wants to be woken. */
 uint16_t memif_send(struct memif_queue *q, struct port *port, struct rte_mbuf **m, uint16_t n);
+
+/* Whether the peer has read all that was sent. Control side. */
+bool memif_all_taken(const struct memif_queue *q);
 
 /* Client: all buffers of a ring that we read are the server's. */
 void memif_offer(struct memif_queue *q);

@@ -4,12 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,14 +31,9 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-bool memif_begin(struct memif_peer *p)
+void memif_begin(struct memif_peer *p)
 {
-	struct timeval limit = { MEMIF_ANSWER_MS / 1000, MEMIF_ANSWER_MS % 1000 * 1000 };
-
 	p->until = now_ms() + MEMIF_TALK_MS;
-	return (setsockopt(p->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0 &&
-	        setsockopt(p->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) == 0) ||
-	       memif_fail(p, "its socket takes no limits");
 }
 
 bool memif_tell(struct memif_peer *p, struct memif_message *message, int fd)
@@ -58,7 +53,7 @@ bool memif_tell(struct memif_peer *p, struct memif_message *message, int fd)
 		control.header.cmsg_type = SCM_RIGHTS;
 		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
 	}
-	return sendmsg(p->fd, &out, MSG_NOSIGNAL) == (ssize_t)sizeof(*message) ||
+	return sendmsg(p->fd, &out, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof(*message) ||
 	       memif_fail(p, "it takes no messages");
 }
 
@@ -84,6 +79,20 @@ static int descriptor(struct msghdr *in)
 	return found;
 }
 
+/* Waits until it says something, or is gone. */
+static bool await_word(struct memif_peer *p)
+{
+	struct pollfd fds[] = { { .fd = p->fd, .events = POLLIN }, { .fd = p->stop, .events = POLLIN } };
+	int ready;
+
+	do
+		ready = poll(fds, 2, MEMIF_ANSWER_MS);
+	while (ready < 0 && errno == EINTR);
+	if (ready <= 0)
+		return memif_fail(p, "it does not answer");
+	return !fds[1].revents || memif_fail(p, "this process leaves");
+}
+
 bool memif_listen(struct memif_peer *p, struct memif_message *message, int *fd)
 {
 	union {
@@ -99,7 +108,9 @@ bool memif_listen(struct memif_peer *p, struct memif_message *message, int *fd)
 	*fd = -1;
 	if (now_ms() > p->until)
 		return memif_fail(p, "it comes to no end");
-	got = recvmsg(p->fd, &in, MSG_CMSG_CLOEXEC);
+	if (!await_word(p))
+		return false;
+	got = recvmsg(p->fd, &in, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	*fd = got >= 0 ? descriptor(&in) : -1;
 	if (got == (ssize_t)sizeof(*message) && message->type != MEMIF_DISCONNECT)
 		return true;
@@ -134,8 +145,10 @@ void memif_forget(struct memif_peer *p)
 		forget_queue(&p->rx[i]);
 	for (unsigned i = 0; i < p->tx_count; i++)
 		forget_queue(&p->tx[i]);
-	for (unsigned i = 0; i < p->region_count; i++)
+	for (unsigned i = 0; i < p->region_count; i++) {
 		munmap(p->regions[i].base, p->regions[i].size);
+		close(p->regions[i].fd);
+	}
 	if (p->fd >= 0)
 		close(p->fd);
 	p->fd = -1;
@@ -169,24 +182,33 @@ static uint64_t mapped(const struct memif_peer *p)
 }
 
 /* A file that shrank under us would end the process at the next look: only one that cannot is taken. */
-static bool hear_region(struct memif_peer *p, const struct memif_add_region *region, int fd)
+bool memif_map(struct memif_peer *p, uint64_t size, int fd)
 {
 	struct stat file;
-	int seals = fd >= 0 ? fcntl(fd, F_GET_SEALS) : -1;
+	int seals = fd >= 0 ? fcntl(fd, F_GET_SEALS) : -1, own;
 	void *base;
 
-	if (region->index != p->region_count || p->region_count == MEMIF_REGIONS_MAX)
-		return memif_fail(p, "its regions are too many, or out of order");
 	if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(fd, &file) < 0)
 		return memif_fail(p, "its memory is not sealed against shrinking");
-	if (!region->size || region->size > (uint64_t)file.st_size ||
-	    region->size > ((uint64_t)MEMIF_MEMORY_MAX_MB << 20) - mapped(p))
+	if (!size || size > (uint64_t)file.st_size ||
+	    size > ((uint64_t)MEMIF_MEMORY_MAX_MB << 20) - mapped(p))
 		return memif_fail(p, "its memory is larger than its file, or too large");
-	base = mmap(NULL, region->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (base == MAP_FAILED)
+	base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	own = base == MAP_FAILED ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (own < 0) {
+		if (base != MAP_FAILED)
+			munmap(base, size);
 		return memif_fail(p, "its memory cannot be mapped");
-	p->regions[p->region_count++] = (struct memif_region){ base, region->size };
+	}
+	p->regions[p->region_count++] = (struct memif_region){ base, size, own };
 	return true;
+}
+
+static bool hear_region(struct memif_peer *p, const struct memif_add_region *region, int fd)
+{
+	if (region->index != p->region_count || p->region_count == MEMIF_REGIONS_MAX)
+		return memif_fail(p, "its regions are too many, or out of order");
+	return memif_map(p, region->size, fd);
 }
 
 /* False: it is not an event descriptor. What else could be there might keep whoever writes to it. */
@@ -199,31 +221,45 @@ static bool is_event(int fd)
 	return fd >= 0 && readlink(path, target, sizeof(target) - 1) > 0 && strcmp(target, kind) == 0;
 }
 
-static bool hear_ring(struct memif_peer *p, const struct memif_add_ring *ring, int fd)
+/* What is wrong with a ring that is told of; NULL: nothing. */
+static const char *wrong_with(const struct memif_peer *p, const struct memif_add_ring *ring, uint16_t index)
 {
-	bool from_client = ring->flags & MEMIF_RING_FROM_CLIENT;
-	uint16_t *count = from_client ? &p->rx_count : &p->tx_count;
-	struct memif_queue *q = from_client ? p->rx : p->tx;
-	uint64_t bytes = sizeof(struct memif_ring);
-
-	if (ring->index != *count || *count == PORT_QUEUES_MAX)
-		return memif_fail(p, "its rings are too many, or out of order");
+	if (ring->index != index || index == PORT_QUEUES_MAX)
+		return "its rings are too many, or out of order";
 	if (ring->log2_size > MEMIF_LOG2_MAX || ring->private_size)
-		return memif_fail(p, "its rings have a size that is not supported");
-	bytes += sizeof(struct memif_desc) << ring->log2_size;
+		return "its rings have a size that is not supported";
 	if (ring->region >= p->region_count || ring->offset % sizeof(uint64_t) ||
-	    ring->offset + bytes > p->regions[ring->region].size)
-		return memif_fail(p, "its rings lie outside its memory");
-	if (!is_event(fd))
-		return memif_fail(p, "its rings have no event descriptor");
-	q += (*count)++;
+	    (uint64_t)ring->offset + memif_ring_bytes(ring->log2_size) > p->regions[ring->region].size)
+		return "its rings lie outside its memory";
+	return NULL;
+}
+
+uint32_t memif_ring_bytes(unsigned log2_size)
+{
+	return (uint32_t)(sizeof(struct memif_ring) + (sizeof(struct memif_desc) << log2_size));
+}
+
+struct memif_queue *memif_add_queue(struct memif_peer *p, const struct memif_add_ring *ring, int event)
+{
+	bool reading = !(ring->flags & MEMIF_RING_FROM_CLIENT) != p->server;
+	uint16_t *count = reading ? &p->rx_count : &p->tx_count;
+	struct memif_queue *q = (reading ? p->rx : p->tx) + *count;
+	int own = -1;
+
+	p->reason = wrong_with(p, ring, *count);
+	if (!p->reason && (!is_event(event) || (own = fcntl(event, F_DUPFD_CLOEXEC, 0)) < 0))
+		p->reason = "its rings have no event descriptor";
+	if (p->reason)
+		return NULL;
 	memset(q, 0, sizeof(*q));
 	q->ring = (struct memif_ring *)(p->regions[ring->region].base + ring->offset);
 	q->regions = p->regions;
+	q->region_count = p->region_count;
 	q->size = (uint16_t)(1 << ring->log2_size);
-	q->server = true;
-	q->event = dup(fd);
-	return true;
+	q->server = p->server;
+	q->event = own;
+	(*count)++;
+	return q;
 }
 
 /* The last word about memory and rings: what lies in them is looked at from now on. */
@@ -261,7 +297,7 @@ static bool hear(struct memif_peer *p, const struct memif_message *message, int 
 	case MEMIF_ADD_REGION:
 		return hear_region(p, &message->region, fd);
 	case MEMIF_ADD_RING:
-		return hear_ring(p, &message->ring, fd);
+		return memif_add_queue(p, &message->ring, fd) != NULL;
 	case MEMIF_CONNECT:
 		return hear_connect(p);
 	default:
@@ -298,7 +334,8 @@ bool memif_serve(struct memif_peer *p, const char *name)
 	int fd;
 
 	greet(p, name, &answer);
-	if (!memif_begin(p) || !memif_tell(p, &answer, -1))
+	memif_begin(p);
+	if (!memif_tell(p, &answer, -1))
 		return false;
 	while (!p->connected) {
 		if (!memif_listen(p, &message, &fd) || !memif_hear(p, &message, fd, &answer))

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* UNIX sockets of vhost-user by their paths. */
+/* UNIX sockets of links by their paths. */
 #include "port/socket.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -36,6 +37,18 @@ bool socket_bound(const char *path)
 	there = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 || errno == EPROTOTYPE;
 	close(fd);
 	return there;
+}
+
+bool socket_listens_at(int fd, const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNSPEC };
+	socklen_t length = sizeof(address), size = sizeof(int);
+	int listens = 0;
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens &&
+	       getsockname(fd, (struct sockaddr *)&address, &length) == 0 && address.sun_family == AF_UNIX &&
+	       length > offsetof(struct sockaddr_un, sun_path) &&
+	       strncmp(address.sun_path, path, sizeof(address.sun_path)) == 0 && socket_bound(path);
 }
 
 bool socket_clear(const struct port_options *options, const char *path, struct errors *errors)

@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -387,17 +386,11 @@ static struct virtio *new_virtio(struct port *port, const char *path, unsigned q
 /* A predecessor's socket, if it listens at that path. */
 static bool inherit(struct virtio *v, const struct port_options *options)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	socklen_t length = sizeof(address), size = sizeof(int);
 	struct port_bequest b;
-	int listens = 0;
 
 	if (!bequest_take(options, &b))
 		return false;
-	if (b.count == 1 && getsockopt(b.fds[0], SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 &&
-	    listens && getsockname(b.fds[0], (struct sockaddr *)&address, &length) == 0 &&
-	    address.sun_family == AF_UNIX && length > offsetof(struct sockaddr_un, sun_path) &&
-	    strncmp(address.sun_path, v->path, sizeof(address.sun_path)) == 0) {
+	if (b.count == 1 && socket_listens_at(b.fds[0], v->path)) {
 		v->listener = b.fds[0];
 		return true;
 	}

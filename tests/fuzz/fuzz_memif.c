@@ -93,7 +93,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	memset(p, 0, sizeof(*p));
 	memset(memory, 0, MEMORY);
-	p->fd = -1;
+	p->fd = p->stop = -1;
 	p->server = p->introduced = true;
 	p->rx_wanted = p->tx_wanted = QUEUES;
 	play(p, data, size);

@@ -2,7 +2,8 @@
 /*
  * memif: our client against our server, over a socket pair and real shared memory; what goes through is whole and in
  * order. Then each end against one that writes nonsense into the shared memory, which must end in a broken queue and never in memory
- * that is not shared; and the server against clients that say what they must not.
+ * that is not shared; and the server against clients that say what they must not. And either end handed over while packets lie in the
+ * rings: to a successor that is told the truth, or anything.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
@@ -59,6 +61,7 @@ static struct memif_peer *new_peer(int fd, bool server, uint16_t queues)
 
 	memset(p, 0, sizeof(*p));
 	p->fd = fd;
+	p->stop = -1;
 	p->server = server;
 	p->rx_wanted = p->tx_wanted = queues;
 	p->log2_wanted = LOG2;
@@ -77,7 +80,8 @@ static struct pair joined(uint16_t server_queues, uint16_t client_queues, bool w
 	pair.server = new_peer(ends[0], true, server_queues);
 	pair.client = new_peer(ends[1], false, client_queues);
 	assert_int_equal(pthread_create(&thread, NULL, serve, pair.server), 0);
-	assert_int_equal(memif_introduce(pair.client, "client"), well);
+	if (memif_introduce(pair.client, "client") != well)
+		fail_msg("%s", pair.client->reason ? pair.client->reason : "introduced");
 	if (!well)
 		memif_forget(pair.client);
 	pthread_join(thread, &served);
@@ -332,6 +336,119 @@ static void each_lie_breaks_the_queue(void **state)
 	assert_int_equal(rte_mempool_in_use_count(pool), 0);
 }
 
+/* --- from process to process --- */
+
+/* What a predecessor says, as it arrives: descriptors are the receiver's. */
+static struct port_bequest handed(const struct memif_peer *p)
+{
+	struct port_bequest b = { 0 };
+
+	memif_bequeath(p, &b);
+	for (uint32_t i = 0; i < b.count; i++)
+		b.fds[i] = dup(b.fds[i]);
+	return b;
+}
+
+static struct memif_peer *succeeded(struct memif_peer *p)
+{
+	struct port_bequest b = handed(p);
+	struct memif_peer *heir = new_peer(-1, p->server, p->tx_wanted);
+
+	memif_forget(p);
+	free(p);
+	assert_true(memif_inherit(heir, &b));
+	bequest_refuse(&b);
+	return heir;
+}
+
+static unsigned descriptors(void)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	unsigned count = 0;
+
+	while (readdir(folder))
+		count++;
+	closedir(folder);
+	return count;
+}
+
+static void goes_on_in_another_process(void **state)
+{
+	unsigned before = descriptors(), handovers = 0;
+	struct pair pair = joined(2, 2, true);
+	uint32_t out[2] = { 0 }, in[2] = { 0 };
+
+	(void)state;
+	port.oversize = 0;
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		out[0] = send_some(&pair.client->tx[1], out[0]);
+		out[1] = send_some(&pair.server->tx[1], out[1]);
+		if (!dice(20) && ++handovers)
+			pair.server = succeeded(pair.server);
+		if (!dice(20) && ++handovers)
+			pair.client = succeeded(pair.client);
+		in[0] = receive_some(&pair.server->rx[1], in[0]);
+		in[1] = receive_some(&pair.client->rx[1], in[1]);
+	}
+	assert_true(handovers > 100 && in[0] > ROUNDS && in[1] > ROUNDS);
+	assert_int_equal(port.oversize, 0);
+	part(pair);
+	assert_int_equal(descriptors(), before);
+	assert_int_equal(rte_mempool_in_use_count(pool), 0);
+}
+
+static void wakes_whom_its_predecessor_should_have(void **state)
+{
+	struct pair pair = joined(1, 1, true);
+
+	(void)state;
+	pair.server->rx[0].ring->flags = 0;
+	send_some(&pair.client->tx[0], 0);
+	pair.client = succeeded(pair.client);
+	assert_true(atomic_load(&pair.client->tx[0].kick));
+	pair.server = succeeded(pair.server);
+	assert_false(atomic_load(&pair.server->tx[0].kick));
+	part(pair);
+}
+
+/* A torn or mad bequest: refused, or of queues that lie in the memory that came, which turn without harm. Nothing stays open. */
+static void mad_bequests_do_no_harm(void **state)
+{
+	unsigned before = descriptors(), refused = 0;
+
+	(void)state;
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		struct pair pair = joined(1, 1, true);
+		struct port_bequest b = handed(dice(2) ? pair.server : pair.client);
+		struct memif_peer *heir = new_peer(-1, dice(8) ? b.value[0] : !b.value[0], 1);
+
+		b.value[dice(16)] = dice(2) ? dice(70) : dice(UINT32_MAX);
+		if (!dice(4))
+			close(b.fds[--b.count]);
+		if (!dice(4)) {
+			uint32_t a = dice(b.count), c = dice(b.count);
+			int fd = b.fds[a];
+
+			b.fds[a] = b.fds[c];
+			b.fds[c] = fd;
+		}
+		if (memif_inherit(heir, &b)) {
+			turn(&heir->rx[0], &heir->tx[0]);
+			memif_forget(heir);
+		} else {
+			assert_non_null(heir->reason);
+			refused++;
+		}
+		assert_int_equal(heir->fd, -1);
+		bequest_refuse(&b);
+		free(heir);
+		part(pair);
+	}
+	assert_true(refused > ROUNDS / 8);
+	assert_int_equal(descriptors(), before);
+	assert_int_equal(rte_mempool_in_use_count(pool), 0);
+}
+
 /* --- clients that say what they must not --- */
 
 static int memory(size_t size, bool sealed)
@@ -441,6 +558,9 @@ int main(void)
 		cmocka_unit_test(survives_a_hostile_client),
 		cmocka_unit_test(survives_a_hostile_server),
 		cmocka_unit_test(each_lie_breaks_the_queue),
+		cmocka_unit_test(goes_on_in_another_process),
+		cmocka_unit_test(wakes_whom_its_predecessor_should_have),
+		cmocka_unit_test(mad_bequests_do_no_harm),
 		cmocka_unit_test(refuses_what_it_must_not_believe),
 	};
 
