@@ -9,7 +9,7 @@ import stat
 import sys
 
 import mano
-from lab import run, until
+from lab import BUILD, run, until
 from live import Live, Load
 
 RATE = 4000
@@ -18,6 +18,10 @@ RATE = 4000
 class Upgrade(Live):
     SECONDS = 2.5  # of traffic that may be lost where processes wait that long for a cpu: rings overflow
     KEPT_MS = 1500  # what is for a hop is kept for longer than this
+
+    def setUp(self):
+        super().setUp()
+        self.replacements = []
 
     def replaced(self, what, call, *arguments):
         """Traffic while `call` replaces processes."""
@@ -31,6 +35,7 @@ class Upgrade(Live):
         self.assertLess(total["longestGapMs"], 5000, self.s.log())
         self.assertLess(total["lost"], RATE * self.SECONDS, f"{total}; {self.drops()}")
         self.assertEqual(self.s.events("vnf-exited"), [], "none died")
+        self.replacements.append((total, self.drops().get("hold-full", 0)))
         if max(took) < self.KEPT_MS:
             self.assertEqual(self.drops().get("hop-down", 0), 0, "hops count as up, what is for them is kept")
 
@@ -108,6 +113,66 @@ class Kinds(Upgrade):
         self.replaced("restart", ("/v1/services/edge:restart?wait=90", None), 1)
         self.assertEqual(self.kernel_has(), before)
         self.balances()
+
+
+class Memif(Upgrade):
+    """Ports of memif in both roles, as client and as server of a neighbour who never notices that another process has them."""
+
+    RING_MS = 500  # rings hold what comes for much longer than this
+    WIRE = os.path.join(BUILD, "tests", "netns", "wire", "sluice-test-wire")
+
+    def setUp(self):
+        super().setUp()
+        self.assertStatus(self.s.call("DELETE", "/v1/services/edge?wait=30"), 200)
+        self.lan, self.wan = (os.path.join(self.line.folder, f"{name}.sock") for name in ("lan", "wan"))
+
+    def joined(self, *neighbours):
+        for port, device in zip(self.descriptor["edge"]["ports"], (f"memif:{self.lan}?server=1", f"memif:{self.wan}?ring=16384")):
+            port.pop("netns")
+            port["device"] = device
+        self.apply()
+        for target in (self.line.SERVER4, self.line.SERVER6):
+            until(f"{target} answers {[neighbour.text() for neighbour in neighbours]}", lambda target=target: self.line.ping(target, 1) == 1, 60)
+
+    def said(self, word):
+        with open(os.path.join(self.s.run, "edge", "log")) as file:
+            return sum(f"event={word} " in line for line in file)
+
+    def peers_are_kept(self):
+        self.assertEqual(self.said("peer-kept"), 2 * len(self.replacements), self.s.log())
+        self.assertEqual((self.said("peer-came"), self.said("peer-left"), self.said("peer-not-kept")), (2, 0, 0))
+
+    def nothing_is_lost(self):
+        """But what waits for neighbours, and is counted; where nobody had to wait for a processor for long."""
+        for total, unheld in self.replacements:
+            if total["longestGapMs"] < self.RING_MS:
+                self.assertLessEqual(total["lost"], unheld, total)
+
+    def test_neighbours_of_our_own(self):
+        line = self.line
+        wires = [line.process([self.WIRE, "never", f"af_packet:{name}0", line.edge, device, "-"])
+                 for name, device in (("lan", f"memif:{self.lan}?ring=16384"), ("wan", f"memif:{self.wan}?server=1"))]
+        self.joined(*wires)
+        self.go(1)
+        self.peers_are_kept()
+        self.nothing_is_lost()
+        for wire in wires:
+            self.assertNotIn("b down", wire.text().splitlines())
+
+    def test_dpdks_driver(self):
+        line = self.line
+        for space in (line.client, line.server):  # its driver of packet sockets passes on what was left undone
+            run("ip", "netns", "exec", space, "ethtool", "-K", "eth0", "tx", "off")
+        testpmd = line.process(["dpdk-testpmd", "--no-huge", "-m", "128", "--no-pci", "-l", "0,1", "--file-prefix", os.path.basename(line.folder),
+                                "-d", "librte_net_memif.so", "-d", "librte_net_af_packet.so", "-d", "librte_mempool_ring.so",
+                                "--vdev", "net_af_packet0,iface=lan0", "--vdev", f"net_memif0,role=client,id=0,socket={self.lan},socket-abstract=no",
+                                "--vdev", "net_af_packet1,iface=wan0", "--vdev", f"net_memif1,role=server,id=0,socket={self.wan},socket-abstract=no",
+                                "--", "--auto-start", "--stats-period", "600", "--total-num-mbufs=8192", "--no-mlockall"], netns=line.edge)
+        self.joined(testpmd)
+        changes = testpmd.text().count("link state change")
+        self.replaced("restart beside DPDK's driver", ("/v1/services/edge:restart?wait=90", None), 1)
+        self.peers_are_kept()
+        self.assertEqual(testpmd.text().count("link state change"), changes)
 
 
 mano.main()
