@@ -147,12 +147,30 @@ static void open_output(const struct launch *launch)
 		close(out);
 }
 
-/* Every descriptor above 2 is closed by exec but for those kept: ours may include keys and listening sockets. */
-static void choose_descriptors(const struct launch *launch)
+/* The lowest of the descriptors that are needed from here on, from this one on; -1: there is none. */
+static int next_needed(const struct launch *launch, int from)
 {
 	const struct child_spec *spec = launch->spec;
+	int lowest = launch->report >= from ? launch->report : -1;
 
-	if (close_range(3, ~0u, CLOSE_RANGE_CLOEXEC))
+	if (launch->go >= from && (lowest < 0 || launch->go < lowest))
+		lowest = launch->go;
+	for (size_t i = 0; i < spec->keep_count; i++)
+		if (spec->keep[i] >= from && (lowest < 0 || spec->keep[i] < lowest))
+			lowest = spec->keep[i];
+	return lowest;
+}
+
+/* Every descriptor above 2 but for those kept, at once: ours include keys, and sockets that whoever comes after a parent that dies now wants to listen on. */
+static void close_others(const struct launch *launch)
+{
+	const struct child_spec *spec = launch->spec;
+	int from = 3, needed;
+
+	for (; (needed = next_needed(launch, from)) >= 0; from = needed + 1)
+		if (needed > from && close_range((unsigned)from, (unsigned)needed - 1, 0))
+			fail(launch, STEP_KEEP);
+	if (close_range((unsigned)from, ~0u, 0))
 		fail(launch, STEP_KEEP);
 	for (size_t i = 0; i < spec->keep_count; i++)
 		if (fcntl(spec->keep[i], F_SETFD, 0))
@@ -164,6 +182,7 @@ static void become(const struct launch *launch)
 	const struct child_spec *spec = launch->spec;
 	const char *const *environment = spec->environment;
 
+	close_others(launch);
 	reset_signals();
 	bind_to_parent(launch);
 	if (setsid() < 0)
@@ -174,7 +193,6 @@ static void become(const struct launch *launch)
 		enter_netns(launch);
 	if (spec->folder && chdir(spec->folder))
 		fail(launch, STEP_FOLDER);
-	choose_descriptors(launch);
 	open_output(launch);
 	await_go(launch);
 	execve(launch->program, (char *const *)spec->argv,

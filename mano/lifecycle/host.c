@@ -206,8 +206,8 @@ json_t *host_interfaces(const char *netns)
 	return visit.names;
 }
 
-/* Never waits: a process that stands still with a full queue of connections holds its socket all the same. */
-/* A connection to whatever listens there, or -1; *listens also where its queue is full. */
+/* A connection to whatever listens there, or -1; *listens also where its queue is full. Never waits: a process that stands still holds its socket
+ * all the same. */
 static int connect_to(const char *path, bool *listens)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -237,7 +237,7 @@ bool host_socket_alive(const char *path)
 	return listens;
 }
 
-bool host_socket_orphaned(const char *path)
+enum host_listener host_listener(const char *path)
 {
 	struct ucred listener = { 0 };
 	socklen_t size = sizeof(listener);
@@ -245,11 +245,12 @@ bool host_socket_orphaned(const char *path)
 	int fd = connect_to(path, &listens);
 
 	if (fd < 0)
-		return false;
+		return listens ? HOST_LISTENER_BUSY : HOST_LISTENER_NONE;
 	/* Of a listening socket these are the credentials of whoever called listen(). */
 	bool known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &listener, &size) == 0 && listener.pid > 0;
 	close(fd);
-	return known && !child_alive(listener.pid, child_start_time(listener.pid));
+	return known && !child_alive(listener.pid, child_start_time(listener.pid)) ? HOST_LISTENER_GONE
+	                                                                           : HOST_LISTENER_LIVES;
 }
 
 /* --- showing --- */

@@ -65,8 +65,14 @@ json_t *host_interfaces(const char *netns);
 
 /* Whether somebody listens on a unix socket, also one who accepts nothing and whose queue is full. Never waits. */
 bool host_socket_alive(const char *path);
-/* Whether the process that made a socket listen is gone, and another, to which it was handed down, still holds it. Never waits. */
-bool host_socket_orphaned(const char *path);
+/* Who made a unix socket listen; each look costs a place in its queue of connections. Never waits. */
+enum host_listener {
+	HOST_LISTENER_NONE, /* nobody listens */
+	HOST_LISTENER_LIVES,
+	HOST_LISTENER_GONE, /* another process, to which the socket was handed down, still holds it */
+	HOST_LISTENER_BUSY, /* not known: its queue is full */
+};
+enum host_listener host_listener(const char *path);
 
 /* {name, cores, workerCores, memory, hugepages, load, kernel, uptime}. */
 json_t *host_show(const struct host *host);

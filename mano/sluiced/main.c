@@ -280,23 +280,34 @@ static bool wait_for_end(const struct command *c, struct api *api, const sigset_
 
 enum { HEIR_TRIES = 40, ORPHAN_TRIES = 600, HEIR_PAUSE_US = 50000 };
 
+/* Whether nobody listens any more, in the end. A predecessor may be about to end; a child that a killed one was about to start holds its descriptors until
+ * it is executed, which takes its time on a busy machine. Whose queue is full is who it was before. */
+static bool wait_alone(const char *socket)
+{
+	enum host_listener listener;
+	bool lives = false;
+
+	for (unsigned i = 0; (listener = host_listener(socket)) != HOST_LISTENER_NONE; i++) {
+		if (listener != HOST_LISTENER_BUSY)
+			lives = listener == HOST_LISTENER_LIVES;
+		if (i >= (lives ? HEIR_TRIES : ORPHAN_TRIES))
+			return false;
+		usleep(HEIR_PAUSE_US);
+	}
+	return true;
+}
+
 static bool check_alone(const struct manager_options *options, struct errors *errors)
 {
 	char *socket = text_format("%s/sluiced.sock", options->run_folder);
-	bool taken = host_socket_alive(socket);
+	bool alone = wait_alone(socket);
 
-	/* A predecessor may be about to end; a child that a killed one was about to start holds its descriptors until
-	 * it is executed, which takes its time on a busy machine. */
-	for (unsigned i = 0; taken && i < (host_socket_orphaned(socket) ? ORPHAN_TRIES : HEIR_TRIES); i++) {
-		usleep(HEIR_PAUSE_US);
-		taken = host_socket_alive(socket);
-	}
-	if (taken)
+	if (!alone)
 		errors_add(errors, NULL, "socket-taken", NULL, 0,
 		           "another orchestrator listens on %s: stop it, or choose another --run-dir",
 		           socket);
 	free(socket);
-	return !taken;
+	return alone;
 }
 
 /* One life. *again: another is to follow, whose store is a backup that was laid down. */

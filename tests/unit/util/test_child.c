@@ -311,13 +311,16 @@ struct noting {
 	bool die;
 };
 
-/* While it is noted it has run nothing yet. */
+/* While it is noted it has run nothing yet, and holds nothing of ours. */
 static void note(void *user, const struct child *child)
 {
 	const struct noting *noting = user;
 	struct stat status;
+	char held[64];
 
 	assert_true(child_alive(child->pid, child->start_time));
+	snprintf(held, sizeof(held), "/proc/%d/fd/%d", child->pid, noting->report);
+	assert_int_equal(lstat(held, &status), -1);
 	assert_int_equal(stat(output, &status), 0);
 	assert_int_equal(status.st_size, 0);
 	assert_int_equal(write(noting->report, child, sizeof(*child)), sizeof(*child));
