@@ -22,9 +22,10 @@ struct ground {
 	pthread_mutex_t lock; /* the port is not opened or closed below while it is asked something */
 	dev_t device;         /* with the next, the namespace in which it was opened */
 	ino_t inode;
-	uint16_t queues, mtu;                /* as asked for */
-	_Atomic uint64_t missed;             /* in lives that are over */
-	char netns[PORT_NAME_MAX], why[256]; /* why: what the log was last told of it */
+	uint16_t queues, mtu;    /* as asked for */
+	_Atomic uint64_t missed; /* in lives that are over */
+	char netns[PORT_NAME_MAX], owner[256];
+	char why[256]; /* what the log was last told of it */
 	struct gate rx_gate[PORT_QUEUES_MAX], tx_gate[PORT_QUEUES_MAX];
 };
 
@@ -140,6 +141,7 @@ static bool open_again(struct port *port)
 	struct port_options options = { .name = port->name,
 		                        .url = port->url,
 		                        .netns = g->netns[0] ? g->netns : NULL,
+		                        .owner = g->owner[0] ? g->owner : NULL,
 		                        .number = port->number,
 		                        .queues = g->queues,
 		                        .mtu = g->mtu,
@@ -253,6 +255,7 @@ static struct ground *new_ground(const struct port_options *options, ground_open
 	g->queues = options->queues;
 	g->mtu = options->mtu;
 	snprintf(g->netns, sizeof(g->netns), "%s", options->netns ? options->netns : "");
+	snprintf(g->owner, sizeof(g->owner), "%s", options->owner ? options->owner : "");
 	return g;
 }
 

@@ -68,6 +68,8 @@ struct port_options {
 	const char *name;
 	const char *url;
 	const char *netns; /* NULL: the process's own */
+	const char *
+	        owner; /* folder of whom the port is for, which interfaces that outlive it bear; NULL: nobody's */
 	uint16_t number;
 	uint16_t queues; /* one for each worker, if the device has them */
 	uint16_t mtu;    /* largest IP packet that is to be sent; 0: the device's own */

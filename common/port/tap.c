@@ -2,12 +2,14 @@
 /*
  * A TAP: an interface whose other end is the kernel of a network namespace, as a host on the link. Our own, because
  * DPDK's driver gives both ends one address. The kernel finishes checksums and segments before it hands frames over
- * (no offload is ever asked for). The interface is made, or taken up again where it is persistent. Each queue is a
+ * (no offload is ever asked for). The interface is made, or taken up again where it is persistent; one that was made here and outlives its process bears as its alias
+ * whose it is. Each queue is a
  * descriptor; a read costs a system call even when there is nothing, so an empty queue is left alone for LOOK_US.
  * Opened and closed by the control side; a queue belongs to one worker.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <stdlib.h>
@@ -18,8 +20,10 @@
 
 #include <rte_cycles.h>
 
+#include "manage/log.h"
 #include "port/bequest.h"
 #include "port/port.h"
+#include "util/link.h"
 
 enum { LOOK_US = 20, SEGMENTS_MAX = 64 };
 
@@ -186,6 +190,23 @@ static int attach_queue(const char *name, uint16_t queues)
 	return -1;
 }
 
+/* One that stays and that was made here, or by a former life or for another service of ours, is known by its alias. */
+static void mark(const struct port_options *options, const char *name, bool made)
+{
+	char folder[PATH_MAX], alias[sizeof(LINK_OURS) + PATH_MAX];
+	struct link link;
+
+	if (!options->owner || !realpath(options->owner, folder) || !link_find(name, &link))
+		return;
+	snprintf(alias, sizeof(alias), LINK_OURS "%s", folder);
+	if ((!made && strncmp(link.alias, LINK_OURS, strlen(LINK_OURS)) != 0) ||
+	    strcmp(link.alias, alias) == 0)
+		return;
+	if (strlen(alias) >= LINK_ALIAS_MAX || !link_set_alias(link.index, alias))
+		log_warn("tap-not-marked", "port=%s device=%s consequence=nobody will know whose it was",
+		         options->name, options->url);
+}
+
 static void explain(const struct port_options *options, const char *name, struct errors *errors)
 {
 	const char *fix = "";
@@ -207,6 +228,7 @@ bool port_tap(struct port *port, const struct port_options *options, const char 
               bool persistent, struct errors *errors)
 {
 	struct tap *tap = aligned_alloc(RTE_CACHE_LINE_SIZE, sizeof(*tap));
+	bool made = if_nametoindex(name) == 0;
 
 	if (!tap) {
 		port_error(errors, options, "no-memory", "not enough memory");
@@ -237,8 +259,10 @@ bool port_tap(struct port *port, const struct port_options *options, const char 
 		}
 	}
 	ioctl(tap->queues[0].fd, TUNSETOFFLOAD, 0);
-	if (persistent)
+	if (persistent) {
 		ioctl(tap->queues[0].fd, TUNSETPERSIST, 1);
+		mark(options, name, made);
+	}
 	port->tx_queues = queues;
 	port->ops = &tap_ops;
 	port->bequeath = tap_bequeath;

@@ -234,6 +234,7 @@ static bool open_port(struct change *c, unsigned number)
 		.name = slot->name,
 		.url = slot->device,
 		.netns = slot->netns[0] ? slot->netns : NULL,
+		.owner = engine->options.directory,
 		.number = (uint16_t)number,
 		.queues = (uint16_t)engine->sizes.workers,
 		.mtu = (uint16_t)conf_int(item, "mtu", 0),

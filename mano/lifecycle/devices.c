@@ -106,3 +106,13 @@ void target_admit_devices(const struct manager *manager, const struct targets *t
 	for (size_t i = 0; i < conf_count(ports); i++)
 		admit_port(manager, targets, target, conf_at(ports, i), errors);
 }
+
+bool manager_has_tap(const struct manager *manager, const char *netns, const char *name)
+{
+	struct ground ground = { .what = name, .netns = netns, .length = strlen(name) };
+	bool has = false;
+
+	for (size_t i = 0; !has && i < manager->services_count; i++)
+		has = holder(manager->services[i]->document, SIZE_MAX, &ground) != NULL;
+	return has;
+}

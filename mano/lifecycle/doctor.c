@@ -211,15 +211,28 @@ static void report_elsewhere(void *user, const char *path)
 	    text_copy("sluice doctor --fix removes it"));
 }
 
+static void report_tap(void *user, const struct tap_left *tap)
+{
+	struct leftover_report *report = user;
+	char *text = tap_left_text(tap);
+
+	report->any = true;
+	add(report->checks, "leftovers", false, "warning",
+	    text_format("%s was made for %s, and nobody has it any more", text, tap->folder),
+	    text_copy("sluice doctor --fix removes it"));
+	free(text);
+}
+
 static void check_leftovers(struct manager *manager, json_t *checks)
 {
 	struct leftover_report report = { manager, checks, false };
 
 	leftovers_each(manager, report_leftover, &report);
 	leftovers_elsewhere(report_elsewhere, &report);
+	leftovers_taps(manager, report_tap, &report);
 	if (!report.any)
-		add(checks, "leftovers", true, "warning", text_copy("no stale sockets, folders or files"),
-		    NULL);
+		add(checks, "leftovers", true, "warning",
+		    text_copy("no stale sockets, folders, files or TAPs"), NULL);
 }
 
 /* --- namespaces --- */

@@ -168,7 +168,9 @@ bool host_netns_stale(const char *netns)
 
 struct visit {
 	const char *netns;
-	json_t *names;
+	void (*call)(void *user);
+	void *user;
+	bool entered;
 };
 
 /* On a thread of its own, because a thread that has changed its namespace is of no use for anything else. */
@@ -177,33 +179,48 @@ static void *visit_netns(void *argument)
 	struct visit *visit = argument;
 	char path[300];
 
+	visit->entered = true;
 	if (visit->netns && *visit->netns) {
 		snprintf(path, sizeof(path), "/run/netns/%s", visit->netns);
 		int fd = open(path, O_RDONLY | O_CLOEXEC);
-		bool entered = fd >= 0 && setns(fd, CLONE_NEWNET) == 0;
+		visit->entered = fd >= 0 && setns(fd, CLONE_NEWNET) == 0;
 		if (fd >= 0)
 			close(fd);
-		if (!entered)
-			return NULL;
 	}
+	if (visit->entered)
+		visit->call(visit->user);
+	return NULL;
+}
+
+bool host_in_netns(const char *netns, void (*call)(void *user), void *user)
+{
+	struct visit visit = { netns, call, user, false };
+	pthread_t thread;
+
+	if (!host_has_netns(netns) || pthread_create(&thread, NULL, visit_netns, &visit))
+		return false;
+	pthread_join(thread, NULL);
+	return visit.entered;
+}
+
+static void name_interfaces(void *names)
+{
 	struct if_nameindex *all = if_nameindex();
-	visit->names = json_array();
+
 	for (size_t i = 0; all && all[i].if_index; i++)
-		json_array_append_new(visit->names, json_string(all[i].if_name));
+		json_array_append_new(names, json_string(all[i].if_name));
 	if (all)
 		if_freenameindex(all);
-	return NULL;
 }
 
 json_t *host_interfaces(const char *netns)
 {
-	struct visit visit = { netns, NULL };
-	pthread_t thread;
+	json_t *names = json_array();
 
-	if (!host_has_netns(netns) || pthread_create(&thread, NULL, visit_netns, &visit))
-		return NULL;
-	pthread_join(thread, NULL);
-	return visit.names;
+	if (host_in_netns(netns, name_interfaces, names))
+		return names;
+	json_decref(names);
+	return NULL;
 }
 
 /* A connection to whatever listens there, or -1; *listens also where its queue is full. Never waits: a process that stands still holds its socket

@@ -60,6 +60,8 @@ bool host_has_netns(const char *netns);
 
 /* Whether its name is there, but no namespace is behind it any more. */
 bool host_netns_stale(const char *netns);
+/* Calls what is given in a namespace, on a thread of its own, and waits for it. NULL or "": ours. False: it cannot be entered, and nothing was called. */
+bool host_in_netns(const char *netns, void (*call)(void *user), void *user);
 /* Names of interfaces in a namespace as a JSON array; NULL if it cannot be entered. */
 json_t *host_interfaces(const char *netns);
 

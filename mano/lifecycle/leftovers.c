@@ -11,8 +11,7 @@
 #include "lifecycle/unit.h"
 #include "util/memory.h"
 
-/* Whether a process runs in a folder, or listens there. */
-static bool is_alive(struct manager *manager, const char *folder)
+bool leftover_is_alive(struct manager *manager, const char *folder)
 {
 	char *socket = text_format("%s/" INSTANCE_CONTROL, folder);
 	bool alive = host_socket_alive(socket);
@@ -62,7 +61,7 @@ static enum leftover folder_kind(struct manager *manager, const char *name)
 
 	if (strncmp(name, ".check-", 7) == 0)
 		kind = LEFTOVER_TEMPORARY;
-	else if (is_alive(manager, folder) || any_below(manager, folder, is_alive))
+	else if (leftover_is_alive(manager, folder) || any_below(manager, folder, leftover_is_alive))
 		kind = LEFTOVER_ALIVE;
 	else if (has_document(manager, folder) || any_below(manager, folder, has_document))
 		kind = LEFTOVER_FOLDER;

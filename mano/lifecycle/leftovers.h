@@ -29,4 +29,21 @@ void leftovers_elsewhere(void (*visit)(void *user, const char *path), void *user
 /* Removes one. False with an error. */
 bool leftover_remove_elsewhere(struct manager *manager, const char *path, struct errors *errors);
 
+/* A TAP that a process of ours made to outlive it, and that neither a service nor a process has any more. */
+struct tap_left {
+	char *netns, *folder; /* netns "": ours; the folder that it was made for, below the run folder */
+	char name[16];
+};
+
+/* Visits each; in our namespace and those of `ip netns`. */
+void leftovers_taps(struct manager *manager, void (*visit)(void *user, const struct tap_left *tap),
+                    void *user);
+/* Removes one, unless somebody has taken it up meanwhile. False with an error. */
+bool leftover_remove_tap(const struct tap_left *tap, struct errors *errors);
+/* "TAP x in network namespace y"; to be freed. */
+char *tap_left_text(const struct tap_left *tap);
+
+/* Whether a process runs in a folder, or listens there. */
+bool leftover_is_alive(struct manager *manager, const char *folder);
+
 #endif

@@ -64,6 +64,19 @@ static void mend_elsewhere(void *user, const char *path)
 	errors_free(&errors);
 }
 
+static void mend_tap(void *user, const struct tap_left *tap)
+{
+	struct mend *m = user;
+	struct errors errors = ERRORS_NONE;
+	bool removed = m->dry_run || leftover_remove_tap(tap, &errors);
+	char *text = tap_left_text(tap);
+
+	note(m, "leftovers", text_format("remove %s", text),
+	     removed ? NULL : text_copy(errors.list[0].detail));
+	free(text);
+	errors_free(&errors);
+}
+
 /* --- namespaces --- */
 
 static void mend_netns(struct mend *m, const char *netns)
@@ -126,6 +139,7 @@ json_t *doctor_mend(struct manager *manager, bool dry_run)
 
 	leftovers_each(manager, mend_leftover, &m);
 	leftovers_elsewhere(mend_elsewhere, &m);
+	leftovers_taps(manager, mend_tap, &m);
 	mend_namespaces(&m);
 	mend_hugepages(&m);
 	json_t *answer = doctor_show(manager);

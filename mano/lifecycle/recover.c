@@ -157,6 +157,16 @@ static void clean_leftover(void *user, const char *name, enum leftover kind)
 	errors_free(&errors);
 }
 
+static void clean_tap(void *user, const struct tap_left *tap)
+{
+	struct errors errors = ERRORS_NONE;
+
+	(void)user;
+	if (leftover_remove_tap(tap, &errors))
+		log_info("tap-removed", "tap=%s netns=%s folder=%s", tap->name, tap->netns, tap->folder);
+	errors_free(&errors);
+}
+
 /* --- all --- */
 
 static bool start_confirmer(struct manager *manager, struct errors *errors)
@@ -197,5 +207,6 @@ bool manager_recover(struct manager *manager, struct errors *errors)
 	resume(manager, OP_ROLLING_BACK);
 	delete_orphans(manager);
 	leftovers_each(manager, clean_leftover, manager);
+	leftovers_taps(manager, clean_tap, NULL);
 	return start_confirmer(manager, errors);
 }

@@ -5,6 +5,7 @@ A host that lacks something: full disks, hugepages, memory. Each is refused with
 beforehand, and nothing that runs is harmed. A disk is a small tmpfs in a mount namespace that only sluiced and what it starts see.
 """
 import fcntl
+import json
 import os
 import shutil
 import signal
@@ -255,6 +256,78 @@ class Supply(mano.Case):
         self.assertFalse(report["ok"])
         check = next(check for check in report["checks"] if check["name"] == "executables")
         self.assertIn("--libexec", check["fix"])
+
+
+class Taps(mano.Case):
+    """TAPs that outlive their processes go with their services, and nobody else's do."""
+
+    def setUp(self):
+        super().setUp()
+        self.net = f"sl{os.getpid()}t"
+        subprocess.run(["ip", "netns", "add", self.net], check=True)
+        self.addCleanup(subprocess.run, ["ip", "netns", "del", self.net], capture_output=True)
+        for name, alias in (("plain", None), ("theirs", "sluice:/run/of-another-sluiced/edge"), ("named", "sluices"), ("queue0", f"sluice:{self.s.run}/edge")):
+            self.make(name)
+            if alias:
+                subprocess.run(["ip", "-n", self.net, "link", "set", name, "alias", alias], check=True)
+        subprocess.run(["ip", "-n", self.net, "link", "add", "queue1", "type", "veth"], check=True)
+        subprocess.run(["ip", "-n", self.net, "link", "set", "queue1", "alias", f"sluice:{self.s.run}/edge"], check=True)
+
+    def make(self, name):
+        subprocess.run(["ip", "-n", self.net, "tuntap", "add", "mode", "tap", "name", name], check=True)
+
+    def names(self):
+        shown = subprocess.run(["ip", "-n", self.net, "-j", "link"], check=True, capture_output=True, text=True).stdout
+        return {link["ifname"]: link.get("ifalias") for link in json.loads(shown)}
+
+    def hold(self, name):
+        """Somebody who has it open."""
+        code = f"import fcntl, struct, sys\ntun = open('/dev/net/tun', 'r+b', 0)\nfcntl.ioctl(tun, 0x400454ca, struct.pack('16sH22x', b'{name}', 0x1002))\nprint('open', flush=True)\nsys.stdin.read()"
+        child = subprocess.Popen(["ip", "netns", "exec", self.net, "python3", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(child.stdout.close)
+        self.assertEqual(child.stdout.readline(), "open\n")
+        return child
+
+    def told(self):
+        return [check["detail"] for check in self.s.get("/v1/doctor").json["checks"] if check["name"] == "leftovers" and self.net in check["detail"]]
+
+    def applied(self):
+        edge = service()
+        edge["edge"]["netns"] = self.net
+        for port, device in zip(edge["edge"]["ports"], ("tap:one?persist=1&queues=1", "tap:many?persist=1&queues=2")):
+            port["device"] = device
+        edge["edge"]["ports"].append({"name": "dmz", "device": "tap:plain?persist=1&queues=1", "addresses": ["203.0.113.1/24"]})
+        self.s.must_apply(edge)
+
+    def ended(self):
+        self.s.kill()
+        wait_for(self.s.all_ended, what="all processes have ended")
+
+    def test_who_has_no_service_goes(self):
+        whose = f"sluice:{self.s.run}/edge"
+        self.applied()
+        foreign = {"plain": None, "theirs": "sluice:/run/of-another-sluiced/edge", "named": "sluices", "queue1": whose}
+        held = {name: alias for name, alias in self.names().items() if name not in ("lo", "veth0")}
+        self.assertEqual(held, {"one": whose, "many": whose, "queue0": whose, **foreign})
+        self.assertEqual(self.told(), [], "a process runs where queue0 was made for")
+        self.ended()
+        self.s.start()  # the service has them, dead or alive
+        wait_for(lambda: self.s.shown()["state"] == "ready", what="it runs again")
+        self.assertLessEqual({"one", "many"}, set(self.names()))
+        self.ended()
+        shutil.rmtree(self.s.state)  # nobody remembers any service
+        holder = self.hold("one")
+        self.s.start()
+        self.assertEqual({name for name in self.names() if name not in ("lo", "veth0")}, {"one", *foreign})
+        self.assertEqual(self.told(), [])
+        holder.communicate("")
+        self.assertEqual(self.told(), [f"TAP one in network namespace {self.net} was made for {self.s.run}/edge, and nobody has it any more"])
+        fixes = lambda query: [action for action in self.assertStatus(self.s.call("POST", f"/v1/doctor:fix{query}"), 200)["actions"] if self.net in action["action"]]
+        self.assertEqual([action["action"] for action in fixes("?dryRun=1")], [f"remove TAP one in network namespace {self.net}"])
+        self.assertIn("one", self.names())
+        self.assertEqual([action["done"] for action in fixes("")], [True])
+        self.assertEqual({name for name in self.names() if name not in ("lo", "veth0")}, set(foreign))
+        self.assertEqual(self.told(), [])
 
 
 mano.main()
