@@ -9,6 +9,7 @@ static const struct engine_counter_info totals[C_FIRST_DROP] = {
 	[C_SENT_BYTES] = { "sent-bytes", "Bytes that ports took.", false },
 	[C_ORIGINATED] = { "originated", "Packets made by functions.", false },
 	[C_HANDED_OFF] = { "handed-off", "Packets given to the worker that owns them.", false },
+	[C_TAKEN_OVER] = { "taken-over", "Packets that workers have taken from others.", false },
 	[C_EMITTED] = { "emitted", "Packets that a function sent on as new ones or turned round.", false },
 	[C_OPENED] = { "opened", "Sessions opened.", false },
 	[C_CLOSED] = { "closed", "Sessions closed.", false },

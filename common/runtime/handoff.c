@@ -99,15 +99,15 @@ static void deliver(struct worker *w, unsigned to)
 	unsigned taken =
 	        rte_ring_mp_enqueue_burst(w->engine->workers[to]->inbox, (void **)box->m, box->count, NULL);
 
+	w->counters[C_HANDED_OFF] += taken;
 	for (unsigned i = taken; i < box->count; i++)
 		worker_drop(w, box->m[i], C_HANDOFF_FULL);
 	box->count = 0;
 }
 
 /* A box always has room for a burst. */
-static void sent_off(struct worker *w, unsigned to, unsigned count)
+static void sent_off(struct worker *w, unsigned to)
 {
-	w->counters[C_HANDED_OFF] += count;
 	w->outbox_dirty |= UINT32_C(1) << to;
 	if (w->outbox[to].count >= TX_BURST)
 		deliver(w, to);
@@ -121,7 +121,7 @@ void handoff(struct worker *w, unsigned to, struct rte_mbuf *m, enum stage stage
 	if (unlikely(w->trace != NULL))
 		trace_step(w, m, STEP_HANDED, NULL, NULL, NULL);
 	box->m[box->count++] = m;
-	sent_off(w, to, 1);
+	sent_off(w, to);
 }
 
 static void trace_handed(struct worker *w, struct rte_mbuf **m, unsigned n)
@@ -153,7 +153,7 @@ unsigned handoff_burst(struct worker *w, struct rte_mbuf **m, unsigned n)
 	w->outbox[w->id].count = 0;
 	for (unsigned to = 0; to < workers; to++)
 		if (to != w->id && w->outbox[to].count != before[to])
-			sent_off(w, to, w->outbox[to].count - before[to]);
+			sent_off(w, to);
 	return kept;
 }
 
@@ -220,6 +220,7 @@ unsigned handoff_drain(struct worker *w)
 
 	for (unsigned burst = 0; burst < DRAIN_BURSTS && n == BATCH_MAX; burst++) {
 		n = rte_ring_sc_dequeue_burst(w->inbox, (void **)m, BATCH_MAX, NULL);
+		w->counters[C_TAKEN_OVER] += n;
 		prefetch(m, n);
 		if (n)
 			run_staged(w, m, n);

@@ -7,6 +7,7 @@
 #include <rte_malloc.h>
 
 #include "runtime/apply_private.h"
+#include "runtime/balance.h"
 #include "runtime/change/names.h"
 #include "runtime/change/retire.h"
 #include "runtime/worker.h"
@@ -83,6 +84,7 @@ void instance_free(struct engine *engine, unsigned id)
 	struct nf *nf = engine->nfs[id];
 
 	capture_forget_function(engine, id);
+	balance_keep_drops(engine, id);
 	engine->nfs[id] = NULL;
 	give_slot_back(engine, nf);
 	if (nf->klass->stop)

@@ -56,59 +56,11 @@ uint64_t engine_nf_counter(const struct engine *engine, unsigned id, unsigned co
 	return sum;
 }
 
-static uint64_t edge_total(const struct engine *engine, unsigned counter)
+uint64_t engine_edge_total(const struct engine *engine, unsigned counter)
 {
 	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < engine->sizes.workers; i++)
 		sum += engine->workers[i]->edge_counters[counter];
 	return sum;
-}
-
-static uint64_t dropped(const struct engine *engine)
-{
-	uint64_t sum = 0;
-
-	for (unsigned c = C_FIRST_DROP; c < ENGINE_COUNTERS; c++)
-		if (engine_counter_info(c).drop)
-			sum += engine_total(engine, c);
-	for (unsigned c = 0; c < EDGE_COUNTERS; c++)
-		if (edge_counters[c].drop)
-			sum += edge_total(engine, c);
-	for (unsigned id = 0; id < ENGINE_NFS_MAX; id++) {
-		const struct nf *nf = engine->nfs[id];
-
-		for (unsigned c = 0; nf && nf->klass->counters && nf->klass->counters[c].name; c++)
-			if (nf->klass->counters[c].drop)
-				sum += engine_nf_counter(engine, id, c);
-	}
-	return sum;
-}
-
-struct held {
-	uint64_t packets;
-};
-
-static void count_held(struct worker *w, void *argument)
-{
-	struct held *held = argument;
-
-	held->packets += frag_held(w->frags) + rte_ring_count(w->inbox) + (w->emit_tail - w->emit_head) +
-	                 atomic_load(&w->slice.held_count) + (w->replies.tail - w->replies.head);
-}
-
-json_t *engine_balance(struct engine *engine)
-{
-	uint64_t received = engine_total(engine, C_RECEIVED), sent = engine_total(engine, C_SENT);
-	uint64_t originated = engine_total(engine, C_ORIGINATED) + edge_total(engine, EDGE_C_ORIGINATED);
-	uint64_t delivered = edge_total(engine, EDGE_C_DELIVERED) + engine_total(engine, C_TRANSFERS),
-	         drops = dropped(engine);
-	struct held held = { edge_total(engine, EDGE_C_HELD) + edge_total(engine, EDGE_C_GATHERED) };
-
-	for (unsigned i = 0; i < engine->sizes.workers; i++)
-		engine_call(engine, i, count_held, &held);
-	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:b}", "received", (json_int_t)received, "originated",
-	                 (json_int_t)originated, "sent", (json_int_t)sent, "delivered", (json_int_t)delivered,
-	                 "dropped", (json_int_t)drops, "held", (json_int_t)held.packets, "balanced",
-	                 received + originated == sent + delivered + drops + held.packets);
 }

@@ -218,19 +218,22 @@ static void rest(struct worker *w)
 	w->idle_ns = (uint64_t)nap.tv_nsec * 2 < NAP_MAX_NS ? (uint64_t)nap.tv_nsec * 2 : NAP_MAX_NS;
 }
 
+void worker_beat(struct worker *w)
+{
+	if (w->engine->heartbeat)
+		heartbeat_turn(&w->engine->heartbeat->line[w->id]);
+}
+
 static void loop(struct worker *w)
 {
-	struct heartbeat_line *beat = w->engine->heartbeat ? &w->engine->heartbeat->line[w->id] : NULL;
-
-	if (beat)
-		beat->thread = (uint32_t)gettid();
+	if (w->engine->heartbeat)
+		w->engine->heartbeat->line[w->id].thread = (uint32_t)gettid();
 	while (!atomic_load_explicit(&w->engine->stopping, memory_order_relaxed)) {
 		uint64_t begin = rte_rdtsc();
 		unsigned moved = worker_turn(w, clock_now(&w->engine->clock));
 
 		rte_rcu_qsbr_quiescent(w->engine->rcu, w->id);
-		if (beat)
-			heartbeat_turn(beat);
+		worker_beat(w);
 		if (moved) {
 			w->idle_turns = 0;
 			w->idle_ns = 0;

@@ -28,7 +28,8 @@ enum engine_counter {
 	C_SENT, /* packets that ports took */
 	C_SENT_BYTES,
 	C_ORIGINATED, /* made here by functions and the runtime (the edge counts its own) */
-	C_HANDED_OFF, /* went to another worker */
+	C_HANDED_OFF, /* went into another worker's inbox ... */
+	C_TAKEN_OVER, /* ... and came out of one's own */
 	C_EMITTED,
 	C_OPENED, /* sessions */
 	C_CLOSED,
@@ -196,6 +197,7 @@ struct worker {
 	struct nf_traffic traffic[ENGINE_NFS_MAX];
 	uint64_t *nf_counters
 	        [ENGINE_NFS_MAX]; /* allocated by the control side before the function's first snapshot */
+	uint64_t drops_of_gone;   /* packets that functions dropped which are gone; the control side's */
 	struct port_traffic port_traffic[ENGINE_PORTS_MAX];
 	uint64_t tx_dirty; /* bit i: tx[i] holds packets */
 	struct tx_buffer tx[ENGINE_PORTS_MAX];
@@ -221,6 +223,9 @@ static inline void worker_drop(struct worker *w, struct rte_mbuf *m, unsigned co
 		trace_step(w, m, STEP_DROPPED, NULL, engine_counter_info(counter).name, "engine");
 	rte_pktmbuf_free(m);
 }
+
+/* Within a turn that takes long, but ends: this worker does not hang. */
+void worker_beat(struct worker *w);
 
 /* sweep.c: a slice of the table, if the configuration has changed since it was last swept; answers whether there was any. */
 unsigned sweep_turn(struct worker *w);

@@ -30,7 +30,7 @@ static bool hangs(struct heartbeat_watch *watch, unsigned i, uint64_t still)
 
 	if (still < WATCHDOG_SUSPECT_MS)
 		return false;
-	if (still >= WATCHDOG_STARVED_MS || !thread)
+	if (!thread)
 		return still >= WATCHDOG_HANG_MS;
 	if (!watch->look(watch->pid, thread, &look))
 		return false; /* it ends just now */

@@ -147,9 +147,10 @@ static void take(struct worker *w, void *list)
 	struct turn turn = { w, list };
 	uint64_t cursor = 0;
 
-	do
+	do {
 		flow_walk(w->table, &cursor, 4096, take_one, &turn);
-	while (cursor);
+		worker_beat(w);
+	} while (cursor);
 }
 
 void rebalance_take(struct engine *engine, const struct snapshot *next, unsigned from, unsigned to,
@@ -221,6 +222,8 @@ static void put(struct worker *w, void *argument)
 		if (list->items[i].worker != w->id)
 			continue;
 		w->counters[put_one(w, &list->items[i]) ? C_ADOPTED : C_NOT_ADOPTED]++;
+		if (i % 4096 == 0)
+			worker_beat(w);
 	}
 	slices_use(w, before);
 }

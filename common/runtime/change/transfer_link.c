@@ -29,8 +29,9 @@ unsigned transfer_insist(struct worker *w, uint16_t number, struct rte_mbuf **m,
 			return sent;
 		if (now)
 			until = clock_now(&w->engine->clock) + INSIST_NS;
-		else if (clock_now(&w->engine->clock) > until)
+		else if (!port_up(port) || clock_now(&w->engine->clock) > until)
 			break;
+		worker_beat(w);
 		if (i < TRIES)
 			rte_pause();
 		else

@@ -63,7 +63,6 @@ uint64_t engine_total(const struct engine *engine, unsigned counter);
 struct nf_traffic engine_nf_traffic(const struct engine *engine, unsigned id);
 struct port_traffic engine_port_traffic(const struct engine *engine, unsigned number);
 uint64_t engine_nf_counter(const struct engine *engine, unsigned id, unsigned counter);
-/* {received, originated, sent, delivered, dropped, held, balanced}. New reference. */
-json_t *engine_balance(struct engine *engine);
+uint64_t engine_edge_total(const struct engine *engine, unsigned counter);
 
 #endif

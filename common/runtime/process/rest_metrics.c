@@ -10,15 +10,6 @@ static void count(struct metrics *m, const char *name, const char *help, uint64_
 	metrics_count(metrics_family(m, METRICS_COUNTER, name, NULL, help), value, NULL);
 }
 
-static uint64_t edge_total(const struct engine *engine, unsigned counter)
-{
-	uint64_t sum = 0;
-
-	for (unsigned i = 0; i < engine->sizes.workers; i++)
-		sum += engine->workers[i]->edge_counters[counter];
-	return sum;
-}
-
 static void function_drops(struct engine *engine, const struct nf *nf, struct metrics_family *drops)
 {
 	for (unsigned c = 0; nf->klass->counters && nf->klass->counters[c].name; c++)
@@ -39,8 +30,8 @@ static void drop_metrics(struct engine *engine, struct metrics *m)
 			              "by", "engine", NULL);
 	for (unsigned c = 0; c < EDGE_COUNTERS; c++)
 		if (edge_counters[c].drop)
-			metrics_count(drops, edge_total(engine, c), "reason", edge_counters[c].name, "by",
-			              "edge", NULL);
+			metrics_count(drops, engine_edge_total(engine, c), "reason", edge_counters[c].name,
+			              "by", "edge", NULL);
 	for (unsigned i = 0; i < ENGINE_NFS_MAX; i++)
 		if (engine->nfs[i])
 			function_drops(engine, engine->nfs[i], drops);
@@ -54,9 +45,9 @@ static void engine_metrics(struct engine *engine, struct metrics *m)
 	count(m, "sluice_received_packets", "Packets taken from ports.", engine_total(engine, C_RECEIVED));
 	count(m, "sluice_sent_packets", "Packets that ports took.", engine_total(engine, C_SENT));
 	count(m, "sluice_originated_packets", "Packets made here.",
-	      engine_total(engine, C_ORIGINATED) + edge_total(engine, EDGE_C_ORIGINATED));
+	      engine_total(engine, C_ORIGINATED) + engine_edge_total(engine, EDGE_C_ORIGINATED));
 	count(m, "sluice_delivered_packets", "Packets for the edge itself.",
-	      edge_total(engine, EDGE_C_DELIVERED));
+	      engine_edge_total(engine, EDGE_C_DELIVERED));
 	count(m, "sluice_handed_off_packets", "Packets given to the worker that owns them.",
 	      engine_total(engine, C_HANDED_OFF));
 	count(m, "sluice_sessions_opened", "Sessions opened.", engine_total(engine, C_OPENED));

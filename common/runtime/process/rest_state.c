@@ -6,6 +6,7 @@
 #include "manage/openapi.h"
 #include "manage/pages.h"
 #include "manage/problem.h"
+#include "runtime/balance.h"
 #include "runtime/change/drain.h"
 #include "runtime/look/levels.h"
 #include "runtime/process/process.h"
@@ -187,21 +188,22 @@ static json_t *show_ports(struct engine *engine)
 
 static json_t *show_counters(struct engine *engine)
 {
-	json_t *counters = json_object(), *edge = json_object();
+	json_t *counters = json_object(), *edge = json_object(), *functions = json_object();
+	json_t *workers, *balance = engine_balance(engine, &workers);
 
 	for (unsigned c = 0; c < ENGINE_COUNTERS; c++)
 		if (engine_counter_info(c).name)
 			json_object_set_new(counters, engine_counter_info(c).name,
 			                    json_integer((json_int_t)engine_total(engine, c)));
-	for (unsigned c = 0; c < EDGE_COUNTERS; c++) {
-		uint64_t sum = 0;
-
-		for (unsigned i = 0; i < engine->sizes.workers; i++)
-			sum += engine->workers[i]->edge_counters[c];
-		json_object_set_new(edge, edge_counters[c].name, json_integer((json_int_t)sum));
-	}
-	return json_pack("{s:o,s:o,s:o}", "balance", engine_balance(engine), "engine", counters, "edge",
-	                 edge);
+	for (unsigned c = 0; c < EDGE_COUNTERS; c++)
+		json_object_set_new(edge, edge_counters[c].name,
+		                    json_integer((json_int_t)engine_edge_total(engine, c)));
+	for (unsigned i = 0; i < ENGINE_NFS_MAX; i++)
+		if (engine->nfs[i])
+			json_object_set_new(functions, engine->nfs[i]->name,
+			                    drops_of(engine, engine->nfs[i]));
+	return json_pack("{s:o,s:o,s:o,s:o,s:o}", "balance", balance, "engine", counters, "edge", edge,
+	                 "functions", functions, "workers", workers);
 }
 
 static json_t *show_workers(struct engine *engine)

@@ -141,7 +141,7 @@ static void starved_worker_does_not_hang(void **state)
 	                 1000 + WATCHDOG_HANG_MS); /* waits for ever, or was stopped */
 	assert_int_equal(found_hanging(20, true),
 	                 1000 + WATCHDOG_SUSPECT_MS + 1000); /* spins, a fifth of a core */
-	assert_int_equal(found_hanging(0, true), 1000 + WATCHDOG_STARVED_MS);
+	assert_int_equal(found_hanging(0, true), 20000);     /* as long as we looked */
 }
 
 static struct wish make_wish(const char *cores, const char *text)
