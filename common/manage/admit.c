@@ -73,7 +73,7 @@ static bool certificate_believed(struct rest_exchange *exchange)
 	struct connection *from = exchange->from;
 	time_t now = time(NULL);
 	struct trust *trust;
-	if (judgement_due(&from->judged, exchange->rest->options.access, now, &trust))
+	if (judgement_due(&from->judged, exchange->rest->access, now, &trust))
 		look_at_certificate(from, exchange->connection, trust, now);
 	trust_release(trust);
 	return !from->refusal || unauthorized(exchange, NULL, from->refusal);
@@ -81,7 +81,7 @@ static bool certificate_believed(struct rest_exchange *exchange)
 
 static bool token_known(struct rest_exchange *exchange, const char *token)
 {
-	struct access *access = exchange->rest->options.access;
+	struct access *access = exchange->rest->access;
 	return tokens_check(access_tokens(access), token, time(NULL), &exchange->request.caller) ||
 	       unauthorized(exchange, "invalid_token", "the token is not known here, or its time is over");
 }
@@ -104,7 +104,7 @@ static bool identify(struct rest_exchange *exchange)
 	exchange->request.peer = exchange->from->peer;
 	exchange->request.caller = exchange->from->caller;
 	take_behalf(exchange);
-	if (!exchange->rest->options.access || (!authorization && !token))
+	if (!exchange->rest->access || (!authorization && !token))
 		return true;
 	if (!token)
 		return unauthorized(exchange, "invalid_request", "Authorization: expected Bearer TOKEN");
@@ -140,10 +140,10 @@ static bool header_fits(struct rest_exchange *exchange)
 {
 	size_t total = strlen(exchange->path) + (exchange->query_text ? strlen(exchange->query_text) : 0);
 	MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, add_size, &total);
-	if (total <= exchange->rest->options.header)
+	if (total <= exchange->rest->limits.header)
 		return true;
 	rest_problem(&exchange->reply, 431, "request line and headers are %zu bytes, at most %u are taken",
-	             total, exchange->rest->options.header);
+	             total, exchange->rest->limits.header);
 	rest_reply_header(&exchange->reply, "Connection", "close");
 	return false;
 }

@@ -21,7 +21,7 @@ struct connection *connection_of(struct MHD_Connection *handle)
 
 unsigned connection_patience(const struct rest *rest, size_t bytes)
 {
-	return rest->options.body_s + (unsigned)(bytes / REST_BYTES_S);
+	return rest->limits.body_s + (unsigned)(bytes / REST_BYTES_S);
 }
 
 void connection_deadline(struct connection *connection, unsigned seconds)
@@ -64,11 +64,11 @@ static struct census count(const struct rest *rest, const struct connection *one
 /* Adds it to the list; false: it is one that is not even to be heard. */
 static bool enlist(struct rest *rest, struct connection *connection)
 {
-	const struct rest_options *options = &rest->options;
+	const struct limits *limits = &rest->limits;
 	pthread_mutex_lock(&rest->connection_lock);
 	struct census census = connection->tls ? count(rest, connection) : (struct census){ 0, 0 };
 	connection->surplus =
-	        rest->connection_count >= options->connections || census.client >= options->per_client;
+	        rest->connection_count >= limits->connections || census.client >= limits->per_client;
 	bool first = rest->connection_count++ == 0;
 	connection->next = rest->connections;
 	connection->link = &rest->connections;
@@ -81,7 +81,7 @@ static bool enlist(struct rest *rest, struct connection *connection)
 		pthread_cond_signal(&rest->stream_change);
 		pthread_mutex_unlock(&rest->stream_lock);
 	}
-	return census.fresh < options->handshakes && census.client < options->per_client + 8;
+	return census.fresh < limits->handshakes && census.client < limits->per_client + 8;
 }
 
 void connection_open(struct listener *listener, struct MHD_Connection *handle, void **context)
@@ -98,7 +98,7 @@ void connection_open(struct listener *listener, struct MHD_Connection *handle, v
 	connection->fresh = true;
 	connection->caller.how = "none";
 	listener->arrive(listener, connection);
-	connection_await(connection, listener->rest->options.header_s);
+	connection_await(connection, listener->rest->limits.header_s);
 	if (listener->tls)
 		tls_begin(handle);
 	if (!enlist(listener->rest, connection))

@@ -37,7 +37,7 @@ void exchange_over(void *cls, struct MHD_Connection *connection, void **context,
 	if (!exchange)
 		return;
 	if (exchange->from)
-		connection_await(exchange->from, exchange->rest->options.idle_s);
+		connection_await(exchange->from, exchange->rest->limits.idle_s);
 	for (unsigned i = 0; i < exchange->param_count; i++)
 		free(exchange->params[i].value);
 	for (unsigned i = 0; i < exchange->query_count; i++) {
@@ -93,7 +93,7 @@ static bool type_accepted(struct rest_exchange *exchange)
 static size_t body_limit(const struct rest_exchange *exchange)
 {
 	size_t limit = exchange->request.route->body_limit;
-	return limit ? limit : exchange->rest->options.body;
+	return limit ? limit : exchange->rest->limits.body;
 }
 
 static bool too_large(struct rest_exchange *exchange)
@@ -112,7 +112,7 @@ static size_t announced(const struct rest_exchange *exchange)
 static size_t expected(const struct rest_exchange *exchange)
 {
 	size_t bytes = announced(exchange),
-	       most = exchange->request.route ? body_limit(exchange) : exchange->rest->options.body;
+	       most = exchange->request.route ? body_limit(exchange) : exchange->rest->limits.body;
 	return bytes < most ? bytes : most;
 }
 

@@ -46,7 +46,6 @@ static const char priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3";
 static struct MHD_Daemon *start_daemon(struct listener *listener, int fd)
 {
 	struct rest *rest = listener->rest;
-	const struct rest_options *options = &rest->options;
 	struct MHD_OptionItem items[] = {
 		{ MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)log_library, NULL },
 		{ MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)exchange_new, rest },
@@ -54,7 +53,7 @@ static struct MHD_Daemon *start_daemon(struct listener *listener, int fd)
 		{ MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)connection_change, listener },
 		{ MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)leave_escaped, NULL },
 		{ MHD_OPTION_LISTEN_SOCKET, fd, NULL },
-		{ MHD_OPTION_CONNECTION_LIMIT, options->connections + CONNECTIONS_SPARE, NULL },
+		{ MHD_OPTION_CONNECTION_LIMIT, rest->limits.connections + CONNECTIONS_SPARE, NULL },
 		{ MHD_OPTION_CONNECTION_MEMORY_LIMIT, REST_POOL, NULL },
 		{ MHD_OPTION_THREAD_STACK_SIZE, REST_STACK, NULL },
 		{ MHD_OPTION_END, 0, NULL },

@@ -226,7 +226,7 @@ static bool begin(struct rest *rest, int fd, const char *address, char *bound, s
 
 static bool may_begin(const struct rest *rest, const char *address, struct errors *errors)
 {
-	return certificate_there(rest->options.access) ||
+	return certificate_there(rest->access) ||
 	       fail(errors, address, "no-certificate",
 	            "server.crt and server.key are not there, or do not fit together");
 }

@@ -22,21 +22,28 @@ static unsigned or_default(unsigned value, unsigned otherwise)
 	return value ? value : otherwise;
 }
 
-static void default_limits(struct rest_options *mine)
+static unsigned rate_of(const struct rest_options *options)
 {
-	mine->connections = or_default(mine->connections, 256);
-	mine->streams = or_default(mine->streams, 64);
-	mine->per_client = or_default(mine->per_client, 64);
-	mine->handshakes = or_default(mine->handshakes, 64);
-	mine->rate = or_default(mine->rate, 100);
-	mine->burst = or_default(mine->burst, 200);
-	mine->body = mine->body ? mine->body : REST_BODY_LIMIT;
-	mine->header = or_default(mine->header, 16 << 10);
-	if (mine->header > REST_HEADER_MAX)
-		mine->header = REST_HEADER_MAX;
-	mine->idle_s = or_default(mine->idle_s, 60);
-	mine->header_s = or_default(mine->header_s, 10);
-	mine->body_s = or_default(mine->body_s, 30);
+	return or_default(options->rate, 100);
+}
+
+static unsigned burst_of(const struct rest_options *options)
+{
+	return or_default(options->burst, 200);
+}
+
+static void take_limits(struct limits *mine, const struct rest_options *options)
+{
+	unsigned header = or_default(options->header, 16 << 10);
+	mine->connections = or_default(options->connections, 256);
+	mine->streams = or_default(options->streams, 64);
+	mine->per_client = or_default(options->per_client, 64);
+	mine->handshakes = or_default(options->handshakes, 64);
+	mine->body = options->body ? options->body : REST_BODY_LIMIT;
+	mine->header = header < REST_HEADER_MAX ? header : REST_HEADER_MAX;
+	mine->idle_s = or_default(options->idle_s, 60);
+	mine->header_s = or_default(options->header_s, 10);
+	mine->body_s = or_default(options->body_s, 30);
 }
 
 static void set_options(struct rest *rest, const struct rest_options *options)
@@ -48,31 +55,19 @@ static void set_options(struct rest *rest, const struct rest_options *options)
 	if (mine->threads < 2)
 		mine->threads = 2;
 	mine->queue = or_default(mine->queue, 64);
-	default_limits(mine);
+	take_limits(&rest->limits, mine);
+	rest->access = mine->access;
 }
 
-/* Whoever reads a limit meanwhile sees the former or the new one. */
 void rest_set_limits(struct rest *rest, const struct rest_options *limits)
 {
-	struct rest_options next = *limits, *mine = &rest->options;
-	default_limits(&next);
-	mine->connections = next.connections;
-	mine->streams = next.streams;
-	mine->per_client = next.per_client;
-	mine->handshakes = next.handshakes;
-	mine->rate = next.rate;
-	mine->burst = next.burst;
-	mine->body = next.body;
-	mine->header = next.header;
-	mine->idle_s = next.idle_s;
-	mine->header_s = next.header_s;
-	mine->body_s = next.body_s;
-	rates_set(rest->rates, next.rate, next.burst);
+	take_limits(&rest->limits, limits);
+	rates_set(rest->rates, rate_of(limits), burst_of(limits));
 }
 
 void rest_set_access(struct rest *rest, struct access *access)
 {
-	rest->options.access = access;
+	rest->access = access;
 }
 
 struct rest *rest_new(const struct rest_options *options)
@@ -91,7 +86,7 @@ struct rest *rest_new(const struct rest_options *options)
 	pthread_cond_init(&rest->stream_change, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	rest->pool = pool_new(rest->options.threads, rest->options.queue, exchange_run);
-	rest->rates = rates_new(rest->options.rate, rest->options.burst);
+	rest->rates = rates_new(rate_of(&rest->options), burst_of(&rest->options));
 	if (rest->pool && rest->rates && thread_start(&rest->ticker, stream_ticker, rest))
 		return rest;
 	pool_free(rest->pool);

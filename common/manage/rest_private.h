@@ -118,7 +118,7 @@ struct connection {
 	int fd;
 	bool tls, allowed;       /* allowed: the peer of a unix socket is one who may */
 	bool surplus;            /* beyond a limit: its first request is answered 503 */
-	bool fresh;              /* no request yet */
+	_Atomic bool fresh;      /* no request yet */
 	struct judgement judged; /* of its certificate */
 	const char *refusal;     /* why that is not believed; NULL: it is, or there is none */
 	struct rest_peer peer;
@@ -129,8 +129,16 @@ struct connection {
 	_Atomic bool warned;          /* found late once */
 };
 
+/* Limits that may change while requests are served: whoever reads one sees the former or the new. */
+struct limits {
+	_Atomic unsigned connections, per_client, handshakes, streams, header, idle_s, header_s, body_s;
+	_Atomic size_t body;
+};
+
 struct rest {
-	struct rest_options options;
+	struct rest_options options; /* but for what follows */
+	struct limits limits;
+	struct access *_Atomic access;
 	struct pattern *patterns;
 	size_t pattern_count;
 	struct listener *listeners;

@@ -45,7 +45,7 @@ uint64_t monotonic_us(void)
 static bool list_add(struct rest *rest, struct rest_stream *stream)
 {
 	pthread_mutex_lock(&rest->stream_lock);
-	bool room = rest->stream_count < rest->options.streams && !atomic_load(&rest->stopping);
+	bool room = rest->stream_count < rest->limits.streams && !atomic_load(&rest->stopping);
 	if (room) {
 		rest->stream_count++;
 		stream->next = rest->streams;
@@ -231,7 +231,7 @@ static bool certificate_holds(struct rest_stream *stream, struct access *access,
 /* Who was let in by a token or a certificate is let out when that is revoked or over. */
 static bool owner_may(struct rest_stream *stream)
 {
-	struct access *access = stream->rest->options.access;
+	struct access *access = stream->rest->access;
 	time_t now = time(NULL);
 	return (!*stream->token || tokens_alive(access_tokens(access), stream->token, now)) &&
 	       (!stream->certificate || certificate_holds(stream, access, now));

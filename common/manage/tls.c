@@ -34,7 +34,7 @@ static bool import(const char *certificate, const char *key, gnutls_pcert_st *ch
 static struct access *access_of(gnutls_session_t session)
 {
 	struct connection *connection = connection_of(gnutls_session_get_ptr(session));
-	return connection ? connection->listener->rest->options.access : NULL;
+	return connection ? connection->listener->rest->access : NULL;
 }
 
 int tls_certificate(gnutls_session_t session, const struct gnutls_cert_retr_st *info, gnutls_pcert_st **chain,
