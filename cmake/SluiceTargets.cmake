@@ -16,8 +16,9 @@ function(sluice_module name)
 	target_link_libraries(${name} PUBLIC ${arg_DEPS})
 endfunction()
 
-# sluice_tests(GROUP LIBS...): every test_*.c of the folder is a cmocka program, ctest name GROUP.<file less test_>.
+# sluice_tests(GROUP LIBS...): every test_*.c of the folder is a cmocka program, ctest name GROUP.<file less test_>. The target GROUP builds them.
 function(sluice_tests group)
+	add_custom_target(${group})
 	file(GLOB sources CONFIGURE_DEPENDS test_*.c)
 	file(GLOB helpers CONFIGURE_DEPENDS helper_*.c)
 	foreach(source ${sources})
@@ -28,6 +29,7 @@ function(sluice_tests group)
 		target_compile_options(${target} PRIVATE -march=${SLUICE_MARCH} -Wno-missing-prototypes)
 		target_compile_definitions(${target} PRIVATE TEST_DIR="${CMAKE_CURRENT_SOURCE_DIR}" SOURCE_DIR="${CMAKE_SOURCE_DIR}")
 		target_link_libraries(${target} PRIVATE ${ARGN} cmocka)
+		add_dependencies(${group} ${target})
 		add_test(NAME ${group}.${base} COMMAND ${target})
 		set_tests_properties(${group}.${base} PROPERTIES TIMEOUT 120 PROCESSORS 4)
 	endforeach()

@@ -6,7 +6,12 @@
  * anew (keeper.h). One watchdog looks at all heartbeats (watchdog.c). Each operation under way has a thread
  * (operation.c). REST handlers read, and begin operations. `lock` guards every member marked so, in services and units
  * too, and is held over no I/O but short reads of the store. `change` is held by whoever changes what should be, from
- * reading what there is until the operation is written down; it is taken before `lock`.
+ * reading what there is until the operation is written down.
+ *
+ * Order of locks, the outer first: change; lock; the store's; a pump's (api/stream.c); the event log's; a stream's
+ * (manage/stream.c); the log's. `credentials` is taken while none of ours is held; under it are files and the log only.
+ * What is marked `lock` in a unit its keeper writes under it, and reads without it: of the others operations write
+ * orders and wishes alone, and the watchdog `hung`.
  *
  * Life cycle: manager_new, manager_recover (adopts what a former life left), calls, manager_free. What should be is in
  * the store before anything is done about it; doing it is idempotent; so a kill at any moment loses nothing.

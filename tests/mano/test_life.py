@@ -194,7 +194,7 @@ class Life(mano.Case):
         with open(f"/proc/{self.s.process.pid}/status") as file:
             status = dict(line.split(":", 1) for line in file)
         # the sanitizers' shadow is not ours, but what grows without end shows there too
-        limit_mb = 160 if os.environ.get("SLUICE_SANITIZE") == "ON" else 32
+        limit_mb = 160 if os.environ.get("SLUICE_SANITIZE") in ("ON", "thread") else 32
         self.assertLess(int(status["VmRSS"].split()[0]), limit_mb * 1024)
 
 
