@@ -15,7 +15,7 @@
 #include "nat/nat_class.h"
 #include "runtime/change/transfer.h"
 #include "runtime/process/eal.h"
-#include "runtime/process/process.h"
+#include "runtime/balance.h"
 #include "runtime/worker.h"
 #include "support/packets.h"
 
@@ -347,7 +347,7 @@ static const void *snapshot_of(const char *function)
 
 static void require_balance(void)
 {
-	json_t *balance = engine_balance(world.engine);
+	json_t *balance = engine_balance(world.engine, NULL);
 
 	if (!json_is_true(json_object_get(balance, "balanced")))
 		json_dumpf(balance, stderr, 0);
