@@ -48,7 +48,8 @@ json_t *events_list(struct events *events, uint64_t after, unsigned limit, const
 /*
  * GET at `pattern` ("/v1/events"): server-sent events; with `Accept: application/json` the list. Starts after
  * Last-Event-ID (header) or ?last=ID, else with new events; ?last=0 gives all that is there. An id that the
- * ring has lost already makes the stream begin with an event of kind "gap". ?kind= and ?subject= select;
+ * ring has lost already makes the stream begin with an event of kind "gap", which says how many are `lost`
+ * unless the id is below the first that this log gave. ?kind= and ?subject= select;
  * ?limit= for the list. A comment each 15 s.
  */
 struct rest_route events_route(struct events *events, const char *pattern);

@@ -23,6 +23,8 @@ struct events {
 	pthread_mutex_t lock;
 	json_t **ring; /* by id % size */
 	unsigned size;
+	uint64_t
+	        base; /* the first id that this log may give; what lies below it was given by another, nobody knows how much of it */
 	uint64_t first, next;     /* ids: the oldest that is there, the one to be given */
 	struct events_kept *kept; /* NULL: not kept */
 	struct subscriber *subscribers;

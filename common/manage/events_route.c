@@ -42,13 +42,18 @@ static void set_event(struct follower *follower, const json_t *event)
 	set_text(follower, text);
 }
 
+/* How many are lost is known of this log's own ids alone. */
 static void set_gap(struct follower *follower, uint64_t lost)
 {
-	char *text = NULL;
+	json_t *gap = json_pack("{s:s}", "kind", "gap");
+	if (follower->after + 1 >= follower->events->base)
+		json_object_set_new(gap, "lost", json_integer((json_int_t)lost));
 	follower->after += lost;
-	if (asprintf(&text, "id: %" PRIu64 "\nevent: gap\ndata: {\"kind\":\"gap\",\"lost\":%" PRIu64 "}\n\n",
-	             follower->after, lost) < 0)
+	char *json = json_dumps(gap, JSON_COMPACT), *text = NULL;
+	if (json && asprintf(&text, "id: %" PRIu64 "\nevent: gap\ndata: %s\n\n", follower->after, json) < 0)
 		text = NULL;
+	free(json);
+	json_decref(gap);
 	set_text(follower, text);
 }
 
@@ -146,6 +151,8 @@ static bool begin_after(const struct rest_request *request, struct rest_reply *r
 	}
 	if (*after > events_last(request->user))
 		*after = 0;
+	if (!*after) /* all that is there; nothing is missed */
+		*after = ((struct events *)request->user)->base - 1;
 	return true;
 }
 

@@ -21,14 +21,25 @@
 static struct fixture f;
 static struct events *events;
 
-static int setup(void **state)
+static int serve(uint64_t first)
 {
 	static struct rest_route table[2];
-	(void)state;
-	events = events_new(100, 0);
+	events = events_new(100, first);
 	table[0] = events_route(events, "/v1/events");
 	fixture_start(&f, &(struct rest_options){ .streams = 3 }, table);
 	return 0;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	return serve(0);
+}
+
+static int setup_of_a_later_life(void **state)
+{
+	(void)state;
+	return serve(5000);
 }
 
 static int teardown(void **state)
@@ -84,7 +95,7 @@ static void the_ring_keeps_the_latest(void **state)
 }
 
 struct followed {
-	unsigned count, gaps, beats, stop_at;
+	unsigned count, gaps, uncounted, beats, stop_at;
 	unsigned long first, last, lost;
 	bool ordered;
 };
@@ -100,6 +111,7 @@ static bool take(void *user, const struct http_event *event)
 	if (!strcmp(event->event, "gap")) {
 		followed->gaps++;
 		json_t *data = json_loads(event->data, 0, NULL);
+		followed->uncounted += !json_object_get(data, "lost");
 		followed->lost = (unsigned long)json_integer_value(json_object_get(data, "lost"));
 		json_decref(data);
 		return true;
@@ -151,6 +163,22 @@ static void a_lost_id_makes_a_gap(void **state)
 	assert_int_equal(followed.lost, 130);
 	assert_int_equal(followed.first, 151);
 	assert_true(followed.ordered);
+}
+
+static void of_ids_of_another_log_nobody_knows_how_many_are_lost(void **state)
+{
+	(void)state;
+	add(2);
+	struct followed followed = follow("/v1/events", "Last-Event-ID: 20", 2);
+	assert_int_equal(followed.gaps, 1);
+	assert_int_equal(followed.uncounted, 1);
+	assert_int_equal(followed.first, 5000);
+	followed = follow("/v1/events?last=0", NULL, 2);
+	assert_int_equal(followed.gaps, 0);
+	add(250);
+	followed = follow("/v1/events", "Last-Event-ID: 5000", 100);
+	assert_int_equal(followed.lost, 151);
+	assert_int_equal(followed.uncounted, 0);
 }
 
 static void an_id_of_an_earlier_life_begins_anew(void **state)
@@ -306,6 +334,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_ring_keeps_the_latest, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_stream_resumes_after_the_last_id, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_lost_id_makes_a_gap, setup, teardown),
+		cmocka_unit_test_setup_teardown(of_ids_of_another_log_nobody_knows_how_many_are_lost,
+		                                setup_of_a_later_life, teardown),
 		cmocka_unit_test_setup_teardown(an_id_of_an_earlier_life_begins_anew, setup, teardown),
 		cmocka_unit_test_setup_teardown(live_events_arrive_in_order_from_many_writers, setup,
 		                                teardown),
