@@ -64,9 +64,21 @@ static void put(json_t *object, const char *name, json_t *value)
 
 /* --- of what there is to know --- */
 
+/* What is there of these members. */
+static json_t *some_of(const json_t *object, const char *const *members)
+{
+	json_t *row = json_object();
+
+	for (; *members; members++)
+		put(row, *members, json_incref(json_object_get(object, *members)));
+	return row;
+}
+
 /* The processes of a service: its own and those of VNFs that have one, each once. */
 static json_t *processes_of(const json_t *service)
 {
+	static const char *const members[] = { "state",  "health",  "restarts", "cores", "drift", "pid",
+		                               "uptime", "program", "version",  "error", NULL };
 	json_t *list = json_array(), *vnf, *row;
 	const char *name = cli_text(service, "name");
 	size_t i;
@@ -80,12 +92,8 @@ static json_t *processes_of(const json_t *service)
 
 		if (process && strcmp(cli_text(vnf, "process"), name) == 0)
 			continue;
-		row = json_pack("{s:O?,s:O?,s:O?,s:O?,s:O?,s:O?,s:O?,s:O?}", "name",
-		                process ? process : json_object_get(vnf, "name"), "state",
-		                json_object_get(vnf, "state"), "health", json_object_get(vnf, "health"),
-		                "restarts", json_object_get(vnf, "restarts"), "cores",
-		                json_object_get(vnf, "cores"), "pid", json_object_get(vnf, "pid"), "uptime",
-		                json_object_get(vnf, "uptime"), "error", json_object_get(vnf, "error"));
+		row = some_of(vnf, members);
+		put(row, "name", json_incref(process ? process : json_object_get(vnf, "name")));
 		json_array_append_new(list, row);
 	}
 	return list;
@@ -94,19 +102,13 @@ static json_t *processes_of(const json_t *service)
 /* Kind and place of each VNF; its process is told with the processes. */
 static json_t *brief_vnfs(const json_t *vnfs)
 {
-	static const char *const members[] = { "name",    "kind",  "placement", "chains",
-		                               "process", "state", "health",    "error" };
+	static const char *const members[] = { "name",  "kind",   "placement", "chains", "process",
+		                               "state", "health", "error",     NULL };
 	json_t *list = json_array(), *vnf;
 	size_t i;
 
 	json_array_foreach((json_t *)(uintptr_t)vnfs, i, vnf)
-	{
-		json_t *row = json_object();
-
-		for (unsigned m = 0; m < sizeof(members) / sizeof(*members); m++)
-			put(row, members[m], json_incref(json_object_get(vnf, members[m])));
-		json_array_append_new(list, row);
-	}
+	        json_array_append_new(list, some_of(vnf, members));
 	return list;
 }
 

@@ -61,6 +61,7 @@ void keeper_count_restart(struct unit *unit)
 
 void keeper_set_done(struct unit *unit, uint64_t wish)
 {
+	unit_set_error(unit, NULL); /* what runs is what is wished: of what was refused its operation tells */
 	pthread_mutex_lock(&unit->manager->lock);
 	unit->done = wish > unit->done ? wish : unit->done;
 	pthread_cond_broadcast(&unit->manager->settled);

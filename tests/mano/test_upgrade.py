@@ -102,7 +102,9 @@ class Builds(mano.Case):
         op = self.assertStatus(self.upgrade({"libexec": self.build("bad", **told)}, query=query), 200)
         self.assertEqual((op["state"], op["errors"][0]["code"]), ("ROLLED_BACK", code), op)
         wait_for(lambda: self.s.pids() == pids, what="nothing of it is left")
-        self.assertEqual((self.s.shown()["state"], self.versions()), ("ready", ("1", "1")))
+        shown = self.s.shown()
+        self.assertEqual((shown["state"], self.versions()), ("ready", ("1", "1")))
+        self.assertEqual([process.get("error") for process in (shown["process"], *shown["vnfs"])], [None, None], "the operation tells, not what runs")
 
     def test_build_that_dies(self):
         self.stays("cannot-start", crash=True)
