@@ -6,7 +6,8 @@
  *
  * The queues are ours, and outlive a peer: for KEEP_MS workers go on filling and emptying them without one, and the next
  * goes on where the last one was; after that they begin anew. A process that is about to leave has its peer stop filling
- * them (it keeps packets meanwhile, vhost.c), empties them, and hands over the socket that it listens on.
+ * them (it keeps packets meanwhile, vhost.c), empties them, and hands over the socket that it listens on. Its successor keeps what it is to
+ * send before its peer has come, for the peer of the hop's other link may have been earlier.
  *
  * Threads: workers receive and send, each its own queues, behind a gate; each port has a thread of its own that takes
  * peers and sees them go. `conversation` guards the socket: memory that EAL gets later is made known by the thread that
@@ -32,6 +33,7 @@
 #include "port/bequest.h"
 #include "port/port.h"
 #include "port/gate.h"
+#include "port/hold.h"
 #include "port/socket.h"
 #include "port/vhost_front.h"
 #include "port/virtq.h"
@@ -54,6 +56,8 @@ struct virtio {
 	pthread_mutex_t conversation;
 	struct vhost_front peer; /* fd -1: none */
 	bool paused;             /* it fills no queue any more */
+	struct hold
+	        hold; /* a successor's, until its peer is there: the other link of its hop may be earlier */
 	struct gate rx_gate[PORT_QUEUES_MAX], tx_gate[PORT_QUEUES_MAX];
 	struct virtq rx[PORT_QUEUES_MAX], tx[PORT_QUEUES_MAX];
 };
@@ -72,32 +76,12 @@ static void say_polled(struct virtio *v)
 	wake(v);
 }
 
-static uint16_t virtio_rx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
-{
-	struct virtio *v = port->private;
-	struct virtq *q = &v->rx[queue];
-	uint16_t got = 0;
-
-	if (gate_enter(&v->rx_gate[queue], &v->there) < 0) {
-		if (unlikely(!atomic_load_explicit(&v->polled, memory_order_relaxed)))
-			say_polled(v);
-		return 0;
-	}
-	if (likely(!q->broken)) {
-		got = virtq_receive(q, port->pool, m, n);
-		if (unlikely(q->broken))
-			wake(v);
-	}
-	gate_leave(&v->rx_gate[queue]);
-	return got;
-}
-
 static uint16_t send_frames(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
 {
 	return virtq_send(&((struct virtio *)port->private)->tx[queue], m, n);
 }
 
-static uint16_t virtio_tx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
+static uint16_t send_to_peer(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
 {
 	struct virtio *v = port->private;
 	struct virtq *q = &v->tx[queue];
@@ -112,6 +96,37 @@ static uint16_t virtio_tx(struct port *port, unsigned queue, struct rte_mbuf **m
 	}
 	gate_leave(&v->tx_gate[queue]);
 	return sent;
+}
+
+static uint16_t virtio_rx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
+{
+	struct virtio *v = port->private;
+	struct virtq *q = &v->rx[queue];
+	uint16_t got = 0;
+
+	if (unlikely(hold_keeps(&v->hold, queue)))
+		hold_let_go(&v->hold, port, queue, send_to_peer);
+	if (gate_enter(&v->rx_gate[queue], &v->there) < 0) {
+		if (unlikely(!atomic_load_explicit(&v->polled, memory_order_relaxed)))
+			say_polled(v);
+		return 0;
+	}
+	if (likely(!q->broken)) {
+		got = virtq_receive(q, port->pool, m, n);
+		if (unlikely(q->broken))
+			wake(v);
+	}
+	gate_leave(&v->rx_gate[queue]);
+	return got;
+}
+
+static uint16_t virtio_tx(struct port *port, unsigned queue, struct rte_mbuf **m, uint16_t n)
+{
+	struct hold *hold = &((struct virtio *)port->private)->hold;
+
+	if (likely(!hold_concerns(hold, queue)))
+		return send_to_peer(port, queue, m, n);
+	return hold_send(hold, port, queue, m, n, send_to_peer);
 }
 
 static bool virtio_up(struct port *port)
@@ -202,6 +217,7 @@ static void take_peer(struct virtio *v)
 		v->keep_until = 0;
 		atomic_store(&v->up, true);
 		atomic_store_explicit(&v->there, 0, memory_order_release);
+		hold_settle(&v->hold);
 		return;
 	}
 	give_up_queues(v);
@@ -292,6 +308,7 @@ static void free_virtio(struct virtio *v)
 		virtq_free(&v->rx[i]);
 		virtq_free(&v->tx[i]);
 	}
+	hold_free(&v->hold, v->port);
 	if (v->listener >= 0)
 		close(v->listener);
 	if (v->wake >= 0)
@@ -333,7 +350,7 @@ static void pause_peer(struct virtio *v)
 static bool virtio_part(struct port *port)
 {
 	struct virtio *v = port->private;
-	bool idle = true;
+	bool idle = !hold_any(&v->hold);
 
 	pause_peer(v);
 	for (unsigned i = 0; i < v->queues; i++)
@@ -361,6 +378,7 @@ static struct virtio *new_virtio(struct port *port, const char *path, unsigned q
 	if (!well)
 		return NULL;
 	memset(v, 0, sizeof(*v));
+	well = hold_make(&v->hold, queues);
 	snprintf(v->path, sizeof(v->path), "%s", path);
 	snprintf(v->callback, sizeof(v->callback), "virtio-%u", port->number);
 	v->port = port;
@@ -392,6 +410,7 @@ static bool inherit(struct virtio *v, const struct port_options *options)
 		return false;
 	if (b.count == 1 && socket_listens_at(b.fds[0], v->path)) {
 		v->listener = b.fds[0];
+		hold_begin(&v->hold);
 		return true;
 	}
 	bequest_refuse(&b);
