@@ -244,11 +244,11 @@ static uint16_t rx_held(struct port *port, unsigned queue, struct rte_mbuf **m, 
 
 	if (taken || is_due(a, queue))
 		return taken;
-	if (q->hold == HOLD_DUE) {
-		q->hold = HOLD_OTHERS;
+	if (atomic_load_explicit(&q->hold, memory_order_relaxed) == HOLD_DUE) {
+		atomic_store_explicit(&q->hold, HOLD_OTHERS, memory_order_relaxed);
 		atomic_fetch_sub_explicit(&a->behind, 1, memory_order_release);
 	} else if (atomic_load_explicit(&a->behind, memory_order_acquire) == 0) {
-		q->hold = HOLD_NOT;
+		atomic_store_explicit(&q->hold, HOLD_NOT, memory_order_release);
 	}
 	return 0;
 }
@@ -257,7 +257,8 @@ static uint16_t af_packet_rx(struct port *port, unsigned queue, struct rte_mbuf 
 {
 	struct queue *q = queue_of(port, queue);
 
-	return unlikely(q->hold) ? rx_held(port, queue, m, n) : take(port, q, m, n);
+	return unlikely(atomic_load_explicit(&q->hold, memory_order_relaxed)) ? rx_held(port, queue, m, n)
+	                                                                      : take(port, q, m, n);
 }
 
 static uint32_t slot_room(const struct ring *ring)
@@ -312,7 +313,7 @@ static bool af_packet_up(struct port *port)
 	return port_interface_up(a->queues[0].fd, a->interface);
 }
 
-static uint64_t queue_missed(struct queue *q)
+uint64_t af_packet_missed_by(struct queue *q)
 {
 	struct tpacket_stats stats = { 0 };
 	socklen_t length = sizeof(stats);
@@ -327,7 +328,7 @@ static uint64_t af_packet_missed(struct port *port)
 	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < a->kept; i++)
-		sum += queue_missed(&a->queues[i]);
+		sum += af_packet_missed_by(&a->queues[i]);
 	return sum;
 }
 
@@ -339,17 +340,24 @@ static void af_packet_close(struct port *port)
 /* The rings and where in them we are: of the slot size that is said. */
 static bool af_packet_bequeath(struct port *port, struct port_bequest *bequest)
 {
-	const struct af_packet *a = port->private;
-	uint32_t *place = bequest->value;
+	struct af_packet *a = port->private;
+	uint32_t *place = &bequest->value[BEQUEST_PLACES];
 
-	if (a->count > BEQUEST_FDS)
+	unsigned count = a->kept;
+
+	/* What is to be read yet goes along; of other slots nothing can be said. */
+	if (a->queues[count - 1].rx.size != a->queues[0].rx.size)
+		count = a->count;
+	if (count > BEQUEST_FDS)
 		return false;
-	*place++ = a->queues[0].rx.size;
-	for (unsigned i = 0; i < a->count; i++) {
+	bequest->value[BEQUEST_SLOT] = a->queues[0].rx.size;
+	bequest->value[BEQUEST_SHARES] = count == a->count ? 0 : a->count;
+	for (unsigned i = 0; i < count; i++) {
 		bequest->fds[bequest->count++] = a->queues[i].fd;
 		*place++ = a->queues[i].rx.next;
 		*place++ = a->queues[i].tx.next;
 	}
+	a->bequeathed = true;
 	return true;
 }
 
@@ -362,6 +370,7 @@ static enum port_ground af_packet_tend(struct port *port)
 	if (getsockname(queue_of(port, 0)->fd, (struct sockaddr *)&bound, &length) == 0 &&
 	    bound.sll_ifindex <= 0)
 		return PORT_WAITS;
+	af_packet_retire(port->private);
 	return PORT_STANDS;
 }
 
@@ -388,24 +397,30 @@ static bool read_mac(int fd, const char *interface, uint8_t mac[6])
 	return true;
 }
 
+bool af_packet_large(struct rte_mempool *pool)
+{
+	return rte_pktmbuf_data_room_size(pool) > RTE_MBUF_DEFAULT_BUF_SIZE;
+}
+
 bool port_af_packet(struct port *port, const struct port_options *options, const char *interface,
                     struct errors *errors)
 {
-	bool large = rte_pktmbuf_data_room_size(port->pool) > RTE_MBUF_DEFAULT_BUF_SIZE;
+	bool large = af_packet_large(port->pool);
 	unsigned count = RTE_MAX(RTE_MIN(options->queues, PORT_QUEUES_MAX), 1);
-	struct port_bequest b;
+	struct port_bequest b, prepared;
 
-	if (!bequest_take(options, &b))
-		b.count = 0;
+	bequest_take(options, &b);
+	bequest_take_prepared(options, &prepared);
 	struct af_packet *a = af_packet_new(count, b.count);
 	if (!a) {
 		bequest_refuse(&b);
+		bequest_refuse(&prepared);
 		port_error(errors, options, "no-memory", "not enough memory");
 		return false;
 	}
 	port->private = a;
 	a->interface = (int)if_nametoindex(interface);
-	if (!af_packet_open(a, &b, large) || !read_mac(a->queues[0].fd, interface, port->mac)) {
+	if (!af_packet_open(a, &b, &prepared, large) || !read_mac(a->queues[0].fd, interface, port->mac)) {
 		port_error(errors, options, "no-interface",
 		           "a packet socket on \"%s\" could not be set up: %s%s", interface, strerror(errno),
 		           errno == EPERM ? " (it takes CAP_NET_RAW)" : "");

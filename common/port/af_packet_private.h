@@ -15,6 +15,9 @@
 #include "port/bequest.h"
 #include "port/whole.h"
 
+/* The places in a bequest: the size of slots; a pair for each socket; how many of these have shares, 0: all. */
+enum { BEQUEST_SLOT = 0, BEQUEST_PLACES = 1, BEQUEST_SHARES = BEQUEST_VALUES - 1 };
+
 struct ring {
 	uint8_t *frames;
 	unsigned next, count, size; /* slots, and of each */
@@ -24,7 +27,7 @@ struct ring {
  * A successor with another number of workers or other slots deals what is received anew, and a flow may change its socket. What had come
  * before is read first, at all queues: HOLD_DUE until it is read here, HOLD_OTHERS until everywhere.
  */
-enum hold { HOLD_NOT, HOLD_DUE, HOLD_OTHERS };
+enum { HOLD_NOT, HOLD_DUE, HOLD_OTHERS };
 
 struct queue {
 	int fd;
@@ -33,8 +36,8 @@ struct queue {
 	struct ring rx, tx;
 	_Atomic bool unsent;     /* frames are in the ring that the socket has not taken */
 	_Atomic uint64_t missed; /* what the kernel's count held before it was asked last; asking clears it */
-	enum hold hold;
-	unsigned due; /* slots that were filled before the shares were dealt anew */
+	_Atomic int hold;        /* written by its worker */
+	unsigned due;            /* slots that were filled before the shares were dealt anew */
 	struct whole whole;
 } __rte_cache_aligned;
 
@@ -42,7 +45,8 @@ struct af_packet {
 	int interface; /* its index */
 	unsigned count;
 	unsigned
-	        kept; /* sockets: those beyond count were a predecessor's with more workers or other slots, and get nothing more */
+	        kept; /* sockets: those beyond count were a predecessor's with more workers or other slots, and get nothing more; until they are read */
+	bool bequeathed;         /* a successor waits */
 	_Atomic unsigned behind; /* queues in HOLD_DUE */
 	struct queue queues[];
 };
@@ -57,13 +61,28 @@ static inline void advance(struct ring *ring)
 	ring->next = (ring->next + 1) % ring->count;
 }
 
+/* Whether packets of a pool may be larger than a slot of the usual size. */
+bool af_packet_large(struct rte_mempool *pool);
+/*
+ * Sockets that get nothing yet, for a port that is to be opened in a moment: the kernel takes some 50 ms to make the rings of one, and as long to close it.
+ * False with errno: none.
+ */
+bool af_packet_prepare(unsigned count, const char *interface, bool large, struct port_bequest *prepared);
+/* Closes sockets, and waits for none of them. */
+void af_packet_put_away(const int *fds, unsigned count);
 /* Room for the queues of so many workers, and for so many sockets of a predecessor; NULL: there is no memory. */
 struct af_packet *af_packet_new(unsigned count, unsigned inherited);
 /*
  * Opens them on the interface; with the sockets of a predecessor, where it left any (count 0: it did not): be they as many or not,
- * what waits in them is kept, in order. `large`: packets may be larger than a buffer. False with errno; af_packet_free() then.
+ * what waits in them is kept, in order. `prepared`: sockets for those that are lacking, ours from here on. `large`: packets may be larger than a
+ * buffer. False with errno; af_packet_free() then.
  */
-bool af_packet_open(struct af_packet *a, const struct port_bequest *left, bool large);
+bool af_packet_open(struct af_packet *a, const struct port_bequest *left, struct port_bequest *prepared,
+                    bool large);
+/* How many frames its socket has missed. Not a worker's. */
+uint64_t af_packet_missed_by(struct queue *q);
+/* Closes the sockets that get nothing more, if they were read to their end; what they missed is the first queue's. The one that tends the port. */
+void af_packet_retire(struct af_packet *a);
 void af_packet_free(struct af_packet *a);
 
 #endif

@@ -9,6 +9,7 @@
 #include <linux/if_ether.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -52,7 +53,7 @@ static bool map_rings(struct queue *q, bool large)
 	return true;
 }
 
-static bool make_rings(struct queue *q, bool large)
+static bool make_rings(int fd, bool large)
 {
 	unsigned size = slot_size(large), count = slot_count(large);
 	struct tpacket_req ring = { .tp_block_size = BLOCK_SIZE,
@@ -61,19 +62,19 @@ static bool make_rings(struct queue *q, bool large)
 		                    .tp_frame_nr = count };
 	int version = TPACKET_V2, yes = 1, queue = QUEUE_BYTES;
 
-	if (setsockopt(q->fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) < 0 ||
-	    setsockopt(q->fd, SOL_PACKET, PACKET_VNET_HDR, &yes, sizeof(yes)) < 0 ||
-	    setsockopt(q->fd, SOL_PACKET, PACKET_COPY_THRESH, &yes, sizeof(yes)) < 0 ||
-	    setsockopt(q->fd, SOL_PACKET, PACKET_RX_RING, &ring, sizeof(ring)) < 0 ||
-	    setsockopt(q->fd, SOL_PACKET, PACKET_TX_RING, &ring, sizeof(ring)) < 0)
+	if (setsockopt(fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) < 0 ||
+	    setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &yes, sizeof(yes)) < 0 ||
+	    setsockopt(fd, SOL_PACKET, PACKET_COPY_THRESH, &yes, sizeof(yes)) < 0 ||
+	    setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &ring, sizeof(ring)) < 0 ||
+	    setsockopt(fd, SOL_PACKET, PACKET_TX_RING, &ring, sizeof(ring)) < 0)
 		return false;
-	setsockopt(q->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof(yes));
-	setsockopt(q->fd, SOL_SOCKET, SO_RCVBUFFORCE, &queue, sizeof(queue));
-	setsockopt(q->fd, SOL_PACKET, PACKET_QDISC_BYPASS, &yes,
+	setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof(yes));
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &queue, sizeof(queue));
+	setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &yes,
 	           sizeof(yes)); /* an old kernel sends by its queue */
-	setsockopt(q->fd, SOL_PACKET, PACKET_LOSS, &yes,
+	setsockopt(fd, SOL_PACKET, PACKET_LOSS, &yes,
 	           sizeof(yes)); /* a frame that the device refuses is passed over */
-	return map_rings(q, large);
+	return true;
 }
 
 static bool bind_socket(int fd, int interface)
@@ -87,21 +88,145 @@ static bool bind_socket(int fd, int interface)
 	       setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof(promiscuous)) == 0;
 }
 
-/* A socket that takes the share of that number from the first frame on, for it is told so before it is bound. */
-static bool open_queue(struct af_packet *a, struct queue *q, unsigned share, bool large)
+/* --- sockets, made all at once: the kernel has each wait for a grace period or two of its own --- */
+
+/* One that takes the share of that number from the first frame on, for it is told so before it is bound. */
+struct making {
+	int fd, interface, error; /* fd -1: it failed */
+	unsigned share, shares;   /* share == shares: none yet */
+	bool large, thread_runs;
+	pthread_t thread;
+};
+
+static void *make_socket(void *making)
 {
-	q->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	return q->fd >= 0 && make_rings(q, large) &&
-	       ((a->count == 1 && share == 0) || share_take(q->fd, share, a->count)) &&
-	       bind_socket(q->fd, a->interface);
+	struct making *m = making;
+
+	m->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (m->fd >= 0 && make_rings(m->fd, m->large) &&
+	    ((m->shares == 1 && m->share == 0) || share_take(m->fd, m->share, m->shares)) &&
+	    bind_socket(m->fd, m->interface))
+		return NULL;
+	m->error = errno;
+	if (m->fd >= 0)
+		close(m->fd);
+	m->fd = -1;
+	return NULL;
 }
 
-static bool open_queues(struct af_packet *a, bool large)
+/* Threads are in the network namespace of the one that starts them. False with errno: not all were made. */
+static bool make_sockets(struct making *list, unsigned count)
 {
-	for (unsigned i = 0; i < a->count; i++)
-		if (!open_queue(a, &a->queues[i], i, large))
-			return false;
-	return true;
+	int error = 0;
+
+	for (unsigned i = 0; i + 1 < count; i++)
+		list[i].thread_runs = pthread_create(&list[i].thread, NULL, make_socket, &list[i]) == 0;
+	for (unsigned i = 0; i < count; i++)
+		if (!list[i].thread_runs)
+			make_socket(&list[i]);
+	for (unsigned i = 0; i < count; i++) {
+		if (list[i].thread_runs)
+			pthread_join(list[i].thread, NULL);
+		error = list[i].fd < 0 ? list[i].error : error;
+	}
+	errno = error;
+	return !error;
+}
+
+bool af_packet_prepare(unsigned count, const char *interface, bool large, struct port_bequest *prepared)
+{
+	struct making list[BEQUEST_FDS] = { { 0 } };
+	int index = (int)if_nametoindex(interface), error;
+
+	if (count > BEQUEST_FDS || index <= 0)
+		return false;
+	for (unsigned i = 0; i < count; i++)
+		list[i] = (struct making){
+			.interface = index, .share = count, .shares = count, .large = large
+		};
+	make_sockets(list, count);
+	error = errno;
+	prepared->value[BEQUEST_SLOT] = slot_size(large);
+	for (unsigned i = 0; i < count; i++)
+		if (list[i].fd >= 0)
+			prepared->fds[prepared->count++] = list[i].fd;
+	errno = error;
+	return prepared->count > 0;
+}
+
+/* --- and closed --- */
+
+struct closing {
+	unsigned count;
+	int fds[];
+};
+
+static void *close_sockets(void *closing)
+{
+	struct closing *c = closing;
+
+	for (unsigned i = 0; i < c->count; i++)
+		close(c->fds[i]);
+	free(c);
+	return NULL;
+}
+
+void af_packet_put_away(const int *fds, unsigned count)
+{
+	struct closing *c = count ? malloc(sizeof(*c) + count * sizeof(*fds)) : NULL;
+	pthread_t thread;
+
+	if (!c)
+		return; /* the end of the process closes them */
+	c->count = count;
+	memcpy(c->fds, fds, count * sizeof(*fds));
+	if (pthread_create(&thread, NULL, close_sockets, c) == 0)
+		pthread_detach(thread);
+	else
+		close_sockets(c);
+}
+
+/* --- queues --- */
+
+/* The socket that was prepared last; -1: there is none of such slots. */
+static int take_prepared(struct port_bequest *prepared, int interface, bool large)
+{
+	struct sockaddr_ll bound = { .sll_ifindex = 0 };
+	socklen_t length = sizeof(bound);
+	int fd = prepared->count ? prepared->fds[prepared->count - 1] : -1;
+
+	if (fd < 0 || prepared->value[BEQUEST_SLOT] != slot_size(large) ||
+	    getsockname(fd, (struct sockaddr *)&bound, &length) < 0 || bound.sll_ifindex != interface)
+		return -1;
+	prepared->count--;
+	return fd;
+}
+
+/* Gives queues without a socket one each, which takes the share of its number, or none yet. */
+static bool give_sockets(struct af_packet *a, bool none_yet, struct port_bequest *prepared, bool large)
+{
+	struct making list[PORT_QUEUES_MAX] = { { 0 } };
+	unsigned lacking = 0;
+	bool well;
+
+	for (unsigned i = 0; i < a->count; i++) {
+		struct queue *q = &a->queues[i];
+
+		if (q->fd < 0 && none_yet)
+			q->fd = take_prepared(prepared, a->interface, large);
+		if (q->fd < 0)
+			list[lacking++] = (struct making){ .interface = a->interface,
+				                           .share = none_yet ? a->count : i,
+				                           .shares = a->count,
+				                           .large = large };
+	}
+	well = make_sockets(list, lacking);
+	for (unsigned i = a->count; i-- > 0;)
+		if (a->queues[i].fd < 0)
+			a->queues[i].fd = list[--lacking].fd;
+	for (unsigned i = 0; well && i < a->count; i++)
+		well = a->queues[i].map || map_rings(&a->queues[i], large);
+	return well;
 }
 
 /* Goes on in a predecessor's rings where it was, if the socket is still bound to the interface. */
@@ -165,20 +290,18 @@ static unsigned filled(const struct ring *ring)
  * Deals what is received anew. A socket that gets more is told so before one that gets less: a frame of that moment may come
  * twice, but not be lost.
  */
-static bool deal_anew(struct af_packet *a, const struct inherited *old, bool large)
+static bool deal_anew(struct af_packet *a, const struct inherited *old, struct port_bequest *prepared,
+                      bool large)
 {
-	bool down = old->from == 0 && old->count < a->count, well = true;
+	bool down = old->from == 0 && old->count < a->count, well = give_sockets(a, true, prepared, large);
 
-	for (unsigned i = 0; well && i < a->count; i++)
-		if (!is_inherited(old, i))
-			well = open_queue(a, &a->queues[i], a->count, large);
 	for (unsigned i = 0; well && i < a->kept; i++) {
 		unsigned number = down ? a->kept - 1 - i : i;
 
 		well = share_take(a->queues[number].fd, number, a->count);
 	}
 	for (unsigned i = 0; well && i < a->kept; i++) {
-		a->queues[i].hold = HOLD_DUE;
+		atomic_init(&a->queues[i].hold, HOLD_DUE);
 		a->queues[i].due = is_inherited(old, i) ? filled(&a->queues[i].rx) : 0;
 	}
 	atomic_init(&a->behind, a->count);
@@ -186,18 +309,20 @@ static bool deal_anew(struct af_packet *a, const struct inherited *old, bool lar
 }
 
 /* A predecessor's sockets, be they as many or not; those with slots of another size are only read to their end. */
-static bool inherit(struct af_packet *a, const struct port_bequest *b, bool large, struct inherited *old)
+static bool inherit(struct af_packet *a, const struct port_bequest *b, struct port_bequest *prepared,
+                    bool large, struct inherited *old)
 {
-	bool same = b->value[0] == slot_size(large);
-	bool well = a->interface > 0 && (same || b->value[0] == slot_size(!large));
+	bool same = b->value[BEQUEST_SLOT] == slot_size(large);
+	bool well = a->interface > 0 && (same || b->value[BEQUEST_SLOT] == slot_size(!large));
+	unsigned shares = b->value[BEQUEST_SHARES] ? b->value[BEQUEST_SHARES] : b->count;
 
 	*old = (struct inherited){ same ? 0 : a->count, b->count };
 	a->kept = RTE_MAX(a->count, old->from + old->count);
 	for (unsigned i = 0; well && i < b->count; i++)
-		well = inherit_queue(&a->queues[old->from + i], b->fds[i], &b->value[1 + 2 * i], a->interface,
-		                     b->value[0] == SLOT_LARGE);
-	if (well && (!same || b->count != a->count))
-		well = deal_anew(a, old, large);
+		well = inherit_queue(&a->queues[old->from + i], b->fds[i], &b->value[BEQUEST_PLACES + 2 * i],
+		                     a->interface, b->value[BEQUEST_SLOT] == SLOT_LARGE);
+	if (well && (!same || b->count != a->count || shares != a->count))
+		well = deal_anew(a, old, prepared, large);
 	return well;
 }
 
@@ -217,19 +342,59 @@ struct af_packet *af_packet_new(unsigned count, unsigned inherited)
 	return a;
 }
 
-bool af_packet_open(struct af_packet *a, const struct port_bequest *b, bool large)
+static bool open_queues(struct af_packet *a, const struct port_bequest *b, struct port_bequest *prepared,
+                        bool large)
 {
 	struct inherited old;
 
 	if (b->count) {
-		if (inherit(a, b, large, &old))
+		if (inherit(a, b, prepared, large, &old))
 			return true;
 		forget_queues(a, &old);
 		bequest_refuse(b);
 	}
-	return a->interface > 0 && open_queues(a, large);
+	return a->interface > 0 && give_sockets(a, false, prepared, large);
 }
 
+bool af_packet_open(struct af_packet *a, const struct port_bequest *b, struct port_bequest *prepared,
+                    bool large)
+{
+	bool well = open_queues(a, b, prepared, large);
+	int error = errno;
+
+	af_packet_put_away(prepared->fds, prepared->count);
+	errno = error;
+	return well;
+}
+
+/* A queue that does not wait for others does not read theirs any more. */
+static bool all_read(const struct af_packet *a)
+{
+	for (unsigned i = 0; i < a->count; i++)
+		if (atomic_load_explicit(&a->queues[i].hold, memory_order_acquire) != HOLD_NOT)
+			return false;
+	return true;
+}
+
+void af_packet_retire(struct af_packet *a)
+{
+	int fds[PORT_QUEUES_MAX];
+	unsigned count = 0;
+
+	if (a->kept == a->count || !all_read(a))
+		return;
+	for (unsigned i = a->count; i < a->kept; i++) {
+		struct queue *q = &a->queues[i];
+
+		atomic_fetch_add_explicit(&a->queues[0].missed, af_packet_missed_by(q), memory_order_relaxed);
+		munmap(q->map, q->mapped);
+		fds[count++] = q->fd;
+	}
+	a->kept = a->count;
+	af_packet_put_away(fds, count);
+}
+
+/* A successor waits for nobody to close what it did not get: the end of the process does. */
 void af_packet_free(struct af_packet *a)
 {
 	for (unsigned i = 0; i < a->kept; i++) {
@@ -237,7 +402,7 @@ void af_packet_free(struct af_packet *a)
 
 		if (q->map)
 			munmap(q->map, q->mapped);
-		if (q->fd >= 0)
+		if (q->fd >= 0 && !(a->bequeathed && i >= a->count))
 			close(q->fd);
 	}
 	free(a);

@@ -56,6 +56,17 @@ static bool acceptable(const struct port_bequest *b, const struct msghdr *messag
 	       bequests->count < BEQUESTS_MAX;
 }
 
+bool bequests_add(struct port_bequests *bequests, const struct port_bequest *b)
+{
+	struct port_bequest *longer = realloc(bequests->list, (bequests->count + 1) * sizeof(*longer));
+
+	if (!longer)
+		return false;
+	bequests->list = longer;
+	bequests->list[bequests->count++] = *b;
+	return true;
+}
+
 bool bequest_receive(int giver, struct port_bequests *bequests)
 {
 	struct port_bequest b = { 0 };
@@ -65,7 +76,6 @@ bool bequest_receive(int giver, struct port_bequests *bequests)
 		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
 	};
 	ssize_t got = recvmsg(giver, &message, MSG_CMSG_CLOEXEC);
-	struct port_bequest *longer;
 
 	if (got < 0 && errno == EINTR)
 		return true;
@@ -73,24 +83,13 @@ bool bequest_receive(int giver, struct port_bequests *bequests)
 		return false;
 	b.count = read_fds(&message, b.fds);
 	b.url[sizeof(b.url) - 1] = b.netns[sizeof(b.netns) - 1] = '\0';
-	if (!acceptable(&b, &message, got, bequests)) {
+	if (!acceptable(&b, &message, got, bequests) || !bequests_add(bequests, &b))
 		bequest_refuse(&b);
-		return true;
-	}
-	longer = realloc(bequests->list, (bequests->count + 1) * sizeof(*longer));
-	if (!longer) {
-		bequest_refuse(&b);
-		return true;
-	}
-	bequests->list = longer;
-	bequests->list[bequests->count++] = b;
 	return true;
 }
 
-static struct port_bequest *find(const struct port_options *options)
+static struct port_bequest *find(const struct port_bequests *from, const struct port_options *options)
 {
-	struct port_bequests *from = options->inherited;
-
 	for (size_t i = 0; from && i < from->count; i++) {
 		struct port_bequest *b = &from->list[i];
 
@@ -103,12 +102,13 @@ static struct port_bequest *find(const struct port_options *options)
 
 bool bequest_waits(const struct port_options *options)
 {
-	return find(options) != NULL;
+	return find(options->inherited, options) != NULL;
 }
 
-bool bequest_take(const struct port_options *options, struct port_bequest *taken)
+static bool take(const struct port_bequests *from, const struct port_options *options,
+                 struct port_bequest *taken)
 {
-	struct port_bequest *b = find(options);
+	struct port_bequest *b = find(from, options);
 
 	*taken = (struct port_bequest){ 0 };
 	if (!b)
@@ -116,6 +116,16 @@ bool bequest_take(const struct port_options *options, struct port_bequest *taken
 	*taken = *b;
 	b->taken = true;
 	return true;
+}
+
+bool bequest_take(const struct port_options *options, struct port_bequest *taken)
+{
+	return take(options->inherited, options, taken);
+}
+
+bool bequest_take_prepared(const struct port_options *options, struct port_bequest *taken)
+{
+	return take(options->prepared, options, taken);
 }
 
 void bequest_refuse(const struct port_bequest *taken)

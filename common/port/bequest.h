@@ -24,7 +24,7 @@ struct port_bequest {
 	bool taken;                     /* by a port */
 };
 
-/* Those that came and that no port has taken yet. */
+/* Those that came, or were made ahead, and that no port has taken yet. */
 struct port_bequests {
 	struct port_bequest *list;
 	size_t count;
@@ -34,8 +34,12 @@ struct port_bequests {
 void bequest_send(int heir, struct port *port);
 /* Waits for the next and keeps it; false: there are no more. */
 bool bequest_receive(int giver, struct port_bequests *bequests);
+/* Keeps one; false: there is no memory. */
+bool bequests_add(struct port_bequests *bequests, const struct port_bequest *b);
 /* The descriptors of a port that is about to be opened, the caller's from here on; false: there are none. */
 bool bequest_take(const struct port_options *options, struct port_bequest *taken);
+/* The same of those that were made ahead for it (port_prepare()). */
+bool bequest_take_prepared(const struct port_options *options, struct port_bequest *taken);
 /* Whether there are any. */
 bool bequest_waits(const struct port_options *options);
 /* Closes what a port took and cannot use. */

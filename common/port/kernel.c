@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "port/af_packet_private.h"
 #include "port/bequest.h"
 #include "port/ground.h"
 
@@ -259,6 +260,24 @@ bool port_open_af_packet(struct port *port, const struct port_options *options, 
                          struct errors *errors)
 {
 	return ground_open(port, options, rest, open_af_packet, errors);
+}
+
+void port_prepare_af_packet(const struct port_options *options, const char *rest, unsigned more,
+                            struct port_bequests *prepared)
+{
+	struct errors ignored = ERRORS_NONE;
+	struct port_bequest b = { .version = BEQUEST_VERSION };
+	char interface[IF_NAMESIZE];
+	int old = interface_name(options, rest, interface, &ignored) ? enter(options, &ignored) : -2;
+
+	snprintf(b.url, sizeof(b.url), "%s", options->url);
+	snprintf(b.netns, sizeof(b.netns), "%s", options->netns ? options->netns : "");
+	if (old != -2 && af_packet_prepare(more, interface, af_packet_large(options->pool), &b) &&
+	    !bequests_add(prepared, &b))
+		bequest_refuse(&b);
+	if (old != -2)
+		leave(old);
+	errors_free(&ignored);
 }
 
 bool port_open_af_xdp(struct port *port, const struct port_options *options, const char *rest,

@@ -254,6 +254,15 @@ struct port *port_open(const struct port_options *options, struct errors *errors
 	return NULL;
 }
 
+void port_prepare(const struct port_options *options, unsigned more, struct port_bequests *prepared)
+{
+	const char *rest = NULL;
+	const struct port_kind *kind = kind_of(options->url, &rest);
+
+	if (kind && kind->open == port_open_af_packet && more)
+		port_prepare_af_packet(options, rest, more, prepared);
+}
+
 void port_close(struct port *port)
 {
 	port->ops->close(port);

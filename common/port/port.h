@@ -76,9 +76,13 @@ struct port_options {
 	struct rte_mempool *pool;
 	const struct conf *where;        /* the place of errors; NULL: they name the port */
 	struct port_bequests *inherited; /* from a predecessor; NULL: nothing */
+	struct port_bequests *prepared;  /* made ahead; NULL: nothing */
 	bool wait; /* an interface or namespace that is not there is waited for; other kinds of ports mind it not */
 };
 
+/* Makes ahead what a port will need that is to be opened in a moment, with a predecessor's queues and so many more: what would take long then. A failure is
+ * that opening's. The port is not touched. */
+void port_prepare(const struct port_options *options, unsigned more, struct port_bequests *prepared);
 /* Opens a port; NULL with errors that name the URL and the way out. Waits for no peer. */
 struct port *port_open(const struct port_options *options, struct errors *errors);
 /* No worker may poll it any more. */
@@ -146,6 +150,9 @@ bool port_ethdev(struct port *port, const struct port_options *options, const ch
 /* af_packet.c: binds a packet socket with rings to an interface of the calling thread's network namespace. */
 bool port_af_packet(struct port *port, const struct port_options *options, const char *interface,
                     struct errors *errors);
+/* kernel.c: sockets for so many queues more, made ahead. */
+void port_prepare_af_packet(const struct port_options *options, const char *rest, unsigned more,
+                            struct port_bequests *prepared);
 
 /* af_xdp.c: binds AF_XDP sockets to the queues of an interface of the calling thread's network namespace. */
 bool port_af_xdp(struct port *port, const struct port_options *options, const char *interface,

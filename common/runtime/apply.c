@@ -241,6 +241,7 @@ static bool open_port(struct change *c, unsigned number)
 		.pool = engine->pool,
 		.where = c->where[number],
 		.inherited = engine->inherited,
+		.prepared = engine->prepared,
 		/* What a predecessor had may be gone for now: its other ports must not suffer for that. */
 		.wait = names_had_port(engine, slot->name) ||
 		        strcmp(conf_string(item, "absent", "refuse"), "wait") == 0,

@@ -395,14 +395,14 @@ static void bequeath(struct engine *engine, int heir)
 			bequest_send(heir, engine->ports[i].port);
 }
 
-void engine_leave(struct engine *engine, int heir)
+void engine_leave(struct engine *engine, int heir, bool other_workers)
 {
 	if (!engine)
 		return;
 	trace_clear(engine);
 	capture_clear(engine);
 	if (heir >= 0)
-		engine_part(engine);
+		engine_part(engine, other_workers);
 	stop_workers(engine);
 	if (heir >= 0)
 		bequeath(engine, heir);
@@ -416,7 +416,7 @@ void engine_free(struct engine *engine)
 {
 	if (!engine)
 		return;
-	engine_leave(engine, -1);
+	engine_leave(engine, -1, false);
 	for (unsigned i = 0; i < ENGINE_WORKERS_MAX; i++)
 		worker_free(engine->workers[i]);
 	edge_free(engine->edge);

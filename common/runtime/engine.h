@@ -86,7 +86,8 @@ struct engine {
 	struct edge *edge;
 	struct heartbeat *heartbeat;
 	struct port_bequests
-	        *inherited;     /* what a predecessor's ports stood on; NULL: nothing; the process's */
+	        *inherited; /* what a predecessor's ports stood on; NULL: nothing; the process's */
+	struct port_bequests *prepared; /* what was made ahead for ports; NULL: nothing; the process's */
 	struct acl_shelf *acls; /* what was compiled ahead (process/rehearse.h); NULL: nothing; under lock */
 	_Atomic(struct snapshot *) snapshot; /* what workers run */
 	struct worker *workers[ENGINE_WORKERS_MAX];
@@ -94,6 +95,7 @@ struct engine {
 	_Atomic bool stopping;
 	_Atomic uint64_t pickup_until; /* ns; 0: never (change/pickup.h) */
 	_Atomic bool holding;          /* ports are not received from for a moment */
+	_Atomic bool emptying;         /* the same of those that are no links: what is on its way leaves */
 	struct takeover *takeover;     /* sessions of functions that come from elsewhere (takeover.h) */
 	struct moving_list *moving;    /* sessions between workers (rebalance.h); NULL: none */
 	struct cookie_key cookie_key;
@@ -165,7 +167,7 @@ struct engine *engine_new(const struct conf *document, const struct engine_optio
 bool engine_begin(struct engine *engine, struct errors *errors);
 /* Stops workers, functions and ports, and lets go of the session memory: a successor may have all of it. What its ports stand on is handed to an heir, if
  * there is one (a socket, port/bequest.h; -1: none). Only engine_free() may follow. */
-void engine_leave(struct engine *engine, int heir);
+void engine_leave(struct engine *engine, int heir, bool other_workers);
 /* Stops workers, functions and ports, and frees all. No control thread may use it any more. */
 void engine_free(struct engine *engine);
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "manage/log.h"
+#include "runtime/change/slices.h"
 #include "runtime/engine_private.h"
 #include "runtime/worker.h"
 
@@ -51,7 +52,16 @@ static bool empty(struct engine *engine)
 	return inboxes_empty(engine) && ports_empty(engine);
 }
 
-void engine_part(struct engine *engine)
+static bool has_links(const struct snapshot *s)
+{
+	bool any = false;
+
+	for (unsigned i = 0; s && i < ENGINE_PORTS_MAX; i++)
+		any |= s->ports[i].role == PORT_LINK;
+	return any;
+}
+
+static void part(struct engine *engine)
 {
 	uint64_t until = clock_now(&engine->clock) + PART_MS * UINT64_C(1000000);
 
@@ -64,4 +74,11 @@ void engine_part(struct engine *engine)
 		}
 		usleep(STEP_US);
 	}
+}
+
+void engine_part(struct engine *engine, bool other_workers)
+{
+	part(engine);
+	if (other_workers && has_links(atomic_load(&engine->snapshot)))
+		slices_empty(engine);
 }

@@ -120,7 +120,8 @@ static unsigned receive_next(struct worker *w)
 
 static unsigned receive(struct worker *w)
 {
-	bool full = unlikely(w->slice.next != NULL) && slices_full(w);
+	bool full = unlikely(atomic_load_explicit(&w->engine->emptying, memory_order_relaxed)) ||
+	            (unlikely(w->slice.next != NULL) && slices_full(w));
 	unsigned total = 0;
 
 	if (w->id >= w->workers || atomic_load_explicit(&w->engine->holding, memory_order_relaxed))

@@ -257,6 +257,21 @@ static void pass_held(struct engine *engine)
 	engine_grace(engine);
 }
 
+void slices_empty(struct engine *engine)
+{
+	struct change_run run = { .engine = engine, .now = atomic_load(&engine->snapshot) };
+
+	run.links = all_links(run.now);
+	run.rounds = most_hops(run.now, run.links);
+	atomic_store(&engine->emptying, true);
+	engine_grace(engine);
+	for (unsigned i = 0; run.links && i < run.rounds; i++) {
+		pass_inboxes(engine);
+		come_back(&run);
+	}
+	pass_inboxes(engine);
+}
+
 /* --- a slice --- */
 
 /* What one process of a path says may be what another has to be asked for. */

@@ -80,6 +80,10 @@ bool slices_needed(const struct engine *engine, const struct snapshot *now, cons
 void slices_run(struct engine *engine, const struct snapshot *next);
 void slices_end(struct engine *engine);
 
+/* Lets all leave that is on its way through hops and workers: nothing comes in from outside from here on. A process that does not answer is waited for 0.3 s. No change is
+ * under way. */
+void slices_empty(struct engine *engine);
+
 /* --- worker --- */
 
 /* At the beginning of a turn: looks how far it is; before the worker looks for another snapshot. */

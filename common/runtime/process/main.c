@@ -433,12 +433,13 @@ static bool take_place(const struct command *c, struct process *p, const struct 
                        struct errors *errors)
 {
 	if (c->supervisor >= 0) {
-		rehearse(p->engine, document);
+		rehearse(p->engine, document, &p->prepared);
 		if (!succession_stand_by(c->supervisor) ||
-		    !succession_take(c->directory, &p->inherited, errors))
+		    !succession_take(c->directory, p->engine->sizes.workers, &p->inherited, errors))
 			return false;
 		catch_signals();
 		p->engine->inherited = &p->inherited;
+		p->engine->prepared = &p->prepared;
 		clock_start(&p->engine->clock); /* nobody kept it meanwhile */
 		if (!engine_begin(p->engine, errors))
 			return false;
@@ -457,6 +458,7 @@ static bool run(const struct command *c, struct process *p, struct conf *documen
 		return false;
 	}
 	bequests_free(&p->inherited);
+	bequests_free(&p->prepared);
 	rehearse_over(p->engine);
 	if (c->supervisor >= 0)
 		succession_serving(c->supervisor);
@@ -523,7 +525,9 @@ static int serve_until_stopped(const struct command *c)
 	management_close(&p);
 	history_close(&p.history);
 	bequests_free(&p.inherited);
-	engine_leave(p.engine, p.successor);
+	bequests_free(&p.prepared);
+	engine_leave(p.engine, p.successor,
+	             p.successor >= 0 && succession_other_workers(p.successor, p.engine->sizes.workers));
 	if (p.successor >= 0)
 		close(p.successor); /* it begins now */
 	events_free(p.events);

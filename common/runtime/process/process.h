@@ -32,6 +32,7 @@ struct process {
 	const struct log_settings *log;
 	int successor; /* connection of the process that takes our place (succession.h); -1: none yet */
 	struct port_bequests inherited; /* what ports of a predecessor stood on, until ours are open */
+	struct port_bequests prepared;  /* what was made ahead for them; likewise */
 };
 
 /* management.c: REST beside the control socket, and the audit log. Main thread. */

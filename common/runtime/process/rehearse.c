@@ -6,7 +6,10 @@
 #include <string.h>
 
 #include "match/acl.h"
+#include "port/port.h"
+#include "runtime/engine_private.h"
 #include "runtime/nf.h"
+#include "runtime/process/running.h"
 
 /* Functions know ports by name: their numbers are those of the real thing. */
 static void name_ports(struct engine *engine, const struct conf *ports)
@@ -38,7 +41,38 @@ static void compile(struct engine *engine, const struct conf *item, struct error
 		class->release(made);
 }
 
-void rehearse(struct engine *engine, const struct conf *document)
+/* How many queues of ours there are which the predecessor's ports do not have; all where its buffers are of another size, for so are its rings. */
+static unsigned more_queues(const struct engine *engine)
+{
+	struct conf *running = running_load(engine);
+	struct engine_sizes former = { 0 };
+	struct errors ignored = ERRORS_NONE;
+
+	if (running && schema_check(engine_schema, running, &ignored))
+		engine_read_sizes(running, &former);
+	if (former.mtu != engine->sizes.mtu)
+		former.workers = 0;
+	conf_free(running);
+	errors_free(&ignored);
+	return engine->sizes.workers - RTE_MIN(engine->sizes.workers, former.workers);
+}
+
+static void prepare_ports(struct engine *engine, const struct conf *ports, struct port_bequests *prepared)
+{
+	unsigned more = more_queues(engine);
+
+	for (size_t i = 0; i < conf_count(ports); i++) {
+		const struct conf *item = conf_at(ports, i);
+		struct port_options options = { .name = conf_string(item, "name", ""),
+			                        .url = conf_string(item, "device", ""),
+			                        .netns = conf_string(item, "netns", NULL),
+			                        .pool = engine->pool };
+
+		port_prepare(&options, more, prepared);
+	}
+}
+
+void rehearse(struct engine *engine, const struct conf *document, struct port_bequests *prepared)
 {
 	static const char *const lists[] = { "functions", "hops" };
 	struct conf *copy = conf_clone(document);
@@ -53,6 +87,7 @@ void rehearse(struct engine *engine, const struct conf *document)
 			compile(engine, conf_at(list, i), &errors);
 	}
 	memset(engine->ports, 0, sizeof(engine->ports));
+	prepare_ports(engine, conf_get(conf_get(copy, "edge"), "ports"), prepared);
 	errors_free(&errors);
 	conf_free(copy);
 }

@@ -51,7 +51,7 @@ void running_forget(const struct engine *engine)
 	unlink(path);
 }
 
-static struct conf *load(const struct engine *engine)
+struct conf *running_load(const struct engine *engine)
 {
 	struct errors ignored = ERRORS_NONE;
 	struct conf *document = NULL;
@@ -172,7 +172,7 @@ static bool wanted(const struct conf *former, const struct conf *next)
 void running_resume(struct engine *engine, const struct conf *next)
 {
 	struct errors errors = ERRORS_NONE;
-	struct conf *former = engine->names_known ? load(engine) : NULL;
+	struct conf *former = engine->names_known ? running_load(engine) : NULL;
 
 	if (!former)
 		return;

@@ -11,6 +11,8 @@
 
 /* Writes the file; a failure is logged. After a document was published, under the engine's lock. */
 void running_save(const struct engine *engine);
+/* What the process that has the folder runs, or ran; NULL: that cannot be read. The caller's. */
+struct conf *running_load(const struct engine *engine);
 /* Before the first document: if sessions were found and functions are elsewhere in `next`, applies what the predecessor ran and waits for its
  * links as a handover does. What cannot be read or applied is passed over. */
 void running_resume(struct engine *engine, const struct conf *next);

@@ -13,7 +13,7 @@
 #include "manage/log.h"
 #include "runtime/process/process.h"
 
-enum { LEAVE_MS = 20000 }; /* a change of configuration that is under way is finished first */
+enum { LEAVE_MS = 20000, SAY_MS = 10 }; /* a change of configuration that is under way is finished first */
 
 static bool address_of(const char *directory, struct sockaddr_un *address)
 {
@@ -56,7 +56,17 @@ static bool await_leave(int predecessor, struct port_bequests *inherited)
 	return false;
 }
 
-bool succession_take(const char *directory, struct port_bequests *inherited, struct errors *errors)
+static void say_workers(int predecessor, unsigned workers)
+{
+	char said[32];
+	int length = snprintf(said, sizeof(said), "workers %u\n", workers);
+
+	if (send(predecessor, said, (size_t)length, MSG_NOSIGNAL) < 0)
+		log_info("predecessor-gone", "reason=%m");
+}
+
+bool succession_take(const char *directory, unsigned workers, struct port_bequests *inherited,
+                     struct errors *errors)
 {
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	struct sockaddr_un address;
@@ -64,8 +74,10 @@ bool succession_take(const char *directory, struct port_bequests *inherited, str
 
 	/* Nobody listens: there is none, or the session memory, which it has locked, says so. */
 	if (fd >= 0 && address_of(directory, &address) &&
-	    connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+	    connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
+		say_workers(fd, workers);
 		left = await_leave(fd, inherited);
+	}
 	if (!left)
 		errors_add(errors, NULL, "predecessor-stays", NULL, 0,
 		           "the process that runs in %s has not left within %d s", directory,
@@ -119,4 +131,16 @@ int succession_asked(int listener)
 	}
 	close(fd);
 	return -1;
+}
+
+/* It says so as soon as it has our ear; one of an earlier build says nothing. */
+bool succession_other_workers(int successor, unsigned workers)
+{
+	struct pollfd said = { .fd = successor, .events = POLLIN };
+	char word[32] = "";
+	unsigned wanted;
+
+	if (poll(&said, 1, SAY_MS) <= 0 || recv(successor, word, sizeof(word) - 1, MSG_DONTWAIT) <= 0)
+		return false;
+	return sscanf(word, "workers %u", &wanted) == 1 && wanted != workers;
 }

@@ -6,7 +6,7 @@
  * predecessor hands over what its ports stand on (port/bequest.h), and closes it, or the kernel does, whenever it ends, when its ports, sockets and session memory are free. A supervisor that is gone before
  * it said go is as good as one that said no.
  *
- * What is said, in lines: "standby API VERSION" and "serving" to the supervisor, "go" from it. Main thread.
+ * What is said, in lines: "standby API VERSION" and "serving" to the supervisor, "go" from it; "workers N" to the predecessor. Main thread.
  */
 #ifndef SLUICE_RUNTIME_SUCCESSION_H
 #define SLUICE_RUNTIME_SUCCESSION_H
@@ -20,8 +20,10 @@
 
 /* Tells the supervisor, and waits for its word. False: it said no, or is gone. */
 bool succession_stand_by(int supervisor);
-/* Asks the predecessor to leave and waits until it has, keeping what it hands over; at once if there is none. False with an error: it does not leave. */
-bool succession_take(const char *directory, struct port_bequests *inherited, struct errors *errors);
+/* Asks the predecessor to leave, telling how many workers there will be, and waits until it has, keeping what it hands over; at once if there is none. False with an
+ * error: it does not leave. */
+bool succession_take(const char *directory, unsigned workers, struct port_bequests *inherited,
+                     struct errors *errors);
 /* Tells the supervisor that the place is taken, and lets go of it. */
 void succession_serving(int supervisor);
 
@@ -31,5 +33,7 @@ void succession_serving(int supervisor);
 int succession_listen(const char *directory);
 /* The connection of one who asked and may; to be closed when all is free. -1: none. */
 int succession_asked(int listener);
+/* Whether that one said that it has another number of workers. */
+bool succession_other_workers(int successor, unsigned workers);
 
 #endif
