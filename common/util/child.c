@@ -5,11 +5,13 @@
  */
 #include "util/child.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
@@ -62,6 +64,35 @@ bool child_thread(pid_t pid, pid_t thread, struct thread_look *look)
 	look->runnable = found.state == 'R';
 	look->cpu_ms = (found.user + found.system) * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
 	return true;
+}
+
+static bool is_among(pid_t thread, const pid_t *threads, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (threads[i] == thread)
+			return true;
+	return false;
+}
+
+bool child_is_runnable(pid_t pid, const pid_t *others, size_t count)
+{
+	struct thread_look look;
+	struct dirent *entry;
+	bool runnable = false;
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	DIR *tasks = opendir(path);
+	if (!tasks)
+		return false;
+	while (!runnable && (entry = readdir(tasks))) {
+		pid_t thread = atoi(entry->d_name);
+
+		runnable = thread > 0 && !is_among(thread, others, count) &&
+		           child_thread(pid, thread, &look) && look.runnable;
+	}
+	closedir(tasks);
+	return runnable;
 }
 
 uint64_t child_start_time(pid_t pid)

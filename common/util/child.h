@@ -65,6 +65,9 @@ struct thread_look {
 };
 bool child_thread(pid_t pid, pid_t thread, struct thread_look *look);
 
+/* Whether one of its threads, but for those of `others` (0: none), is ready to run: it does, or waits for a processor. */
+bool child_is_runnable(pid_t pid, const pid_t *others, size_t count);
+
 /* When a process started, in clock ticks since boot; 0 if there is none. */
 uint64_t child_start_time(pid_t pid);
 

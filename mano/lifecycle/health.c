@@ -17,8 +17,10 @@ enum {
 	READY_MS = 500,   /* for an answer to "are you ready" */
 	PROBE_MS = 2000,  /* for one to "do you live": a busy machine takes its time */
 	PROBE_EVERY_MS = 2000,
-	MISSES_MAX = 4,   /* answers missed in a row before it counts as dead */
-	DRIFT_EVERY = 5,  /* probes */
+	MISSES_MAX = 4, /* answers missed in a row before it counts as dead */
+	MISSES_STARVED =
+	        15,      /* of one that has no processor to answer with, while its workers may move packets */
+	DRIFT_EVERY = 5, /* probes */
 	PUSH_MS = 120000, /* to compile and take a document: large rule sets take seconds */
 };
 
@@ -111,11 +113,33 @@ bool health_probe_due(const struct unit *unit)
 	return unit_now() >= unit->next_probe;
 }
 
+/* Whether a thread of it that does not move packets has something to do and does not get round to it: who answers may be that one. */
+static bool is_starved(const struct unit *unit)
+{
+	char *path = text_format("%s/" INSTANCE_HEARTBEAT, unit->folder);
+	const struct heartbeat *beats = heartbeat_open(path);
+	pid_t workers[HEARTBEAT_WORKERS_MAX];
+	size_t count = 0;
+	bool starved = false;
+
+	free(path);
+	if (!beats)
+		return false;
+	for (; count < beats->workers && count < HEARTBEAT_WORKERS_MAX; count++)
+		workers[count] = (pid_t)beats->line[count].thread;
+	starved =
+	        beats->pid == (uint32_t)unit->child.pid && child_is_runnable(unit->child.pid, workers, count);
+	heartbeat_close(beats);
+	return starved;
+}
+
 bool health_probe(struct unit *unit)
 {
 	unit->next_probe = unit_now() + PROBE_EVERY_MS;
-	if (get(unit, "/healthz", NULL, PROBE_MS, NULL) != 200)
-		return ++unit->misses < MISSES_MAX;
+	if (get(unit, "/healthz", NULL, PROBE_MS, NULL) != 200) {
+		unit->misses++;
+		return unit->misses < MISSES_MAX || (unit->misses < MISSES_STARVED && is_starved(unit));
+	}
 	unit->misses = 0;
 	if (++unit->probes % DRIFT_EVERY == 0 && unit->etag)
 		look_for_drift(unit);

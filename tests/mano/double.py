@@ -10,6 +10,7 @@ no packets. With --standby it waits for its word, and leaves when a successor as
   crashAfter   it ends so many milliseconds after it became ready
   never        it is never ready
   deaf         it does not answer /healthz
+  busy         nor that, and computes instead
   restart      PUT answers needs-restart
   stall        PUT is never answered
   mute         it listens, is never ready and answers nothing at all
@@ -149,6 +150,9 @@ class Handler(socketserver.StreamRequestHandler):
         elif self.path == "/healthz":
             if told(state.document, "deaf"):
                 time.sleep(30)
+            end = time.monotonic() + 30
+            while told(state.document, "busy") and time.monotonic() < end:
+                pass
             self.answer(200, {})
         elif self.path == "/v1/version":
             self.answer(200, {"program": "double", "version": BUILD.get("version", "1"), "api": BUILD.get("api", "v1")})

@@ -109,6 +109,14 @@ class Faults(mano.Case):
         wait_for(lambda: self.s.events("vnf-unresponsive"), what="seen to be deaf")
         wait_for(lambda: self.s.events("vnf-healed"), what="started anew")
 
+    def test_busy_process_is_given_time(self):
+        """One that is asked before the deaf one has missed as many questions, and lives."""
+        self.s.must_apply(told("busy", name="busy"))
+        self.s.must_apply(told("busy", name="busy"), told("deaf"))
+        pid = self.s.shown("busy")["process"]["pid"]
+        wait_for(lambda: self.s.events("vnf-unresponsive", "edge"), what="the other is seen to be deaf")
+        self.assertEqual((self.s.events("vnf-unresponsive", "busy"), self.s.shown("busy")["process"]["pid"]), ([], pid))
+
     def test_failed_restart_disturbs_nothing(self):
         self.s.must_apply(told())
         pid = self.s.shown()["process"]["pid"]

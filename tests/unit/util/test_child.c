@@ -78,6 +78,29 @@ static struct child start_sleep(void)
 	return child;
 }
 
+static void test_who_is_ready_to_run(void **state)
+{
+	const char *argv[] = { "sh", "-c", "while :; do :; done", NULL };
+	struct child idle = start_sleep(), busy;
+	struct errors errors = ERRORS_NONE;
+	int status;
+
+	(void)state;
+	assert_true(child_start(&(struct child_spec){ .argv = argv }, &busy, &errors));
+	assert_true(child_is_runnable(busy.pid, NULL, 0));
+	assert_false(child_is_runnable(busy.pid, &busy.pid, 1));
+	for (int looks = 0; looks < 1000 && child_is_runnable(idle.pid, NULL, 0); looks++)
+		usleep(10000);
+	assert_false(child_is_runnable(idle.pid, NULL, 0));
+	child_signal(&busy, SIGKILL);
+	child_signal(&idle, SIGKILL);
+	assert_true(child_wait(&busy, 5000) && child_wait(&idle, 5000));
+	assert_true(child_ended(&busy, &status) && child_ended(&idle, &status));
+	assert_false(child_is_runnable(busy.pid, NULL, 0));
+	child_forget(&busy);
+	child_forget(&idle);
+}
+
 static void test_output_and_environment(void **state)
 {
 	const char *environment[] = { "PATH=/bin:/usr/bin", "COLOUR=green", NULL };
@@ -387,6 +410,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_output_and_environment, make_output, remove_output),
 		cmocka_unit_test_setup_teardown(test_own_session, make_output, remove_output),
+		cmocka_unit_test(test_who_is_ready_to_run),
 		cmocka_unit_test_setup_teardown(test_cpus, make_output, remove_output),
 		cmocka_unit_test_setup_teardown(test_descriptors, make_output, remove_output),
 		cmocka_unit_test_setup_teardown(test_signals_are_default, make_output, remove_output),
