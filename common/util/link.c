@@ -5,163 +5,151 @@
 #include <errno.h>
 #include <linux/if.h>
 #include <linux/if_link.h>
-#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-enum { ANSWER_BYTES = 32768 }; /* as much as the kernel puts into one message of a dump */
+#include <libmnl/libmnl.h>
 
-struct request {
-	struct nlmsghdr head;
-	struct ifinfomsg about;
-	char room[NLA_HDRLEN + LINK_ALIAS_MAX];
+enum {
+	SEQUENCE = 1,
+	REQUEST_BYTES = 512,
+	ANSWER_BYTES = 32768 /* as much as the kernel puts into one message of a dump */
 };
 
-/* Sends; the answer is a socket to be read from, -1 with errno. */
-static int ask(struct request *request)
-{
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-
-	if (fd >= 0 && send(fd, request, request->head.nlmsg_len, 0) == (ssize_t)request->head.nlmsg_len)
-		return fd;
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
+struct visit {
+	void (*call)(void *user, const struct link *link);
+	void *user;
+};
 
 /* --- what is told --- */
 
-static void text_of(const struct rtattr *a, char *text, size_t size)
+static void text_of(const struct nlattr *a, char *text, size_t size)
 {
-	snprintf(text, size, "%.*s", (int)RTA_PAYLOAD(a), (const char *)RTA_DATA(a));
+	snprintf(text, size, "%.*s", (int)mnl_attr_get_payload_len(a), (const char *)mnl_attr_get_payload(a));
 }
 
-static void read_details(struct link *link, const struct rtattr *about)
+static int read_details(const struct nlattr *a, void *user)
 {
-	int left = (int)RTA_PAYLOAD(about);
+	struct link *link = user;
 
-	for (const struct rtattr *a = RTA_DATA(about); RTA_OK(a, left); a = RTA_NEXT(a, left))
-		if (a->rta_type == IFLA_TUN_NUM_QUEUES && RTA_PAYLOAD(a) >= sizeof(link->queues))
-			memcpy(&link->queues, RTA_DATA(a), sizeof(link->queues));
+	if (mnl_attr_get_type(a) == IFLA_TUN_NUM_QUEUES && mnl_attr_validate(a, MNL_TYPE_U32) >= 0)
+		link->queues = mnl_attr_get_u32(a);
+	return MNL_CB_OK;
 }
 
-static void read_kind(struct link *link, const struct rtattr *about)
+/* What the details mean is the kind's, which comes first. */
+static int read_kind(const struct nlattr *a, void *user)
 {
-	int left = (int)RTA_PAYLOAD(about);
+	struct link *link = user;
 
-	/* What the details mean is the kind's, which comes first. */
-	for (const struct rtattr *a = RTA_DATA(about); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
-		if (a->rta_type == IFLA_INFO_KIND)
-			text_of(a, link->kind, sizeof(link->kind));
-		else if (a->rta_type == IFLA_INFO_DATA && strcmp(link->kind, "tun") == 0)
-			read_details(link, a);
-	}
+	if (mnl_attr_get_type(a) == IFLA_INFO_KIND)
+		text_of(a, link->kind, sizeof(link->kind));
+	else if (mnl_attr_get_type(a) == IFLA_INFO_DATA && strcmp(link->kind, "tun") == 0)
+		mnl_attr_parse_nested(a, read_details, link);
+	return MNL_CB_OK;
 }
 
-static void read_link(const struct nlmsghdr *message, struct link *link)
+static int read_attribute(const struct nlattr *a, void *user)
 {
-	const struct ifinfomsg *about = NLMSG_DATA(message);
-	int left = (int)IFLA_PAYLOAD(message);
+	struct link *link = user;
 
-	*link = (struct link){ .index = about->ifi_index, .carrier = about->ifi_flags & IFF_LOWER_UP };
-	for (const struct rtattr *a = IFLA_RTA(about); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
-		if (a->rta_type == IFLA_IFNAME)
-			text_of(a, link->name, sizeof(link->name));
-		else if (a->rta_type == IFLA_IFALIAS)
-			text_of(a, link->alias, sizeof(link->alias));
-		else if (a->rta_type == IFLA_LINKINFO)
-			read_kind(link, a);
-	}
+	if (mnl_attr_get_type(a) == IFLA_IFNAME)
+		text_of(a, link->name, sizeof(link->name));
+	else if (mnl_attr_get_type(a) == IFLA_IFALIAS)
+		text_of(a, link->alias, sizeof(link->alias));
+	else if (mnl_attr_get_type(a) == IFLA_LINKINFO)
+		mnl_attr_parse_nested(a, read_kind, link);
+	return MNL_CB_OK;
 }
 
-/* --- all --- */
-
-/* Of one answer. 1: there is more, 0: that was all, -1: an error, with errno. */
-static int read_answer(const char *bytes, size_t length, void (*visit)(void *user, const struct link *link),
-                       void *user)
+static int read_link(const struct nlmsghdr *message, void *user)
 {
-	unsigned left = (unsigned)length;
+	const struct ifinfomsg *about = mnl_nlmsg_get_payload(message);
+	const struct visit *visit = user;
+	struct link link = { .index = 0 };
 
-	for (const struct nlmsghdr *m = (const void *)bytes; NLMSG_OK(m, left); m = NLMSG_NEXT(m, left)) {
-		struct link link;
+	if (message->nlmsg_type != RTM_NEWLINK || mnl_nlmsg_get_payload_len(message) < sizeof(*about))
+		return MNL_CB_OK;
+	link.index = about->ifi_index;
+	link.carrier = about->ifi_flags & IFF_LOWER_UP;
+	mnl_attr_parse(message, sizeof(*about), read_attribute, &link);
+	visit->call(visit->user, &link);
+	return MNL_CB_OK;
+}
 
-		if (m->nlmsg_type == NLMSG_DONE)
-			return 0;
-		if (m->nlmsg_type == NLMSG_ERROR) {
-			errno = -((const struct nlmsgerr *)NLMSG_DATA(m))->error;
-			return -1;
-		}
-		if (m->nlmsg_type != RTM_NEWLINK)
+/* --- talking --- */
+
+static struct nlmsghdr *request_of(char *buffer, uint16_t type, uint16_t flags, int index)
+{
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct ifinfomsg *about = mnl_nlmsg_put_extra_header(request, sizeof(*about));
+
+	request->nlmsg_type = type;
+	request->nlmsg_flags = NLM_F_REQUEST | flags;
+	request->nlmsg_seq = SEQUENCE;
+	about->ifi_index = index;
+	return request;
+}
+
+/* Asks, and reads answers to the end of them. False with errno. */
+static bool ask(const struct nlmsghdr *request, mnl_cb_t read, void *user)
+{
+	_Alignas(struct nlmsghdr) char answer[ANSWER_BYTES];
+	struct mnl_socket *kernel = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	int more = MNL_CB_ERROR, error;
+
+	if (!kernel)
+		return false;
+	if (mnl_socket_bind(kernel, 0, MNL_SOCKET_AUTOPID) == 0 &&
+	    mnl_socket_sendto(kernel, request, request->nlmsg_len) >= 0)
+		more = MNL_CB_OK;
+	while (more == MNL_CB_OK) {
+		ssize_t got = mnl_socket_recvfrom(kernel, answer, sizeof(answer));
+
+		if (got < 0 && errno == EINTR)
 			continue;
-		read_link(m, &link);
-		visit(user, &link);
+		more = got < 0 ? MNL_CB_ERROR
+		               : mnl_cb_run(answer, (size_t)got, SEQUENCE, mnl_socket_get_portid(kernel),
+		                            read, user);
 	}
-	return 1;
+	error = errno;
+	mnl_socket_close(kernel);
+	errno = error;
+	return more == MNL_CB_STOP;
 }
 
 bool links_each(void (*visit)(void *user, const struct link *link), void *user)
 {
-	struct request request = { .head = { .nlmsg_len = offsetof(struct request, room),
-		                             .nlmsg_type = RTM_GETLINK,
-		                             .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP } };
-	_Alignas(struct nlmsghdr) char answer[ANSWER_BYTES];
-	int fd = ask(&request), more = fd < 0 ? -1 : 1;
+	_Alignas(struct nlmsghdr) char buffer[REQUEST_BYTES];
+	struct visit each = { visit, user };
 
-	while (more > 0) {
-		ssize_t got = recv(fd, answer, sizeof(answer), 0);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		more = got > 0 ? read_answer(answer, (size_t)got, visit, user) : -1;
-	}
-	if (fd >= 0)
-		close(fd);
-	return more == 0;
+	return ask(request_of(buffer, RTM_GETLINK, NLM_F_DUMP, 0), read_link, &each);
 }
 
-static void pick(void *user, const struct link *link)
+static void keep(void *user, const struct link *link)
 {
-	struct link *wanted = user;
-
-	if (!wanted->index && strcmp(wanted->name, link->name) == 0)
-		*wanted = *link;
+	*(struct link *)user = *link;
 }
 
 bool link_find(const char *name, struct link *link)
 {
+	_Alignas(struct nlmsghdr) char buffer[REQUEST_BYTES];
+	struct nlmsghdr *request = request_of(buffer, RTM_GETLINK, NLM_F_ACK, 0);
+	struct visit one = { keep, link };
+
 	*link = (struct link){ .index = 0 };
-	snprintf(link->name, sizeof(link->name), "%s", name);
-	return links_each(pick, link) && link->index;
+	if (strlen(name) >= LINK_NAME_MAX)
+		return false;
+	mnl_attr_put_strz(request, IFLA_IFNAME, name);
+	return ask(request, read_link, &one) && link->index;
 }
 
 bool link_set_alias(int index, const char *alias)
 {
-	size_t length = strnlen(alias, LINK_ALIAS_MAX - 1);
-	struct request request = { .head = { .nlmsg_len = (uint32_t)(offsetof(struct request, room) +
-		                                                     RTA_LENGTH(length)),
-		                             .nlmsg_type = RTM_SETLINK,
-		                             .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK },
-		                   .about = { .ifi_index = index } };
-	struct rtattr *a = (struct rtattr *)request.room;
-	struct {
-		struct nlmsghdr head;
-		struct nlmsgerr error;
-		struct request mine;
-	} answer = { .error = { .error = -EIO } };
-	int fd;
+	_Alignas(struct nlmsghdr) char buffer[REQUEST_BYTES];
+	struct nlmsghdr *request = request_of(buffer, RTM_SETLINK, NLM_F_ACK, index);
 
-	a->rta_type = IFLA_IFALIAS;
-	a->rta_len = (unsigned short)RTA_LENGTH(length);
-	memcpy(RTA_DATA(a), alias, length);
-	fd = ask(&request);
-	if (fd < 0)
-		return false;
-	if (recv(fd, &answer, sizeof(answer), 0) >= (ssize_t)offsetof(typeof(answer), mine))
-		errno = -answer.error.error;
-	close(fd);
-	return answer.error.error == 0;
+	mnl_attr_put(request, IFLA_IFALIAS, strnlen(alias, LINK_ALIAS_MAX - 1), alias);
+	return ask(request, NULL, NULL);
 }
