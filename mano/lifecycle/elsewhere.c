@@ -15,6 +15,8 @@
 #include "lifecycle/leftovers.h"
 #include "util/memory.h"
 
+enum { MOUNT_BYTES = 4096 };
+
 /* sluice-NAME-PID, and the files of hugepages sluice-NAME-PIDmap_N; whether the process is dead. */
 static bool of_the_dead(const char *name)
 {
@@ -79,13 +81,14 @@ static void look_in(const char *folder, void (*visit)(void *user, const char *pa
 void leftovers_elsewhere(void (*visit)(void *user, const char *path), void *user)
 {
 	FILE *mounts = setmntent("/proc/mounts", "re");
-	struct mntent *mount;
+	struct mntent mount;
+	char text[MOUNT_BYTES]; /* not getmntent(): requests ask at the same time */
 
 	look_in("/run/dpdk", visit, user);
 	look_in("/dev/shm", visit, user);
-	while (mounts && (mount = getmntent(mounts)))
-		if (strcmp(mount->mnt_type, "hugetlbfs") == 0)
-			look_in(mount->mnt_dir, visit, user);
+	while (mounts && getmntent_r(mounts, &mount, text, sizeof(text)))
+		if (strcmp(mount.mnt_type, "hugetlbfs") == 0)
+			look_in(mount.mnt_dir, visit, user);
 	if (mounts)
 		endmntent(mounts);
 }
