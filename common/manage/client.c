@@ -31,7 +31,7 @@ struct exchange {
 	size_t limit;
 	http_data_handler *handler;
 	void *user;
-	bool stopped, too_long;
+	bool stopped, too_long, given_up;
 	char why[CURL_ERROR_SIZE]; /* what the library says of a failure */
 };
 
@@ -151,7 +151,9 @@ static int tick(void *argument, curl_off_t a, curl_off_t b, curl_off_t c, curl_o
 	/* The library ticks once more after the end: a handler that has stopped is not called again. */
 	if (exchange->handler && !exchange->stopped)
 		exchange->stopped = !exchange->handler(exchange->user, exchange->reply, NULL, 0);
-	return exchange->stopped;
+	if (exchange->request->give_up && !exchange->given_up)
+		exchange->given_up = exchange->request->give_up(exchange->request->user);
+	return exchange->stopped || exchange->given_up;
 }
 
 /* Children that this process starts must not inherit its connections. */
@@ -243,7 +245,8 @@ static void set_callbacks(CURL *curl, struct exchange *exchange)
 	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, tick);
 	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, exchange);
 	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, exchange->why);
-	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, exchange->handler ? 0L : 1L);
+	bool ticks = exchange->handler || exchange->request->give_up;
+	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, ticks ? 0L : 1L);
 }
 
 static bool failed(struct exchange *exchange, CURLcode code)
@@ -255,6 +258,8 @@ static bool failed(struct exchange *exchange, CURLcode code)
 	if (exchange->too_long)
 		snprintf(reply->error, sizeof reply->error, "%s: the reply exceeds %zu bytes", target,
 		         exchange->limit);
+	else if (exchange->given_up)
+		snprintf(reply->error, sizeof reply->error, "%s: given up", target);
 	else if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST)
 		snprintf(reply->error, sizeof reply->error, "cannot reach %s: %s", target,
 		         curl_easy_strerror(code));

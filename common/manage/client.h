@@ -24,6 +24,9 @@ struct http_request {
 	const char *content_type; /* of the body; NULL: application/json */
 	long timeout_ms;          /* of the whole exchange; 0: 10 s; of a stream: the time to connect */
 	size_t limit;             /* of the reply's body; 0: 64 MiB */
+	/* Asked at least each second: true ends the exchange, which has failed then; NULL: nobody. */
+	bool (*give_up)(void *user);
+	void *user;
 };
 
 /* What came back. status 0: nothing did, `error` says why ("cannot reach /run/x.sock: ..."). Free with

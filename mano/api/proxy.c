@@ -4,11 +4,26 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "lifecycle/unit.h"
 #include "manage/client.h"
 #include "manage/problem.h"
 #include "util/memory.h"
 
-enum { PROXY_MS = 60000 };
+enum { PROXY_MS = 60000, ENDING_MS = 1000 };
+
+/* An exchange under way. */
+struct passing {
+	struct manager *manager;
+	uint64_t since; /* unit_now() */
+};
+
+/* Our end waits for no process that takes long. */
+static bool give_up(void *user)
+{
+	const struct passing *passing = user;
+
+	return unit_now() - passing->since >= ENDING_MS && manager_is_stopping(passing->manager);
+}
 
 /* Headers of the request that mean something to the process, and whose wish this is. */
 static size_t pick_headers(const struct rest_request *request, bool tags, char **headers)
@@ -91,6 +106,7 @@ void proxy(const struct rest_request *request, struct rest_reply *reply, const c
 	char *headers[5], *full = target_of(path, request->query);
 	size_t count = pick_headers(request, tags, headers);
 	struct http_client *client = http_client_new();
+	struct passing passing = { manager_of(request), unit_now() };
 	struct http_request onward = { .target = socket,
 		                       .method = request->method,
 		                       .path = full,
@@ -98,7 +114,9 @@ void proxy(const struct rest_request *request, struct rest_reply *reply, const c
 		                       .body = request->body,
 		                       .body_length = request->body_length,
 		                       .content_type = request->content_type,
-		                       .timeout_ms = PROXY_MS };
+		                       .timeout_ms = PROXY_MS,
+		                       .give_up = give_up,
+		                       .user = &passing };
 	struct http_reply answer = { 0 };
 
 	if (client && http_request(client, &onward, &answer)) {

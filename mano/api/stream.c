@@ -71,7 +71,7 @@ static bool put(struct pump *pump, const char *data, size_t length)
 static bool take(void *user, const struct http_reply *head, const char *data, size_t length)
 {
 	struct pump *pump = user;
-	bool go_on;
+	bool go_on, ending = manager_is_stopping(pump->api->manager);
 
 	pthread_mutex_lock(&pump->lock);
 	if (head->status >= 200 && !pump->headed) {
@@ -80,7 +80,7 @@ static bool take(void *user, const struct http_reply *head, const char *data, si
 		pump->type = text_copy(head->content_type ? head->content_type : "application/json");
 		pthread_cond_broadcast(&pump->change);
 	}
-	go_on = data ? put(pump, data, length) : !pump->gone;
+	go_on = data ? put(pump, data, length) : !pump->gone && (pump->headed || !ending);
 	pthread_mutex_unlock(&pump->lock);
 	return go_on;
 }

@@ -214,6 +214,14 @@ void manager_stop(struct manager *manager)
 	pthread_mutex_unlock(&manager->lock);
 }
 
+bool manager_is_stopping(struct manager *manager)
+{
+	pthread_mutex_lock(&manager->lock);
+	bool stopping = manager->stopping;
+	pthread_mutex_unlock(&manager->lock);
+	return stopping;
+}
+
 /* Operations notice that we stop, and leave themselves to the next life. */
 static void await_operations(struct manager *manager)
 {
@@ -228,31 +236,51 @@ static void await_operations(struct manager *manager)
 		pthread_join(manager->watchdog, NULL);
 }
 
-/* Tells the keepers of hops, or of the service process, all at once, then waits for them; the units are gone then. */
-static void end_units(struct manager *manager, struct service *service, bool hops)
-{
-	struct unit **ending = memory_new(service->units_count + 1, sizeof(struct unit *));
-	size_t count = 0, kept = 0;
+struct ending {
+	struct unit **list;
+	size_t count;
+};
 
-	pthread_mutex_lock(&manager->lock);
+/* Processes that end do so in two turns, hops first; whoever is left to the next life is left at once. */
+static bool is_its_turn(const struct manager *manager, const struct unit *unit, bool hops)
+{
+	return !manager->options.stop_on_exit || !hops == !*unit->vnf;
+}
+
+/* Takes the units of a service whose turn it is off it, and tells their keepers; lock held. */
+static void tell_end(struct manager *manager, struct service *service, bool hops, struct ending *ending)
+{
+	size_t kept = 0;
+
 	for (size_t i = 0; i < service->units_count; i++) {
 		struct unit *unit = service->units[i];
 
-		if (!hops != !*unit->vnf) {
+		if (!is_its_turn(manager, unit, hops)) {
 			service->units[kept++] = unit;
 			continue;
 		}
-		ending[count++] = unit;
+		ending->list = memory_grow(ending->list, ending->count, sizeof(*ending->list));
+		ending->list[ending->count++] = unit;
 		if (manager->options.stop_on_exit)
 			unit_ask_stop(unit);
 		else
 			unit_ask_leave(unit);
 	}
 	service->units_count = kept;
+}
+
+/* Tells all keepers at once, for each takes up to a second, then waits for them; the units are gone then. */
+static void end_units(struct manager *manager, bool hops)
+{
+	struct ending ending = { NULL, 0 };
+
+	pthread_mutex_lock(&manager->lock);
+	for (size_t i = 0; i < manager->services_count; i++)
+		tell_end(manager, manager->services[i], hops, &ending);
 	pthread_mutex_unlock(&manager->lock);
-	for (size_t i = 0; i < count; i++)
-		unit_join(ending[i]);
-	free(ending);
+	for (size_t i = 0; i < ending.count; i++)
+		unit_join(ending.list[i]);
+	free(ending.list);
 }
 
 void manager_free(struct manager *manager)
@@ -260,10 +288,8 @@ void manager_free(struct manager *manager)
 	if (!manager)
 		return;
 	await_operations(manager);
-	for (size_t i = 0; i < manager->services_count; i++) {
-		end_units(manager, manager->services[i], true);
-		end_units(manager, manager->services[i], false);
-	}
+	end_units(manager, true);
+	end_units(manager, false);
 	for (size_t i = 0; i < manager->services_count; i++) /* units look for services until they end */
 		service_free(manager->services[i]);
 	free(manager->services);

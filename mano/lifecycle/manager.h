@@ -86,6 +86,8 @@ struct manager *manager_new(const struct manager_options *options, struct errors
 bool manager_recover(struct manager *manager, struct errors *errors);
 /* Lets whoever waits (for operations, in REST handlers) go; nothing new is begun. Before REST is stopped. */
 void manager_stop(struct manager *manager);
+/* Whether that was said: who waits for somebody else gives up. Takes lock. */
+bool manager_is_stopping(struct manager *manager);
 /* Leaves all processes running (or stops them, as the options say) and ends all threads. REST is stopped before. */
 void manager_free(struct manager *manager);
 

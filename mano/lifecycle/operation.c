@@ -129,20 +129,12 @@ bool operation_go_back(struct operation *op, struct errors *errors)
 	return fine;
 }
 
-static bool is_stopping(struct manager *manager)
-{
-	pthread_mutex_lock(&manager->lock);
-	bool stopping = manager->stopping;
-	pthread_mutex_unlock(&manager->lock);
-	return stopping;
-}
-
 static void roll_back(struct operation *op, struct errors *why)
 {
 	struct errors errors = ERRORS_NONE;
 
 	operation_put(op, OP_ROLLING_BACK, 50, "going back to what was there before", why);
-	if (!converge(op, &errors) && is_stopping(op->manager)) {
+	if (!converge(op, &errors) && manager_is_stopping(op->manager)) {
 		errors_free(&errors);
 		return;
 	}
@@ -256,7 +248,7 @@ static void run_apply(struct operation *op)
 	} else if (converge(op, &errors) && hold(op, &errors)) {
 		complete(op);
 		say_applied(op);
-	} else if (!is_stopping(op->manager)) {
+	} else if (!manager_is_stopping(op->manager)) {
 		apply_failed(op, &errors);
 	}
 	errors_free(&errors);
@@ -382,7 +374,7 @@ static void run_restart(struct operation *op)
 	json_decref(details);
 	if (converge_wait(op->manager, &targets, deadline_of(op), on_progress, op, &errors)) {
 		complete(op);
-	} else if (!is_stopping(op->manager)) {
+	} else if (!manager_is_stopping(op->manager)) {
 		restart_failed(op, &errors);
 	}
 	errors_free(&errors);

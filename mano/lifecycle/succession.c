@@ -292,13 +292,22 @@ void succession_end(struct unit *unit)
 	unit->next.leaving = (struct child)CHILD_NONE;
 }
 
+/* Whether this life ends, too: the next looks again. */
+static bool is_left(struct unit *unit)
+{
+	pthread_mutex_lock(&unit->manager->lock);
+	bool left = unit->leave;
+	pthread_mutex_unlock(&unit->manager->lock);
+	return left;
+}
+
 /* Whether what was taken up only stands by yet: it goes with us, or was told to begin. Waits for that. */
 static void settle(struct unit *unit)
 {
 	uint64_t until = unit_now() + SETTLE_MS;
 
 	while (unit->child.pid > 0 && !unit->manager->driver->runs(unit->folder, &unit->child) &&
-	       unit_now() < until)
+	       unit_now() < until && !is_left(unit))
 		if (child_wait(&unit->child, 5)) {
 			pthread_mutex_lock(&unit->manager->lock);
 			child_forget(&unit->child);

@@ -126,6 +126,8 @@ bool unit_start(struct unit *unit, struct errors *errors)
 		                       : EAGAIN;
 	pthread_attr_destroy(&attributes);
 	if (error)
+		unit->thread = 0; /* what failed may have written there */
+	if (error)
 		errors_add(errors, NULL, "no-resources", NULL, 0, "cannot watch over %s: %s", unit->name,
 		           strerror(error));
 	return error == 0;
