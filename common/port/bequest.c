@@ -16,7 +16,7 @@ union control {
 	struct cmsghdr align;
 };
 
-void bequest_send(int heir, struct port *port)
+bool bequest_send(int heir, struct port *port)
 {
 	struct port_bequest b = { .version = BEQUEST_VERSION };
 	union control control = { { 0 } };
@@ -24,15 +24,17 @@ void bequest_send(int heir, struct port *port)
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control };
 
 	if (!port->bequeath || !port->bequeath(port, &b) || b.count > BEQUEST_FDS)
-		return;
+		return true;
 	snprintf(b.url, sizeof(b.url), "%s", port->url);
 	control.align = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
 		                          .cmsg_type = SCM_RIGHTS,
 		                          .cmsg_len = CMSG_LEN(b.count * sizeof(int)) };
 	memcpy(CMSG_DATA(&control.align), b.fds, b.count * sizeof(int));
 	message.msg_controllen = b.count ? CMSG_SPACE(b.count * sizeof(int)) : 0;
-	if (sendmsg(heir, &message, MSG_NOSIGNAL) < 0)
-		log_warn("port-not-handed-over", "port=%s reason=%m", port->name);
+	if (sendmsg(heir, &message, MSG_NOSIGNAL) >= 0)
+		return true;
+	log_warn("port-not-handed-over", "port=%s reason=%m", port->name);
+	return false;
 }
 
 /* The descriptors that came with a message; one that is not ours to read is closed. */

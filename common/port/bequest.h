@@ -30,8 +30,9 @@ struct port_bequests {
 	size_t count;
 };
 
-/* Hands a port's over, if it has any; it may be closed then without harm to them. A failure is logged: the heir opens it anew. */
-void bequest_send(int heir, struct port *port);
+/* Hands a port's over, if it has any; it may be closed then without harm to them. Waits as long as the socket's sender does (SO_SNDTIMEO). False: the heir is gone or does not
+ * read, which is logged; it opens the port anew. */
+bool bequest_send(int heir, struct port *port);
 /* Waits for the next and keeps it; false: there are no more. */
 bool bequest_receive(int giver, struct port_bequests *bequests);
 /* Keeps one; false: there is no memory. */

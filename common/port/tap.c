@@ -151,16 +151,25 @@ static bool tap_bequeath(struct port *port, struct port_bequest *bequest)
 	return true;
 }
 
+static bool is_queue_of(int fd, const char *name)
+{
+	struct ifreq request = { 0 };
+
+	return ioctl(fd, TUNGETIFF, &request) == 0 && strcmp(request.ifr_name, name) == 0;
+}
+
 /* A predecessor's queues, if they are as many as wanted, and of the interface of that name. */
 static bool inherit(struct tap *tap, const struct port_options *options, const char *name, uint16_t queues)
 {
-	struct ifreq request = { 0 };
 	struct port_bequest b;
+	bool well;
 
 	if (!bequest_take(options, &b))
 		return false;
-	if (b.count == queues && ioctl(b.fds[0], TUNGETIFF, &request) == 0 &&
-	    strcmp(request.ifr_name, name) == 0 && port_socket_is_here(b.fds[0])) {
+	well = b.count == queues && port_socket_is_here(b.fds[0]);
+	for (unsigned i = 0; well && i < queues; i++)
+		well = is_queue_of(b.fds[i], name);
+	if (well) {
 		for (unsigned i = 0; i < queues; i++)
 			tap->queues[i].fd = b.fds[i];
 		return true;

@@ -388,11 +388,14 @@ void engine_see_links(struct engine *engine, const struct snapshot *snapshot)
 	}
 }
 
+/* One who does not take the first takes none: our ports are not to wait for him one by one. */
 static void bequeath(struct engine *engine, int heir)
 {
-	for (unsigned i = 0; i < ENGINE_PORTS_MAX; i++)
+	bool takes = true;
+
+	for (unsigned i = 0; takes && i < ENGINE_PORTS_MAX; i++)
 		if (engine->ports[i].port)
-			bequest_send(heir, engine->ports[i].port);
+			takes = bequest_send(heir, engine->ports[i].port);
 }
 
 void engine_leave(struct engine *engine, int heir, bool other_workers)

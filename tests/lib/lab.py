@@ -108,13 +108,13 @@ def answers(path):
 class Process:
     """A child in a namespace (or none), ended by its pid when the laboratory closes."""
 
-    def __init__(self, command, netns=None, log=None, environment=None):
+    def __init__(self, command, netns=None, log=None, environment=None, pass_fds=()):
         if netns:
             command = ["ip", "netns", "exec", netns] + [str(c) for c in command]
         self.log = log or os.devnull
         self.output = open(self.log, "ab")
         self.child = subprocess.Popen([str(c) for c in command], stdout=self.output, stderr=subprocess.STDOUT,
-                                      stdin=subprocess.DEVNULL, env=environment)
+                                      stdin=subprocess.DEVNULL, env=environment, pass_fds=pass_fds)
 
     @property
     def pid(self):
@@ -174,7 +174,10 @@ class Engine:
 
     def logged(self):
         path = os.path.join(self.folder, "log")
-        return open(path, errors="replace").read() if os.path.exists(path) else ""
+        if not os.path.exists(path):
+            return ""
+        with open(path, errors="replace") as file:
+            return file.read()
 
     def rest(self, *arguments, **more):
         return rest(self.socket, *arguments, **more)
@@ -256,8 +259,8 @@ class Lab:
         for gateway in gateways:
             run("ip", "-n", space, "-6" if ":" in gateway else "-4", "route", "replace", "default", "via", gateway)
 
-    def process(self, command, netns=None, log=None):
-        child = Process(command, netns, log or os.path.join(self.folder, f"out{len(self.processes)}"), {**os.environ, "SLUICE_LAB": self.folder})
+    def process(self, command, netns=None, log=None, pass_fds=()):
+        child = Process(command, netns, log or os.path.join(self.folder, f"out{len(self.processes)}"), {**os.environ, "SLUICE_LAB": self.folder}, pass_fds)
         self.processes.append(child)
         return child
 

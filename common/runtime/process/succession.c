@@ -7,13 +7,18 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "manage/log.h"
 #include "runtime/process/process.h"
 
-enum { LEAVE_MS = 20000, SAY_MS = 10 }; /* a change of configuration that is under way is finished first */
+enum {
+	HEIR_S = 2,
+	LEAVE_MS = 20000,
+	SAY_MS = 10
+}; /* a change of configuration that is under way is finished first */
 
 static bool address_of(const char *directory, struct sockaddr_un *address)
 {
@@ -119,13 +124,16 @@ int succession_listen(const char *directory)
 int succession_asked(int listener)
 {
 	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	const struct timeval patience = { .tv_sec = HEIR_S };
 	struct ucred who = { .uid = (uid_t)-1 };
 	socklen_t length = sizeof(who);
 
 	if (fd < 0)
 		return -1;
+	/* One who stands still must not keep us, for whom workers have stopped. */
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &length) == 0 &&
-	    (who.uid == 0 || who.uid == geteuid())) {
+	    (who.uid == 0 || who.uid == geteuid()) &&
+	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) == 0) {
 		log_info("succeeded", "by=%d", (int)who.pid);
 		return fd;
 	}

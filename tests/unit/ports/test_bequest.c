@@ -14,6 +14,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "port/bequest.h"
@@ -55,6 +56,7 @@ static int end(void **state)
 /* --- a port's own --- */
 
 static unsigned gives;
+static bool sent;
 
 static bool bequeath(struct port *port, struct port_bequest *b)
 {
@@ -78,7 +80,7 @@ static void hand_over(const char *url, unsigned count, bool (*how)(struct port *
 
 	snprintf(port.url, sizeof(port.url), "%s", url);
 	gives = count;
-	bequest_send(ends[1], &port);
+	sent = bequest_send(ends[1], &port);
 	close(fd);
 }
 
@@ -228,6 +230,22 @@ static void nobody_listens(void **state)
 	close(ends[0]);
 	ends[0] = dup(ends[1]);
 	hand_over("tap:a", 1, bequeath);
+	assert_false(sent);
+}
+
+/* The heir stands still: we wait no longer than the socket says. */
+static void nobody_reads(void **state)
+{
+	const struct timeval patience = { .tv_usec = 50000 };
+	unsigned count = 0;
+
+	(void)state;
+	assert_int_equal(setsockopt(ends[1], SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)), 0);
+	for (sent = true; sent; count++) {
+		assert_true(count < 10000);
+		hand_over("tap:a", 1, bequeath);
+	}
+	assert_true(count > 8);
 }
 
 int main(void)
@@ -240,6 +258,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(counts_and_names_are_not_believed, begin, end),
 		cmocka_unit_test_setup_teardown(there_is_an_end, begin, end),
 		cmocka_unit_test_setup_teardown(nobody_listens, begin, end),
+		cmocka_unit_test_setup_teardown(nobody_reads, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
