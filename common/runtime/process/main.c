@@ -362,18 +362,16 @@ static void measure_shares(struct process *p)
 }
 
 /* Until the next look at what there is to do, or until a successor asks for our place. */
-static void rest_a_while(struct process *p, int listener)
+static void rest_a_while(struct process *p)
 {
-	struct pollfd asked = { .fd = listener, .events = POLLIN };
+	struct pollfd asked = { .fd = p->listener, .events = POLLIN };
 
 	if (poll(&asked, 1, WATCH_MS) > 0)
-		p->successor = succession_asked(listener);
+		p->successor = succession_asked(p->listener);
 }
 
-static void watch(struct process *p, const char *directory)
+static void watch(struct process *p)
 {
-	int listener = succession_listen(directory);
-
 	for (unsigned turn = 0; !stop_asked && p->successor < 0; turn++) {
 		if (turn % (1000 / WATCH_MS) == 0) {
 			clock_keep(&p->engine->clock);
@@ -382,7 +380,7 @@ static void watch(struct process *p, const char *directory)
 			history_poll(p);
 			log_rotate(p->log, LOG_BYTES);
 		}
-		rest_a_while(p, listener);
+		rest_a_while(p);
 		engine_poll_links(p->engine);
 		engine_poll_conflicts(p->engine);
 		engine_renew(p->engine);
@@ -390,8 +388,6 @@ static void watch(struct process *p, const char *directory)
 		trace_poll(p->engine);
 		capture_poll(p->engine);
 	}
-	if (listener >= 0)
-		close(listener);
 }
 
 static void catch_signals(void)
@@ -448,22 +444,30 @@ static bool take_place(const struct command *c, struct process *p, const struct 
 	return true;
 }
 
-/* Takes the document over. */
-static bool run(const struct command *c, struct process *p, struct conf *document, struct errors *errors)
+static void go_on(const struct command *c, struct process *p)
 {
-	p->engine = bring_up(c, document, p->events, errors);
-	if (!p->engine || !take_place(c, p, document, errors) || !serve(p, c->directory, document, errors) ||
-	    !boot(p, document, errors)) {
-		conf_free(document);
-		return false;
-	}
 	bequests_free(&p->inherited);
 	bequests_free(&p->prepared);
 	rehearse_over(p->engine);
 	if (c->supervisor >= 0)
 		succession_serving(c->supervisor);
-	watch(p, c->directory);
-	return true;
+	watch(p);
+}
+
+/* Takes the document over. */
+static bool run(const struct command *c, struct process *p, struct conf *document, struct errors *errors)
+{
+	p->engine = bring_up(c, document, p->events, errors);
+	if (p->engine && take_place(c, p, document, errors)) {
+		p->listener =
+		        succession_listen(c->directory); /* one who comes early waits until we are there */
+		if (serve(p, c->directory, document, errors) && boot(p, document, errors)) {
+			go_on(c, p);
+			return true;
+		}
+	}
+	conf_free(document);
+	return false;
 }
 
 /* Why it could not begin, for whoever started it: errors.json in its folder, by the paths of its document. */
@@ -496,9 +500,11 @@ static struct conf *first_document(const struct command *c, struct process *p, s
 static int serve_until_stopped(const struct command *c)
 {
 	struct log_settings log = { .file = c->log_file, .level = c->log_level };
-	struct process p = {
-		.program = c->program, .log = &log, .changes = PTHREAD_MUTEX_INITIALIZER, .successor = -1
-	};
+	struct process p = { .program = c->program,
+		             .log = &log,
+		             .changes = PTHREAD_MUTEX_INITIALIZER,
+		             .successor = -1,
+		             .listener = -1 };
 	struct errors errors = ERRORS_NONE;
 	struct conf *document;
 	bool ran;
@@ -532,6 +538,8 @@ static int serve_until_stopped(const struct command *c)
 		close(p.successor); /* it begins now */
 	events_free(p.events);
 	engine_free(p.engine);
+	if (p.listener >= 0) /* one who comes late waits until all is free */
+		close(p.listener);
 	ran |= !errors_any(&errors); /* or was not wanted */
 	errors_free(&errors);
 	eal_stop();

@@ -31,6 +31,7 @@ struct process {
 	struct history history;     /* guarded by it */
 	const struct log_settings *log;
 	int successor; /* connection of the process that takes our place (succession.h); -1: none yet */
+	int listener;  /* where one may ask for our place; -1: nowhere */
 	struct port_bequests inherited; /* what ports of a predecessor stood on, until ours are open */
 	struct port_bequests prepared;  /* what was made ahead for them; likewise */
 };
