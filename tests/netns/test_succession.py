@@ -70,6 +70,14 @@ class Succession(unittest.TestCase):
         until("the former one is gone", lambda: not former.alive(), 30)
         self.assertEqual(former.child.returncode, 0, self.engine.logged()[-3000:])
 
+    def level(self):
+        """Of the process that runs, when it has its peer; what a client of memif that seeks a server has open for a moment, or an answer of REST, is not counted."""
+        self.flows()
+        return min((level(self.engine.process.pid) for _ in range(20)), key=lambda found: len(found[0]))
+
+    def is_level(self, before):
+        until(f"as much is open as was: {before}", lambda: level(self.engine.process.pid) == before, 30)
+
     def came(self, word):
         return len(re.findall(rf"event={word}\b", self.engine.logged()))
 
@@ -95,19 +103,19 @@ class Succession(unittest.TestCase):
 
     def test_nothing_is_left_open(self):
         self.succeed()
-        first = level(self.engine.process.pid)
+        first = self.level()
         came = self.came("peer-came")
         for _ in range(TURNS - 1):
             self.succeed()
         self.flows()
-        self.assertEqual(level(self.engine.process.pid), first)
+        self.is_level(first)
         self.assertEqual((self.came("peer-kept"), self.came("peer-came"), self.came("peer-left")), (TURNS, came, 0), self.engine.logged()[-3000:])
         self.assertNotIn("b down", self.wire.lines())
 
     def test_all_goes_on_the_way(self):
         """What is handed over stays with us, until interface, TAP and peer are gone, or made anew."""
         self.succeed()
-        before = level(self.engine.process.pid)
+        before = self.level()
         heir, given = self.asked(), []
         former = self.engine.process
         while True:
@@ -136,11 +144,11 @@ class Succession(unittest.TestCase):
         self.flows()
         self.assertTrue(os.path.exists(os.path.join(self.line.folder, "alone.sock")), "somebody listens where nobody did")
         self.assertIn("t0", run("ip", "-n", self.line.edge, "link").stdout)
-        self.assertEqual(level(self.engine.process.pid), before)
+        self.is_level(before)
 
     def test_nonsense_is_handed_over(self):
         self.succeed()
-        before, former = level(self.engine.process.pid), self.engine.process
+        before, former = self.level(), self.engine.process
         heir = self.asked()
         first, fds, _, _ = socket.recv_fds(heir, 65536, FDS_MAX)
         for fd in fds:
@@ -164,7 +172,7 @@ class Succession(unittest.TestCase):
         asker.close()
         self.assertEqual(supervisor.recv(100), b"serving\n", self.engine.logged()[-3000:])
         self.flows()
-        self.assertEqual(level(self.engine.process.pid), before)
+        self.is_level(before)
 
     def test_heir_that_does_not_read(self):
         heir, former = self.asked(), self.engine.process
