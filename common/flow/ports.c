@@ -95,8 +95,7 @@ static void ring_remove(struct ports *pool, struct bucket *bucket, unsigned spac
 		bucket->ring[space] = b->next[space];
 }
 
-/* Puts a block into use by a bucket. */
-static void join(struct ports *pool, unsigned bucket, uint32_t number)
+void ports_join(struct ports *pool, unsigned bucket, uint32_t number)
 {
 	struct bucket *k = &pool->bucket[bucket];
 	struct block *b = &pool->block[number];
@@ -183,7 +182,7 @@ static void deal(struct ports *pool)
 	}
 	trim_last_blocks(pool);
 	for (uint32_t b = 0; b < pool->dealt; b++)
-		join(pool, b % PORTS_BUCKETS, b);
+		ports_join(pool, b % PORTS_BUCKETS, b);
 	for (unsigned k = 0; k < PORTS_BUCKETS; k++)
 		ports_weigh(&pool->bucket[k]);
 }
@@ -198,10 +197,10 @@ static struct ports *allocate_pool(const struct ports_options *o, uint32_t block
 	memset(pool, 0, sizeof(*pool));
 	pool->range = calloc(o->count, sizeof(*pool->range));
 	pool->owner = calloc(blocks, 1);
-	pool->granted = calloc(blocks, 1);
+	pool->state = calloc(blocks, 1);
 	pool->block = pages_new(blocks * sizeof(*pool->block));
 	pool->withheld = calloc(blocks, sizeof(*pool->withheld));
-	if (pool->range && pool->owner && pool->granted && pool->block && pool->withheld)
+	if (pool->range && pool->owner && pool->state && pool->block && pool->withheld)
 		return pool;
 	ports_free(pool);
 	return NULL;
@@ -251,7 +250,7 @@ void ports_free(struct ports *pool)
 		return;
 	free(pool->range);
 	free(pool->owner);
-	free(pool->granted);
+	free(pool->state);
 	free(pool->block);
 	free(pool->withheld);
 	free(pool);
@@ -432,23 +431,15 @@ bool ports_release(struct ports *pool, unsigned bucket, enum ports_space space, 
 	return true;
 }
 
-/* Gives a block of the reserve to a bucket, for all to see. */
-static void give(struct ports *pool, unsigned bucket, uint32_t number)
-{
-	pool->granted[number] = 1;
-	__atomic_store_n(&pool->owner[number], (uint8_t)bucket, __ATOMIC_RELAXED);
-	__atomic_store_n(&pool->reserve_left, pool->reserve_left - 1, __ATOMIC_RELAXED);
-}
-
 bool ports_claim(struct ports *pool, unsigned bucket, enum ports_space space, uint32_t address, uint16_t port)
 {
 	uint32_t number = ports_block(pool, address, port);
 
 	if (number == NO_BLOCK)
 		return false;
-	if (number >= pool->dealt && !pool->granted[number]) {
-		give(pool, bucket, number);
-		join(pool, bucket, number);
+	ports_adopt(pool, bucket);
+	if (ports_take(pool, bucket, number)) {
+		ports_join(pool, bucket, number);
 		ports_weigh(&pool->bucket[bucket]);
 	}
 	if (!ports_holds(pool, bucket, number) || pool->block[number].used[space] >> bit_of(pool, port) & 1)
@@ -457,44 +448,13 @@ bool ports_claim(struct ports *pool, unsigned bucket, enum ports_space space, ui
 	return true;
 }
 
-bool ports_wants(const struct ports *pool, unsigned bucket)
-{
-	return __atomic_load_n(&pool->bucket[bucket].wants, __ATOMIC_RELAXED);
-}
-
-bool ports_grant(struct ports *pool, unsigned bucket)
-{
-	struct bucket *k = &pool->bucket[bucket];
-
-	if (__atomic_load_n(&k->mailbox, __ATOMIC_ACQUIRE) != 0)
-		return false;
-	while (pool->reserve_next < pool->blocks && pool->granted[pool->reserve_next])
-		pool->reserve_next++;
-	if (pool->reserve_next == pool->blocks)
-		return false;
-	give(pool, bucket, pool->reserve_next);
-	__atomic_store_n(&k->mailbox, pool->reserve_next + 1, __ATOMIC_RELEASE);
-	return true;
-}
-
-void ports_adopt(struct ports *pool, unsigned bucket)
-{
-	struct bucket *k = &pool->bucket[bucket];
-	uint32_t letter = __atomic_load_n(&k->mailbox, __ATOMIC_ACQUIRE);
-
-	if (!letter)
-		return;
-	join(pool, bucket, letter - 1);
-	ports_weigh(k);
-	__atomic_store_n(&k->mailbox, 0, __ATOMIC_RELEASE);
-}
-
 void ports_stats(const struct ports *pool, unsigned bucket, struct ports_stats *stats)
 {
 	const struct bucket *k = &pool->bucket[bucket];
 
 	*stats = (struct ports_stats){
 		.blocks = pool->blocks,
+		.undealt = pool->blocks - pool->dealt,
 		.reserve = __atomic_load_n(&pool->reserve_left, __ATOMIC_RELAXED),
 		.bucket_blocks = __atomic_load_n(&k->blocks, __ATOMIC_RELAXED),
 	};

@@ -6,9 +6,9 @@
  * low.
  *
  * Who owns what: a bucket (its blocks, their bitmaps, its counters) belongs to the worker that owns the
- * bucket, without locks. Which bucket a block belongs to is written by one thread (the live thread:
- * ports_grant) and read by all, a byte a block, relaxed. A grant travels to the worker through a one-place
- * mailbox. The pool lives as long as its configuration; after a restart it is filled again from the sessions,
+ * bucket, without locks. Which bucket a block belongs to is read by all, a byte a block, relaxed; it is written by whoever took
+ * the block out of the reserve. A grant travels to the worker through a one-place mailbox, which the live thread fills.
+ * A pool may be known in two processes, of which one deals blocks for both (ports_deal): in each a block that a bucket has in the other is kept for it. The pool lives as long as its configuration; after a restart it is filled again from the sessions,
  * by ports_claim().
  *
  * TCP ports, UDP ports and ICMP identifiers are three separate spaces. IPv4. Addresses and ports in network
@@ -26,6 +26,7 @@ struct ports_withheld;
 struct errors;
 
 enum { PORTS_BUCKETS = 256, PORTS_BLOCK = 64, PORTS_LOW_WATER = 32 };
+#define PORTS_NO_BLOCK UINT32_MAX
 
 enum ports_space { PORTS_TCP, PORTS_UDP, PORTS_ICMP, PORTS_SPACES };
 
@@ -90,22 +91,42 @@ bool ports_release(struct ports *pool, unsigned bucket, enum ports_space space, 
 
 /* Takes one given port, as found in a session; a block from the reserve is given to the bucket along with it.
  * False: taken already, another bucket's, or not the pool's. What is withheld is not looked at: that is the
- * caller's. Only while no other thread uses the pool, or for a block that the bucket has. */
+ * caller's. The bucket's worker, or whoever is alone. */
 bool ports_claim(struct ports *pool, unsigned bucket, enum ports_space space, uint32_t address,
                  uint16_t port);
 
 /* Whether the bucket runs low and asks for a grant. Any thread. */
 bool ports_wants(const struct ports *pool, unsigned bucket);
 
-/* Hands a block of the reserve to the bucket, which finds it at its next allocation. False: the reserve is
- * used up, or the last grant has not been fetched yet. The live thread alone. */
+/* Whether a grant waits for the bucket: it needs no other. Any thread. */
+bool ports_granted(const struct ports *pool, unsigned bucket);
+
+/* Hands a block to the bucket, which finds it at its next allocation: one that is kept for it, else one of the reserve. False: the reserve is
+ * used up, the last grant has not been fetched yet, or it has not looked at all blocks yet: to be called again. The live thread alone. */
 bool ports_grant(struct ports *pool, unsigned bucket);
+
+/* Blocks of the reserve, by number. Whether the block of this port is still in it. Any thread. */
+bool ports_undealt(const struct ports *pool, uint32_t address, uint16_t port);
+/* The block of a port; PORTS_NO_BLOCK: it never was one of the reserve. Any thread. */
+uint32_t ports_reserve_block(const struct ports *pool, uint32_t address, uint16_t port);
+/* The bucket that such a block was dealt to; false: to none. Any thread. */
+bool ports_block_bucket(const struct ports *pool, uint32_t block, uint8_t *bucket);
+/* The first block from *from on that was dealt to any bucket and is in use; PORTS_NO_BLOCK: none of the next (*from moves on), or, *from being as large as it is, none at all. */
+uint32_t ports_next_given(const struct ports *pool, uint32_t *from, uint8_t *bucket);
+/* Deals for another process: the bucket's first block from *from on, which moves on, behind the last one out of the reserve. PORTS_NO_BLOCK: to be asked again, or, *from
+ * being PORTS_NO_BLOCK, there is none any more. It is kept for the bucket. Any thread. */
+uint32_t ports_deal(struct ports *pool, unsigned bucket, uint32_t *from);
+/* Another process has dealt this block to the bucket, or uses it for it: it is kept for it. False: it is none of the reserve, or another bucket's in use here. Any thread. */
+bool ports_keep(struct ports *pool, unsigned bucket, uint32_t block);
+/* Hands a block that is kept for the bucket to it. False: it is not, or the last grant has not been fetched yet. The live thread alone. */
+bool ports_mail(struct ports *pool, unsigned bucket, uint32_t block);
 
 /* Fetches a grant that waits, without allocating. The owning worker; ports_allocate() does it by itself. */
 void ports_adopt(struct ports *pool, unsigned bucket);
 
 struct ports_stats {
-	uint32_t blocks, reserve;                             /* of the pool; left in the reserve */
+	uint32_t blocks, undealt,
+	        reserve; /* of the pool; those that no bucket has by configuration; left in the reserve */
 	uint32_t bucket_blocks;                               /* of the bucket */
 	uint32_t used[PORTS_SPACES], available[PORTS_SPACES]; /* of the bucket */
 };

@@ -7,7 +7,15 @@
 
 #include "flow/ports.h"
 
-#define NO_BLOCK UINT32_MAX
+#define NO_BLOCK PORTS_NO_BLOCK
+
+/* Of a block of the reserve. Whoever changes it has taken it from BLOCK_FREE or BLOCK_KEPT first. */
+enum block_state {
+	BLOCK_FREE,
+	BLOCK_TAKEN, /* for a moment: its owner is being written */
+	BLOCK_KEPT,  /* a bucket's, which does not use it here (yet) */
+	BLOCK_GIVEN, /* the bucket uses it */
+};
 
 /* Generations of lists begin above these. */
 enum { GENERATION_STALE, GENERATION_NONE };
@@ -26,9 +34,10 @@ struct bucket {
 	uint32_t blocks;
 	uint32_t
 	        generation; /* of the list that is withheld now: GENERATION_STALE, GENERATION_NONE, or a list's */
-	uint32_t withheld; /* first block of which something is withheld; NO_BLOCK: none */
-	uint32_t mailbox;  /* granted block + 1; the live thread fills it, the worker empties it */
-	uint8_t wants;     /* the worker writes it, the live thread reads it */
+	uint32_t withheld;  /* first block of which something is withheld; NO_BLOCK: none */
+	uint32_t mailbox;   /* granted block + 1; the live thread fills it, the worker empties it */
+	uint8_t wants;      /* the worker writes it, the live thread reads it */
+	uint32_t kept_from; /* where the live thread looks for the next block that is kept for it; relaxed */
 } __attribute__((aligned(64)));
 
 /* What is withheld of a block. Apart from struct block, for most blocks never need it. The bucket's. */
@@ -41,11 +50,12 @@ struct ports {
 	unsigned ranges;
 	uint32_t addresses, per_address, blocks, dealt; /* blocks below `dealt` are static */
 	uint16_t first, last;
-	uint32_t reserve_next;     /* the live thread's: where it looks for a block of the reserve */
-	uint32_t reserve_left;     /* written by the live thread, read by all */
+	uint32_t reserve_next;     /* where the search for a block of the reserve begins; relaxed */
+	uint32_t reserve_left;     /* atomic */
+	uint32_t kept;             /* blocks that are BLOCK_KEPT; atomic */
 	struct ports_range *range; /* host order */
 	uint8_t *owner;            /* of each block: the only thing that every worker reads */
-	uint8_t *granted;          /* of each block of the reserve: given away; the live thread's */
+	uint8_t *state;            /* of each block of the reserve: enum block_state; atomic */
 	struct block *block;
 	struct withheld_block *withheld; /* of each block */
 	uint32_t generations;            /* of lists made so far; the control side's */
@@ -54,6 +64,11 @@ struct ports {
 
 /* Block of an address and port, or NO_BLOCK. Any thread. */
 uint32_t ports_block(const struct ports *pool, uint32_t address, uint16_t port);
+
+/* Puts a block into use by a bucket. */
+void ports_join(struct ports *pool, unsigned bucket, uint32_t number);
+/* Makes a block of the reserve, or one that is kept for the bucket, the bucket's to use. False: it is none of these. The bucket's worker. */
+bool ports_take(struct ports *pool, unsigned bucket, uint32_t number);
 
 /* After the free ports of a block of this bucket changed from `before`: its counts and its ring follow. */
 void ports_settle(struct ports *pool, unsigned bucket, unsigned space, uint32_t number, uint64_t before);

@@ -167,6 +167,11 @@ enum nf_owner {
 	NF_OWNER_CLAIM = 3 << 8,    /* it is for an address that the function claims */
 };
 
+/* What an instance that serves a hop and its counterpart, the shadow in the process whose hop it is, say to each other. The class's own. */
+struct nf_message {
+	uint32_t words[8];
+};
+
 struct nf_class {
 	const char *name; /* the kind: "firewall" */
 	const char *help; /* one sentence */
@@ -204,6 +209,16 @@ struct nf_class {
 	 * counted. On the session's worker before its first packet, one worker after the other. NULL: nothing to take. The session is reviewed
 	 * besides, on its next packet. */
 	bool (*adopt)(const struct nf *nf, const void *snapshot, struct session *s, unsigned worker_id);
+	/* The counterpart says something; true: `answer` goes back. Any worker, at the same time as others. */
+	bool (*hear)(const struct nf *nf, const void *snapshot, const struct nf_message *message,
+	             struct nf_message *answer, uint64_t now);
+	/* What the counterpart has to know before it is given this session; false: nothing. The session's worker. */
+	bool (*ahead)(const struct nf *nf, const void *snapshot, const struct session *s,
+	              struct nf_message *message);
+	/* The function is behind a hop, and a predecessor of this process left a session whose packets of this walk arrive there with this tuple: their bucket says
+	 * what belongs to whom. Before any packet. */
+	void (*recall)(const struct nf *nf, const void *snapshot, const struct tuple *tuple, int walk,
+	               unsigned bucket);
 	/* Periodic work of one worker; returns its next deadline in nanoseconds (UINT64_MAX: none). */
 	uint64_t (*tick)(const struct nf *nf, const void *snapshot, unsigned worker_id, uint64_t now);
 
@@ -303,6 +318,11 @@ void nf_leave(struct batch *b, struct rte_mbuf **m, unsigned n);
 /* The same to a next hop that the function chose, a host on the link of a port of the edge, whatever the packet's destination is. A class that does so has
  * NEEDS_EDGE among its needs(). */
 void nf_leave_via(struct batch *b, struct rte_mbuf *m, const union ipaddr *next_hop);
+
+/* Whether this process serves the hops of another, which then has the say over what a function has in both. Worker. */
+bool nf_serves_hop(const struct nf *nf, unsigned worker_id);
+/* From tick() where it does: to the counterpart. It may be lost, or answered by a worker of its own (hear()). False: nobody is there, or it has no room now. */
+bool nf_tell(const struct nf *nf, unsigned worker_id, const struct nf_message *message);
 
 /* One log line or event from a worker: queued without blocking, rate-limited; format is static. `text` at most 200 bytes are kept. */
 void nf_log(struct worker *worker, const struct nf *nf, const char *event, const char *format, ...)

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const uint64_t CLAIMS_END_NS = 500000000; /* after the last one no more are expected */
+#include <rte_hash_crc.h>
+#include <rte_random.h>
 
 static bool same_pool(const struct source_pool *a, const struct source_pool *b)
 {
@@ -61,6 +62,15 @@ static int free_place(struct source_pool *const *pools)
 	return -1;
 }
 
+static uint32_t identity_of(const struct source_pool *pool)
+{
+	uint32_t hash = rte_hash_crc(pool->name, (uint32_t)strlen(pool->name), pool->family);
+
+	hash = rte_hash_crc(&pool->prefix, sizeof(pool->prefix), hash);
+	hash = rte_hash_crc(pool->ranges, pool->range_count * (uint32_t)sizeof(*pool->ranges), hash);
+	return rte_hash_crc_4byte((uint32_t)pool->first_port << 16 | pool->last_port, hash);
+}
+
 static int new_pool(struct source_pool **pools, int at, const struct conf *item,
                     const struct source_pool *wanted, struct errors *errors)
 {
@@ -74,6 +84,8 @@ static int new_pool(struct source_pool **pools, int at, const struct conf *item,
 	}
 	*pool = *wanted;
 	pool->snapshots = 1;
+	pool->identity = identity_of(wanted);
+	pool->life = (uint32_t)rte_rand() | 1;
 	pool->ports = ports_new(&options, errors);
 	if (pool->ports) {
 		pools[at] = pool;
@@ -126,17 +138,7 @@ bool source_pool_claim(struct source_pool *pool, unsigned bucket, enum ports_spa
                        uint16_t port)
 {
 	__atomic_store_n(&pool->used, 1, __ATOMIC_RELAXED);
-	__atomic_store_n(&pool->claimed, 1, __ATOMIC_RELAXED);
+	if (ports_undealt(pool->ports, address, port))
+		__atomic_store_n(&pool->claimed, 1, __ATOMIC_RELAXED);
 	return ports_claim(pool->ports, bucket, space, address, port);
-}
-
-void source_pool_grant(struct source_pool *pool, const uint8_t *asked, uint64_t now)
-{
-	if (__atomic_load_n(&pool->claimed, __ATOMIC_RELAXED)) {
-		__atomic_store_n(&pool->claimed, 0, __ATOMIC_RELAXED);
-		pool->grants_at = now + CLAIMS_END_NS;
-	}
-	for (unsigned bucket = 0; now >= pool->grants_at && bucket < PORTS_BUCKETS; bucket++)
-		if (__atomic_load_n(&asked[bucket], __ATOMIC_RELAXED) && ports_wants(pool->ports, bucket))
-			ports_grant(pool->ports, bucket);
 }

@@ -13,6 +13,21 @@
 
 enum { SOURCE_POOLS_MAX = 16, SOURCE_RANGES_MAX = 256 };
 
+/* How this process comes by blocks of the reserve where another deals them. Workers; relaxed. */
+struct source_dealing {
+	struct {
+		uint32_t from;    /* what the dealer has told so far: ports_deal() */
+		uint32_t offered; /* block + 1, for worker 0 to hand over */
+		uint64_t ask_at;  /* ns before which it is not asked again */
+	} bucket[PORTS_BUCKETS];
+	uint64_t silent_since; /* worker 0's: when it was first asked without an answer; 0: it has answered */
+	uint64_t greet_at;     /* worker 0's */
+	uint32_t answers, seen; /* so many; of them, those that worker 0 knows of */
+	uint32_t dealer;        /* life of the dealer that spoke last; 0: none */
+	uint32_t told; /* worker 0's: life of the dealer that is being told what is given here, or was ... */
+	uint32_t tell_from; /* ... from which block on it has to be told */
+};
+
 struct source_pool {
 	char name[NF_NAME_MAX];
 	struct ports *ports;
@@ -26,14 +41,26 @@ struct source_pool {
 	uint8_t used;                   /* a worker has ever taken a port of it; relaxed */
 	uint8_t claimed;                /* one was claimed since worker 0 looked last; relaxed */
 	uint64_t grants_at;             /* worker 0's: ns before which no block of the reserve is granted */
+	uint32_t identity;              /* of what it is: the same in every process */
+	uint32_t life;                  /* of this process's knowledge of it */
+	struct source_dealing dealing;  /* source_dealing.c */
 };
 
 /* A session from elsewhere takes its port again, as ports_claim(). The session's worker. */
 bool source_pool_claim(struct source_pool *pool, unsigned bucket, enum ports_space space, uint32_t address,
                        uint16_t port);
-/* Gives blocks of the reserve to buckets that run low, of those in `asked` that have ever allocated. While sessions come from elsewhere none is given: it might be the one that
- * the next of them has a port of. From tick(), by worker 0 alone. */
-void source_pool_grant(struct source_pool *pool, const uint8_t *asked, uint64_t now);
+/* Gives blocks of the reserve to buckets that run low, of those in `asked` that have ever allocated. While sessions come from elsewhere with ports of which nothing was known none is given: it might be the one that
+ * the next of them has a port of. Where the function serves a hop, blocks are asked for: the process whose hop it is deals them, and so knows at any time
+ * whose they are, which it needs for packets from outside, and while the function moves. From tick(), by worker 0 alone. */
+void source_pool_grant(const struct nf *nf, struct source_pool *pool, const uint8_t *asked, uint64_t now);
+/* nf_class.hear(), for the pools of a set. */
+bool source_pools_hear(struct source_pool *const *pools, uint32_t set, const struct nf_message *message,
+                       struct nf_message *answer, uint64_t now);
+/* nf_class.recall() of a packet to this port. */
+void source_pool_recall(const struct source_pool *pool, uint32_t address, uint16_t port, unsigned bucket);
+/* nf_class.ahead() of a session with this port. */
+bool source_pool_ahead(const struct source_pool *pool, uint32_t address, uint16_t port,
+                       struct nf_message *message);
 
 /* The pool in `pools` (by number: slots name them; SOURCE_POOLS_MAX of them) like this one, or a new one: its number; -1 with errors added. It counts as
  * named by one more configuration until source_pools_drop(). */

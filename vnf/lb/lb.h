@@ -238,6 +238,10 @@ enum verdict lb_review(const struct nf *nf, const void *snapshot, struct session
 void lb_process(const struct nf *nf, const void *snapshot, struct batch *b);
 void lb_close(const struct nf *nf, const void *snapshot, struct session *s, unsigned worker_id);
 bool lb_adopt(const struct nf *nf, const void *snapshot, struct session *s, unsigned worker_id);
+bool lb_hear(const struct nf *nf, const void *snapshot, const struct nf_message *message,
+             struct nf_message *answer, uint64_t now);
+void lb_recall(const struct nf *nf, const void *snapshot, const struct tuple *tuple, int walk,
+               unsigned bucket);
 uint64_t lb_tick(const struct nf *nf, const void *snapshot, unsigned worker_id, uint64_t now);
 void lb_claims(const struct nf *nf, const void *snapshot, nf_claim_fn *fn, void *context);
 int lb_show(const struct nf *nf, const void *snapshot, const char *topic, const struct rest_request *request,

@@ -213,10 +213,10 @@ void lb_process(const struct nf *nf, const void *snapshot, struct batch *b)
 	nf_leave(b, leaving.m, leaving.count);
 }
 
-static void grant(const struct lb_config *config, uint64_t now)
+static void grant(const struct nf *nf, const struct lb_config *config, uint64_t now)
 {
 	for (uint32_t left = config->sources; left; left &= left - 1)
-		source_pool_grant(config->live->sources[__builtin_ctz(left)], config->live->asked, now);
+		source_pool_grant(nf, config->live->sources[__builtin_ctz(left)], config->live->asked, now);
 }
 
 uint64_t lb_tick(const struct nf *nf, const void *snapshot, unsigned worker_id, uint64_t now)
@@ -227,6 +227,6 @@ uint64_t lb_tick(const struct nf *nf, const void *snapshot, unsigned worker_id, 
 
 	config->live->workers[worker_id].now = lb_seconds(now);
 	if (worker_id == 0)
-		grant(config, now);
+		grant(nf, config, now);
 	return checks < other ? checks : other;
 }

@@ -221,3 +221,27 @@ bool lb_adopt(const struct nf *nf, const void *snapshot, struct session *s, unsi
 	remember_again(config, service, worker_id, &ends.client, backend);
 	return true;
 }
+
+/* --- what is in two processes --- */
+
+bool lb_hear(const struct nf *nf, const void *snapshot, const struct nf_message *message,
+             struct nf_message *answer, uint64_t now)
+{
+	const struct lb_config *config = snapshot;
+
+	(void)nf;
+	return source_pools_hear(config->live->sources, config->sources, message, answer, now);
+}
+
+void lb_recall(const struct nf *nf, const void *snapshot, const struct tuple *tuple, int walk,
+               unsigned bucket)
+{
+	const struct lb_config *config = snapshot;
+	const struct source_pool *source = lb_source_of(config, tuple->family, &tuple->dst);
+
+	(void)nf;
+	(void)walk;
+	if (source)
+		source_pool_recall(source, tuple->dst.words[tuple->family == FAMILY_V4 ? 0 : 3], tuple->dport,
+		                   bucket);
+}

@@ -110,6 +110,12 @@ enum verdict nat_review(const struct nf *nf, const void *snapshot, struct sessio
 void nat_process(const struct nf *nf, const void *snapshot, struct batch *b);
 void nat_close(const struct nf *nf, const void *snapshot, struct session *s, unsigned worker_id);
 bool nat_adopt(const struct nf *nf, const void *snapshot, struct session *s, unsigned worker_id);
+bool nat_hear(const struct nf *nf, const void *snapshot, const struct nf_message *message,
+              struct nf_message *answer, uint64_t now);
+bool nat_ahead(const struct nf *nf, const void *snapshot, const struct session *s,
+               struct nf_message *message);
+void nat_recall(const struct nf *nf, const void *snapshot, const struct tuple *tuple, int walk,
+                unsigned bucket);
 uint64_t nat_tick(const struct nf *nf, const void *snapshot, unsigned worker_id, uint64_t now);
 void nat_claims(const struct nf *nf, const void *snapshot, nf_claim_fn *fn, void *context);
 int nat_show(const struct nf *nf, const void *snapshot, const char *topic, const struct rest_request *request,

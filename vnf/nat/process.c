@@ -63,9 +63,8 @@ uint64_t nat_tick(const struct nf *nf, const void *snapshot, unsigned worker_id,
 {
 	const struct nat_config *config = snapshot;
 
-	(void)nf;
 	for (unsigned p = 0; worker_id == 0 && p < SOURCE_POOLS_MAX; p++)
 		if (config->pools >> p & 1)
-			source_pool_grant(config->live->pools[p], config->live->asked, now);
+			source_pool_grant(nf, config->live->pools[p], config->live->asked, now);
 	return worker_id == 0 ? now + 1000000 : UINT64_MAX;
 }

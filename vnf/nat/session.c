@@ -198,3 +198,39 @@ bool nat_adopt(const struct nf *nf, const void *snapshot, struct session *s, uns
 	nat_join(mappings, slot, index, slot->remote);
 	return true;
 }
+
+/* --- what is in two processes --- */
+
+bool nat_hear(const struct nf *nf, const void *snapshot, const struct nf_message *message,
+              struct nf_message *answer, uint64_t now)
+{
+	const struct nat_config *config = snapshot;
+
+	(void)nf;
+	return source_pools_hear(config->live->pools, config->pools, message, answer, now);
+}
+
+/* A session that came from outside is taken to the bucket of its outside port, which has to be known. */
+bool nat_ahead(const struct nf *nf, const void *snapshot, const struct session *s, struct nf_message *message)
+{
+	const struct nat_config *config = snapshot;
+	const struct nat_slot *slot = nf_slot(nf, (struct session *)(uintptr_t)s);
+	int pool = -1;
+
+	(void)nf;
+	if (s->flags & SESSION_WALK && slot->flags & SLOT_POOL)
+		pool = nat_pool_of(config, slot->out.address, slot->out.port);
+	return pool >= 0 &&
+	       source_pool_ahead(config->live->pools[pool], slot->out.address, slot->out.port, message);
+}
+
+void nat_recall(const struct nf *nf, const void *snapshot, const struct tuple *tuple, int walk,
+                unsigned bucket)
+{
+	const struct nat_config *config = snapshot;
+	int pool = tuple->family == FAMILY_V4 && walk ? nat_pool_of(config, tuple->dst.v4, tuple->dport) : -1;
+
+	(void)nf;
+	if (pool >= 0)
+		source_pool_recall(config->live->pools[pool], tuple->dst.v4, tuple->dport, bucket);
+}

@@ -11,6 +11,36 @@ struct finding {
 	struct worker *worker;
 };
 
+/* Whether packets of this walk that come in by a zone go to the hop at this position next. */
+static bool goes_to(const struct path *path, unsigned position, int walk, uint8_t zone)
+{
+	for (unsigned i = 0; i < path->segment_count; i++)
+		if (path->segments[i].walk == walk && path->segments[i].entry_zone == zone)
+			return path->segments[i].end == (int)position;
+	return false;
+}
+
+/* Functions behind hops are told what packets reach them, in which bucket. */
+static void recall(const struct snapshot *next, const struct session *s)
+{
+	const struct path *path = next->paths[s->path];
+
+	for (unsigned i = 0; i < path->count; i++) {
+		const struct position *p = &path->positions[i];
+
+		for (int direction = 0; p->shadow && p->shadow->klass->recall && direction < 2; direction++) {
+			int walk = (s->flags & SESSION_WALK ? 1 : 0) ^ direction;
+			struct tuple in, out;
+
+			session_tuple(s, direction, &in);
+			session_tuple(s, !direction, &out);
+			out = tuple_reverse(&out);
+			if (goes_to(path, i, walk, in.zone))
+				p->shadow->klass->recall(p->shadow, p->snapshot, &out, walk, s->bucket);
+		}
+	}
+}
+
 /* Asks the functions of a session in turn; the ones that said yes give back what they took if another says no. */
 static bool adopt(const struct finding *f, struct session *s)
 {
@@ -21,6 +51,7 @@ static bool adopt(const struct finding *f, struct session *s)
 	if (!engine->names_known || s->path >= ENGINE_PATHS_MAX || !next->paths[s->path] ||
 	    s->layout >= engine->layout_count)
 		return false;
+	recall(next, s);
 	s->generation = 0; /* reviewed by its next packet, or the sweep: the configuration may be another */
 	for (left = engine->layouts[s->layout]; left; left &= left - 1) {
 		unsigned id = (unsigned)__builtin_ctzll(left);

@@ -508,6 +508,8 @@ static void send_over(struct flow *f, const struct crossing *c, uint64_t has, bo
 		shift_carry_to_server(&f->shift, &t->carry);
 	if (nf && has >> nf->id & 1)
 		transfer_put_slot(t, nf, f->first);
+	if (t->known)
+		transfer_send_ahead(f->w, c->hop, f->first);
 	/* Packets of the flow come behind it by both links, also those that were held: the other end may read either link first, and an answer opens another session. */
 	transfer_send(f->w, c->hop->link[f->walk], &frame);
 	transfer_send(f->w, c->hop->link[!f->walk], &frame);

@@ -72,6 +72,10 @@ void transfer_encode(struct rte_mbuf *m, const struct transfer_frame *frame)
 	if (names_session(frame->kind))
 		filled.before = t->before;
 
+	if (frame->kind == TRANSFER_MESSAGE) {
+		memcpy(filled.function_kind, t->kind, sizeof(filled.function_kind));
+		memcpy(filled.slot, t->slot, sizeof(filled.slot));
+	}
 	if (frame->kind == TRANSFER_SESSION) {
 		filled.walk = t->walk;
 		filled.known = t->known;
@@ -134,6 +138,8 @@ static bool kind_valid(const struct wire *wire)
 	case TRANSFER_ASK:
 	case TRANSFER_NONE:
 		return tuples_valid(&wire->before, &wire->before);
+	case TRANSFER_MESSAGE:
+		return memchr(wire->function_kind, 0, sizeof(wire->function_kind)) != NULL;
 	case TRANSFER_PROBE:
 	case TRANSFER_ECHO:
 		return true;

@@ -10,6 +10,7 @@
  *	NONE     where it knows none, by the link that it was asked by.
  *	PROBE    asks whether what was sent by this link before it has been dealt with: each worker of the process answers with
  *	ECHO     by the other link, behind all that it made of it. One that names one sender is answered by one worker alone.
+ *	MESSAGE  what an instance of a function and its counterpart at the other end have to say to each other (struct nf_message).
  *
  * Frames are taken by links alone: the hops of a service process, the ports of a process in link mode. Whoever sends may be another build,
  * or broken: every field is checked.
@@ -33,6 +34,7 @@ enum transfer_kind {
 	TRANSFER_NONE,
 	TRANSFER_PROBE,
 	TRANSFER_ECHO,
+	TRANSFER_MESSAGE,
 };
 
 /* What there is to know of one session at a function. Zones of the tuples are 0. */
@@ -53,9 +55,10 @@ struct transfer {
 /* One frame, decoded. */
 struct transfer_frame {
 	enum transfer_kind kind;
-	uint16_t senders;        /* of ECHO: how many workers answer */
-	uint16_t round;          /* of PROBE and ECHO: which one */
-	struct transfer session; /* of ASK and NONE: `before` alone */
+	uint16_t senders; /* of ECHO: how many workers answer */
+	uint16_t round;   /* of PROBE and ECHO: which one */
+	struct transfer
+	        session; /* of ASK and NONE: `before` alone; of MESSAGE: `kind`, and in `slot` the message */
 };
 
 /* Writes a frame into an empty mbuf. */

@@ -175,14 +175,7 @@ static void answer(struct worker *w, const struct path *path, uint16_t number, c
 	reply(w, number, &frame);
 }
 
-static void echo(struct worker *w, const struct path *path, uint16_t number, uint16_t round)
-{
-	const struct transfer_frame frame = { .kind = TRANSFER_ECHO, .senders = w->workers, .round = round };
-
-	reply(w, path->ends[path->ends[0] == number], &frame);
-}
-
-/* --- receiving --- */
+/* --- messages --- */
 
 /* The path that a link serves; a session may come by either of its ends. */
 static const struct path *path_of(struct worker *w, uint16_t number)
@@ -195,6 +188,106 @@ static const struct path *path_of(struct worker *w, uint16_t number)
 	}
 	return NULL;
 }
+
+static void message_frame(struct transfer_frame *frame, const struct nf *nf, const struct nf_message *message)
+{
+	*frame = (struct transfer_frame){ .kind = TRANSFER_MESSAGE };
+	snprintf(frame->session.kind, sizeof(frame->session.kind), "%s", nf->klass->name);
+	static_assert(sizeof(*message) == sizeof(frame->session.slot), "it fits");
+	memcpy(frame->session.slot, message, sizeof(*message));
+}
+
+bool nf_serves_hop(const struct nf *nf, unsigned worker_id)
+{
+	return nf->engine->workers[worker_id]->snapshot->edge_mode == EDGE_LINK;
+}
+
+/* The path of this process that has the function alone; NULL: there is none. */
+static const struct path *path_with(const struct snapshot *s, const struct nf *nf)
+{
+	for (unsigned i = 0; i < s->path_count; i++)
+		if (s->paths[i] && s->paths[i]->count == 1 && s->paths[i]->positions[0].nf == nf)
+			return s->paths[i];
+	return NULL;
+}
+
+bool nf_tell(const struct nf *nf, unsigned worker_id, const struct nf_message *message)
+{
+	struct worker *w = nf->engine->workers[worker_id];
+	const struct path *path = path_with(w->snapshot, nf);
+	struct transfer_frame frame;
+
+	if (!path || w->replies.tail - w->replies.head > REPLIES_MAX / 2 ||
+	    !port_up(w->engine->ports[path->ends[0]].port))
+		return false;
+	message_frame(&frame, nf, message);
+	reply(w, path->ends[0], &frame);
+	return true;
+}
+
+void transfer_send_ahead(struct worker *w, const struct position *hop, const struct session *s)
+{
+	const struct nf *nf = hop->shadow;
+	struct nf_message message = { { 0 } };
+	struct transfer_frame frame;
+
+	if (!nf->klass->ahead || !nf->klass->ahead(nf, hop->snapshot, s, &message))
+		return;
+	message_frame(&frame, nf, &message);
+	for (unsigned side = 0; side < 2; side++)
+		transfer_send(w, hop->link[side], &frame);
+}
+
+static void hear(struct worker *w, uint16_t number, const struct position *p, const struct transfer *t)
+{
+	const struct nf *nf = p->nf ? p->nf : p->shadow;
+	struct nf_message message, answer;
+	struct transfer_frame frame;
+
+	if (!nf || !nf->klass->hear || strncmp(t->kind, nf->klass->name, sizeof(t->kind) - 1) != 0)
+		return;
+	memcpy(&message, t->slot, sizeof(message));
+	if (!nf->klass->hear(nf, p->snapshot, &message, &answer, w->now))
+		return;
+	message_frame(&frame, nf, &answer);
+	reply(w, number, &frame);
+}
+
+/* The hop of this process that has a link; NULL: none. */
+static const struct position *hop_of(const struct worker *w, uint16_t number)
+{
+	for (unsigned i = 0; i < w->snapshot->path_count; i++) {
+		const struct path *path = w->snapshot->paths[i];
+
+		for (unsigned k = 0; path && k < path->count; k++)
+			if (!path->positions[k].nf &&
+			    (path->positions[k].link[0] == number || path->positions[k].link[1] == number))
+				return &path->positions[k];
+	}
+	return NULL;
+}
+
+/* At the worker that it comes to: ahead of what comes behind it. */
+static void take_message(struct worker *w, uint16_t number, const struct transfer *t)
+{
+	bool link = w->snapshot->ports[number].role == PORT_LINK;
+	const struct path *path = link ? NULL : path_of(w, number);
+	const struct position *p = link                       ? hop_of(w, number)
+	                           : path && path->count == 1 ? &path->positions[0]
+	                                                      : NULL;
+
+	if (p)
+		hear(w, number, p, t);
+}
+
+static void echo(struct worker *w, const struct path *path, uint16_t number, uint16_t round)
+{
+	const struct transfer_frame frame = { .kind = TRANSFER_ECHO, .senders = w->workers, .round = round };
+
+	reply(w, path->ends[path->ends[0] == number], &frame);
+}
+
+/* --- receiving --- */
 
 static void taken(struct worker *w, struct rte_mbuf *m)
 {
@@ -363,6 +456,11 @@ void transfer_receive(struct worker *w, uint16_t number, struct rte_mbuf *m)
 		return;
 	}
 	pkt_of(m)->in_port = number;
+	if (frame.kind == TRANSFER_MESSAGE) {
+		take_message(w, number, &frame.session);
+		taken(w, m);
+		return;
+	}
 	if (w->snapshot->ports[number].role == PORT_LINK) {
 		if (frame.kind == TRANSFER_ECHO)
 			slices_echo(w->engine, number, &frame);

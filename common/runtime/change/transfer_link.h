@@ -10,6 +10,9 @@
  * not take the frame for some 200 ms, and will not be waited for again until the next configuration. */
 bool transfer_send(struct worker *w, uint16_t port, const struct transfer_frame *frame);
 
+/* Tells the hop's process what it has to know before it is given this session (nf_class.ahead()). */
+void transfer_send_ahead(struct worker *w, const struct position *hop, const struct session *s);
+
 /* Puts packets on a link whose other end may be slow for a moment, and waits for as long as it takes any; answers how many it took. It has hung if it took
  * nothing for half a second, and is not waited for again until the next configuration. */
 unsigned transfer_insist(struct worker *w, uint16_t port, struct rte_mbuf **m, unsigned n);

@@ -89,10 +89,22 @@ static void test_questions(void **state)
 }
 
 /* Kinds that there are not, or not any more; a question about something that no packet can have. */
+/* Of a message its function and its bytes arrive. */
+static void check_message(const struct transfer_frame *frame)
+{
+	struct rte_mbuf *m = encoded(frame);
+	struct transfer_frame out;
+
+	assert_true(transfer_decode(m, &out));
+	assert_string_equal(out.session.kind, "nat");
+	assert_memory_equal(out.session.slot, frame->session.slot, TRANSFER_SLOT_MAX);
+	packet_free(m);
+}
+
 static void test_kinds(void **state)
 {
 	const unsigned known = 1u << TRANSFER_SESSION | 1u << TRANSFER_ASK | 1u << TRANSFER_NONE |
-	                       1u << TRANSFER_PROBE | 1u << TRANSFER_ECHO;
+	                       1u << TRANSFER_PROBE | 1u << TRANSFER_ECHO | 1u << TRANSFER_MESSAGE;
 	struct transfer_frame frame = example(IPPROTO_UDP, FAMILY_V4), out;
 
 	(void)state;
@@ -104,6 +116,8 @@ static void test_kinds(void **state)
 		assert_int_equal(transfer_decode(m, &out), known >> kind & 1);
 		packet_free(m);
 	}
+	frame.kind = TRANSFER_MESSAGE;
+	check_message(&frame);
 	frame.kind = TRANSFER_ASK;
 	frame.session.before.family = 7;
 	struct rte_mbuf *m = encoded(&frame);
