@@ -15,7 +15,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FLUSH_TURN_US = 5000, FLUSH_TURNS = 400, FLUSH_FRESH = 100, FLUSH_QUIET = 10 };
+enum {
+	FLUSH_TURN_US = 5000,
+	FLUSH_TURNS = 400,
+	FLUSH_FRESH = 100,  /* for who has come and said nothing, and for who reads a stream */
+	FLUSH_HURRIED = 40, /* for all, where something waits for our end */
+	FLUSH_QUIET = 10
+};
 
 static unsigned or_default(unsigned value, unsigned otherwise)
 {
@@ -145,20 +151,26 @@ const struct rest_route *rest_route_at(const struct rest *rest, size_t i)
 	return i < rest->pattern_count ? rest->patterns[i].route : NULL;
 }
 
+/* Whether anybody is to be answered yet; fresh: we have begun to end just now. */
+static bool is_awaited(struct rest *rest, bool fresh)
+{
+	unsigned streams = fresh ? 0 : streams_open(rest);
+	return atomic_load(&rest->exchanges) > streams ||
+	       (!rest->hurried && (listeners_wanted(rest) || connections_speak(rest, fresh)));
+}
+
 /*
- * Whoever has asked gets an answer within 2 s, be it that we end; who has only come may ask for a moment yet. What the HTTP threads hold in
- * their hands is not seen from here: it must be quiet for a while.
+ * Whoever has asked gets an answer within 2 s, be it that we end; who has only come may ask for a moment yet, and who follows a stream take its end.
+ * What the HTTP threads hold in their hands is not seen from here: it must be quiet for a while.
  */
 static void flush(struct rest *rest)
 {
-	int quiet = 0;
-	for (int i = 0; i < FLUSH_TURNS && quiet < FLUSH_QUIET; i++) {
-		bool busy = atomic_load(&rest->exchanges) ||
-		            (!rest->hurried &&
-		             (listeners_wanted(rest) || connections_speak(rest, i < FLUSH_FRESH)));
-		if (rest->hurried && !busy)
+	int quiet = 0, turns = rest->hurried ? FLUSH_HURRIED : FLUSH_TURNS;
+	for (int i = 0; i < turns && quiet < FLUSH_QUIET; i++) {
+		bool awaited = is_awaited(rest, i < FLUSH_FRESH);
+		if (rest->hurried && !awaited)
 			return;
-		quiet = busy ? 0 : quiet + 1;
+		quiet = awaited ? 0 : quiet + 1;
 		usleep(FLUSH_TURN_US);
 	}
 }

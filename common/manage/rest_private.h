@@ -278,6 +278,8 @@ const unsigned char *tls_peer(struct MHD_Connection *handle, size_t *length);
 /* stream.c */
 void *stream_ticker(void *rest);
 void streams_end(struct rest *rest);
+/* How many there are: of those that were told to end, whose clients have not taken that yet. */
+unsigned streams_open(struct rest *rest);
 struct MHD_Response *stream_response(struct rest_stream *stream);
 void stream_discard(struct rest_stream *stream);
 

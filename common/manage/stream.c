@@ -282,3 +282,11 @@ void streams_end(struct rest *rest)
 	pthread_cond_broadcast(&rest->stream_change);
 	pthread_mutex_unlock(&rest->stream_lock);
 }
+
+unsigned streams_open(struct rest *rest)
+{
+	pthread_mutex_lock(&rest->stream_lock);
+	unsigned count = rest->stream_count;
+	pthread_mutex_unlock(&rest->stream_lock);
+	return count;
+}

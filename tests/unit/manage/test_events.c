@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -287,6 +288,31 @@ static void too_many_streams_are_503_and_a_stop_ends_all(void **state)
 		pthread_join(followers[i], NULL);
 }
 
+static int64_t milliseconds(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* A successor waits for our end: who follows and does not read does not hold it up. */
+static void a_reader_that_stands_still_holds_up_no_end(void **state)
+{
+	char large[20000];
+	int fd = open_stream();
+	(void)state;
+	memset(large, 'x', sizeof large - 1);
+	large[sizeof large - 1] = 0;
+	for (int i = 0; i < 100; i++)
+		events_add(events, "large", NULL, NULL, "%s", large);
+	int64_t begin = milliseconds();
+	rest_hurry(f.rest);
+	rest_stop(f.rest);
+	f.rest = NULL;
+	assert_true(milliseconds() - begin < 1500);
+	close(fd);
+}
+
 static void ids_go_on(void **state)
 {
 	struct events *other = events_new(4, 42);
@@ -342,6 +368,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(streams_of_clients_that_left_are_given_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_many_streams_are_503_and_a_stop_ends_all, setup,
 		                                teardown),
+		cmocka_unit_test_setup_teardown(a_reader_that_stands_still_holds_up_no_end, setup, teardown),
 		cmocka_unit_test(ids_go_on),
 		cmocka_unit_test(ids_are_kept_for_the_next_life),
 	};
