@@ -3,7 +3,9 @@
 """The service's process dies after its chain was changed: what its successor finds must mean what it meant."""
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 
@@ -225,6 +227,29 @@ class Crash(Live):
         self.kill()
         self.assertEqual(talk.say("b"), "b", self.drops())
         self.assertIn(b"event=pickup reason=other-slots", self.s.get("/v1/services/edge/logs").body)
+        self.balances()
+
+    def test_torn_record(self):
+        """A record that was being written is dropped and counted; its neighbours go on."""
+        self.talk()
+        with open(self.find("sessions.0"), "rb") as file:  # the first key (common/flow/session.h): addresses and ports
+            key = re.search(re.escape(socket.inet_aton(self.line.CLIENT4) + socket.inet_aton(self.line.SERVER4)) + b"(..)\0\x07", file.read(), re.DOTALL)
+        port = int.from_bytes(key[1], "big")
+        ports = lambda: [one["forward"]["sourcePort"] for one in self.s.get("/v1/services/edge/state/sessions").json if one["forward"].get("destinationPort") == 7]
+        self.assertEqual(ports(), [port])
+        kept = self.talk()
+        pid = next(iter(self.s.pids()))
+        os.kill(pid, signal.SIGSTOP)
+        with open(self.find("sessions.0"), "r+b") as file:
+            file.seek(key.start() + 32)  # behind both keys: odd while it is written
+            sequence = int.from_bytes(file.read(4), "little")
+            file.seek(key.start() + 32)
+            file.write((sequence | 1).to_bytes(4, "little"))
+        self.kill()
+        self.assertEqual(kept.say("two"), "198.51.100.10 two")
+        self.assertNotIn(port, ports())
+        self.assertEqual([worker["torn"] for worker in self.s.get("/v1/services/edge/state/workers").json], [1])
+        self.assertIn(b'sluice_sessions_ended_total{worker="0",cause="torn"} 1', self.s.get("/v1/services/edge/metrics").body)
         self.balances()
 
     def find(self, name):

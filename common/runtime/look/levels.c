@@ -115,6 +115,7 @@ static void worker_levels(const struct worker *w, const char *name, struct metri
 		metrics_count(queued, queues[i].packets, "worker", name, "queue", queues[i].name, NULL);
 	metrics_count(ends, s.expired, "worker", name, "cause", "expired", NULL);
 	metrics_count(ends, s.evicted, "worker", name, "cause", "evicted", NULL);
+	metrics_count(ends, s.torn, "worker", name, "cause", "torn", NULL);
 	metrics_count(ends, s.closed - s.expired - s.evicted, "worker", name, "cause", "closed", NULL);
 	metrics_count(refused, s.full, "worker", name, "cause", "full", NULL);
 	metrics_count(refused, s.half_open_refused, "worker", name, "cause", "half-open-full", NULL);

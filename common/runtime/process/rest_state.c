@@ -216,13 +216,14 @@ static json_t *show_workers(struct engine *engine)
 		json_t *json;
 
 		flow_stats(w->table, &stats);
-		json = json_pack("{s:i,s:b,s:f,s:f,s:I,s:I,s:I,s:I,s:I,s:I}", "worker", i, "parked",
+		json = json_pack("{s:i,s:b,s:f,s:f,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "worker", i, "parked",
 		                 i >= atomic_load(&engine->snapshot)->workers, "busyNow",
 		                 atomic_load(&w->busy_share), "busyRatio",
 		                 w->total_tsc ? (double)w->busy_tsc / (double)w->total_tsc : 0.0, "sessions",
 		                 (json_int_t)stats.live, "halfOpen", (json_int_t)stats.half_open, "opened",
 		                 (json_int_t)stats.opened, "expired", (json_int_t)stats.expired, "evicted",
-		                 (json_int_t)stats.evicted, "memoryBytes", (json_int_t)stats.memory_bytes);
+		                 (json_int_t)stats.evicted, "torn", (json_int_t)stats.torn, "memoryBytes",
+		                 (json_int_t)stats.memory_bytes);
 		json_object_set_new(json, "sessionsByState", levels_sessions(&stats));
 		json_object_set_new(json, "queues", levels_queues(w));
 		json_array_append_new(list, json);
