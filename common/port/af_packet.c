@@ -21,6 +21,7 @@
 #include "port/af_packet_private.h"
 #include "port/bequest.h"
 #include "port/port.h"
+#include "port/share.h"
 
 enum { VLAN_BYTES = 4, MAC_BYTES = 12 };
 
@@ -108,8 +109,8 @@ static bool begin_cutting(struct queue *q, const struct tpacket2_hdr *frame, str
 	return whole_begin(w, &header);
 }
 
-/* A frame of the ring: into m (TAKEN), into q->whole to be cut (CUT), or nowhere. */
-enum fate { TAKEN, CUT, LEFT_OUT };
+/* A frame of the ring: into m (TAKEN), into q->whole to be cut (CUT), or nowhere; another socket has it, too (TWIN). */
+enum fate { TAKEN, CUT, LEFT_OUT, TWIN };
 
 /* One that was in the socket's queue but is not to be cut: it has the size that the interface's MTU allows. */
 static enum fate take_large(struct queue *q, struct rte_mbuf *m, const struct tpacket2_hdr *frame,
@@ -143,6 +144,25 @@ static enum fate take_frame(struct queue *q, struct rte_mbuf *m, const struct tp
 	return begin_cutting(q, frame, header) ? CUT : LEFT_OUT;
 }
 
+/* Whether a frame that came while shares were dealt anew is another socket's to give. */
+static bool is_twin(const struct af_packet *a, const struct queue *q, const struct tpacket2_hdr *frame)
+{
+	unsigned bucket = share_bucket((const uint8_t *)frame + frame->tp_mac, frame->tp_snaplen);
+	const struct queue *before = &a->queues[a->former_at + bucket % a->former],
+	                   *now = &a->queues[bucket % a->count];
+
+	return before != now && ((q == before && q->read >= q->former) || (q == now && q->read < q->from));
+}
+
+static enum fate pass_over(struct queue *q, const struct tpacket2_hdr *frame)
+{
+	struct virtio_net_hdr header;
+
+	if (frame->tp_status & TP_STATUS_COPY && fetch_large(q, &header))
+		q->whole.length = 0;
+	return TWIN;
+}
+
 /* Fills one empty mbuf; false: there is nothing more. Frames on the way that cannot be taken are counted. */
 static bool next_packet(struct port *port, struct queue *q, struct rte_mbuf *m)
 {
@@ -158,14 +178,21 @@ static bool next_packet(struct port *port, struct queue *q, struct rte_mbuf *m)
 		}
 		if (!(__atomic_load_n(&frame->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER))
 			return false;
-		fate = take_frame(q, m, frame);
+		if (unlikely(q->mixed) && is_twin(port->private, q, frame))
+			fate = pass_over(q, frame);
+		else
+			fate = take_frame(q, m, frame);
 		if (fate == LEFT_OUT)
 			port_count_oversize(port);
 		__atomic_store_n(&frame->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
 		advance(&q->rx);
+		q->read += q->mixed > 0;
+		q->mixed -= q->mixed > 0;
 		q->due -= q->due > 0;
 		if (fate == TAKEN)
 			return true;
+		if (fate == TWIN && !q->due)
+			return false;
 		rte_pktmbuf_reset(m);
 	}
 }

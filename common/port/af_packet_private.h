@@ -25,7 +25,8 @@ struct ring {
 
 /*
  * A successor with another number of workers or other slots deals what is received anew, and a flow may change its socket. What had come
- * before is read first, at all queues: HOLD_DUE until it is read here, HOLD_OTHERS until everywhere.
+ * before is read first, at all queues: HOLD_DUE until it is read here, HOLD_OTHERS until everywhere. While it is dealt, frames that change their socket come to
+ * both: up to a moment the former one's counts, and from there on the other's.
  */
 enum { HOLD_NOT, HOLD_DUE, HOLD_OTHERS };
 
@@ -37,7 +38,12 @@ struct queue {
 	_Atomic bool unsent;     /* frames are in the ring that the socket has not taken */
 	_Atomic uint64_t missed; /* what the kernel's count held before it was asked last; asking clears it */
 	_Atomic int hold;        /* written by its worker */
-	unsigned due;            /* slots that were filled before the shares were dealt anew */
+	unsigned due; /* slots that were filled before the new shares counted, and are not read yet */
+	unsigned
+	        mixed; /* those that may hold what another socket has, too; of these, so many have been read: */
+	unsigned read;
+	unsigned former; /* as many of them are this socket's by the former shares */
+	unsigned from;   /* and from there on by the others */
 	struct whole whole;
 } __rte_cache_aligned;
 
@@ -46,8 +52,9 @@ struct af_packet {
 	unsigned count;
 	unsigned
 	        kept; /* sockets: those beyond count were a predecessor's with more workers or other slots, and get nothing more; until they are read */
-	bool bequeathed;         /* a successor waits */
-	_Atomic unsigned behind; /* queues in HOLD_DUE */
+	bool bequeathed;            /* a successor waits */
+	unsigned former_at, former; /* where a predecessor's sockets stand, and how many shares there were */
+	_Atomic unsigned behind;    /* queues in HOLD_DUE */
 	struct queue queues[];
 };
 

@@ -286,23 +286,45 @@ static unsigned filled(const struct ring *ring)
 	return count;
 }
 
+/* Each socket takes what is its share, and those that were there what their share was, besides. */
+static bool take_both(struct af_packet *a, const struct inherited *old)
+{
+	bool well = true;
+
+	for (unsigned i = 0; well && i < a->count; i++)
+		well = is_inherited(old, i) ? share_take_both(a->queues[i].fd, i, a->count, a->former)
+		                            : share_take(a->queues[i].fd, i, a->count);
+	return well;
+}
+
+/* And no more than its share. */
+static bool take_new(struct af_packet *a, const struct inherited *old)
+{
+	bool well = true;
+
+	for (unsigned i = 0; well && i < a->kept; i++)
+		well = !is_inherited(old, i) || share_take(a->queues[i].fd, i, a->count);
+	return well;
+}
+
 /*
- * Deals what is received anew. A socket that gets more is told so before one that gets less: a frame of that moment may come
- * twice, but not be lost.
+ * Deals what is received anew. For a while all sockets take what was theirs and what will be, so that nothing is lost; in that while lies the moment from which on
+ * the new shares count. One that loses frames is asked later where it is than one that gets them.
  */
 static bool deal_anew(struct af_packet *a, const struct inherited *old, struct port_bequest *prepared,
                       bool large)
 {
-	bool down = old->from == 0 && old->count < a->count, well = give_sockets(a, true, prepared, large);
+	bool well = give_sockets(a, true, prepared, large) && take_both(a, old);
 
-	for (unsigned i = 0; well && i < a->kept; i++) {
-		unsigned number = down ? a->kept - 1 - i : i;
-
-		well = share_take(a->queues[number].fd, number, a->count);
-	}
+	for (unsigned i = 0; well && i < a->count; i++)
+		a->queues[i].from = filled(&a->queues[i].rx);
+	for (unsigned i = 0; well && i < a->kept; i++)
+		a->queues[i].former = filled(&a->queues[i].rx);
+	well = well && take_new(a, old);
 	for (unsigned i = 0; well && i < a->kept; i++) {
 		atomic_init(&a->queues[i].hold, HOLD_DUE);
-		a->queues[i].due = is_inherited(old, i) ? filled(&a->queues[i].rx) : 0;
+		a->queues[i].due = is_inherited(old, i) ? a->queues[i].former : a->queues[i].from;
+		a->queues[i].mixed = is_inherited(old, i) ? filled(&a->queues[i].rx) : a->queues[i].from;
 	}
 	atomic_init(&a->behind, a->count);
 	return well;
@@ -317,6 +339,8 @@ static bool inherit(struct af_packet *a, const struct port_bequest *b, struct po
 	unsigned shares = b->value[BEQUEST_SHARES] ? b->value[BEQUEST_SHARES] : b->count;
 
 	*old = (struct inherited){ same ? 0 : a->count, b->count };
+	a->former_at = old->from;
+	a->former = RTE_MIN(shares, b->count);
 	a->kept = RTE_MAX(a->count, old->from + old->count);
 	for (unsigned i = 0; well && i < b->count; i++)
 		well = inherit_queue(&a->queues[old->from + i], b->fds[i], &b->value[BEQUEST_PLACES + 2 * i],

@@ -62,12 +62,15 @@ void hold_begin(struct hold *hold)
 
 void hold_settle(struct hold *hold)
 {
-	if (atomic_load_explicit(&hold->until, memory_order_relaxed))
-		atomic_store_explicit(&hold->until, in_ms(HOLD_SETTLE_MS), memory_order_release);
+	if (!atomic_load_explicit(&hold->until, memory_order_relaxed))
+		return;
+	atomic_store_explicit(&hold->late, in_ms(HOLD_LATE_MS), memory_order_relaxed);
+	atomic_store_explicit(&hold->until, in_ms(HOLD_SETTLE_MS), memory_order_release);
 }
 
 void hold_end(struct hold *hold)
 {
+	atomic_store_explicit(&hold->late, 0, memory_order_relaxed);
 	atomic_store_explicit(&hold->until, 0, memory_order_release);
 }
 
@@ -87,15 +90,23 @@ bool hold_any(const struct hold *hold)
 	return any;
 }
 
-/* Whether more may be kept. One whose time is over ends here, unless it was begun again meanwhile. */
-static bool keeps_on(struct hold *hold)
+/* Whether one of its times lasts. One that is over ends here, unless it was begun again meanwhile. */
+static bool lasts(_Atomic uint64_t *time)
 {
-	uint64_t until = atomic_load_explicit(&hold->until, memory_order_acquire);
+	uint64_t until = atomic_load_explicit(time, memory_order_acquire);
 
 	if (!until || now_ns() < until)
 		return until;
-	atomic_compare_exchange_strong(&hold->until, &until, 0);
+	atomic_compare_exchange_strong(time, &until, 0);
 	return false;
+}
+
+/* Whether more may be kept. */
+static bool keeps_on(struct hold *hold)
+{
+	bool away = lasts(&hold->until), late = lasts(&hold->late);
+
+	return away || late;
 }
 
 /* Under the lock. What a peer that is there has no room for waits for the next call; if there is none at the end of the time, nothing does. */

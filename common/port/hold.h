@@ -18,7 +18,7 @@
 
 #include "port/port.h"
 
-enum { HOLD_MS = 2000, HOLD_SETTLE_MS = 20, HOLD_MAX = 4096 };
+enum { HOLD_MS = 2000, HOLD_SETTLE_MS = 20, HOLD_LATE_MS = 500, HOLD_MAX = 4096 };
 
 struct hold_queue {
 	rte_spinlock_t lock;
@@ -29,6 +29,7 @@ struct hold_queue {
 
 struct hold {
 	_Atomic uint64_t until; /* ns of the monotonic clock; 0: nothing is to be kept */
+	_Atomic uint64_t late;  /* the same, of a peer that is there and has no room yet */
 	unsigned queues;
 	struct hold_queue queue[PORT_QUEUES_MAX];
 };
@@ -42,7 +43,8 @@ bool hold_make(struct hold *hold, unsigned queues);
 void hold_free(struct hold *hold, struct port *port);
 /* From now on, for HOLD_MS at most, what cannot be sent is kept. */
 void hold_begin(struct hold *hold);
-/* The peer is there: what is kept goes; nothing more is kept when it has had HOLD_SETTLE_MS to take up all of its queues. */
+/* The peer is there: what is kept goes. It has HOLD_SETTLE_MS to take up all of its queues, and what it has no room for then, since so much came at once, is kept for
+ * HOLD_LATE_MS. */
 void hold_settle(struct hold *hold);
 /* Nothing more is kept. */
 void hold_end(struct hold *hold);
@@ -60,6 +62,7 @@ void hold_let_go(struct hold *hold, struct port *port, unsigned queue, hold_send
 static inline bool hold_concerns(const struct hold *hold, unsigned queue)
 {
 	return atomic_load_explicit(&hold->until, memory_order_acquire) ||
+	       atomic_load_explicit(&hold->late, memory_order_relaxed) ||
 	       atomic_load_explicit(&hold->queue[queue].count, memory_order_relaxed);
 }
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,29 +47,39 @@ static int sync_folder(const char *path)
 	return error;
 }
 
-static int fill(int fd, const void *data, size_t length, mode_t mode)
+static int fill(int fd, const void *data, size_t length, mode_t mode, bool durable)
 {
 	int error = write_all(fd, data, length);
 
-	if (!error && (fchmod(fd, mode) || fsync(fd)))
+	if (!error && (fchmod(fd, mode) || (durable && fsync(fd))))
 		error = errno;
 	if (close(fd) && !error)
 		error = errno;
 	return error;
 }
 
-int atomic_file_write(const char *path, const void *data, size_t length, mode_t mode)
+static int put(const char *path, const void *data, size_t length, mode_t mode, bool durable)
 {
 	char *temporary = text_format("%s.XXXXXX", path);
 	int fd = mkostemp(temporary, O_CLOEXEC);
-	int error = fd < 0 ? errno : fill(fd, data, length, mode);
+	int error = fd < 0 ? errno : fill(fd, data, length, mode, durable);
 
 	if (!error && rename(temporary, path))
 		error = errno;
 	if (error && fd >= 0)
 		unlink(temporary);
 	free(temporary);
-	return error ? error : sync_folder(path);
+	return error || !durable ? error : sync_folder(path);
+}
+
+int atomic_file_write(const char *path, const void *data, size_t length, mode_t mode)
+{
+	return put(path, data, length, mode, true);
+}
+
+int atomic_file_put(const char *path, const void *data, size_t length, mode_t mode)
+{
+	return put(path, data, length, mode, false);
 }
 
 static int read_all(int fd, char *data, size_t length)

@@ -102,7 +102,8 @@ void names_save(struct engine *engine)
 		return;
 	}
 	file_of(engine, path);
-	failed = atomic_file_write(path, text, strlen(text), 0600);
+	/* Worth as much as the sessions beside it, which nobody forces to disk. */
+	failed = atomic_file_put(path, text, strlen(text), 0600);
 	if (failed)
 		log_warn("names-not-saved", "file=%s reason=%s", path, strerror(failed));
 	free(engine->names_text);

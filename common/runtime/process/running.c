@@ -35,7 +35,7 @@ void running_save(const struct engine *engine)
 	if (!text)
 		return;
 	file_of(engine, path);
-	failed = atomic_file_write(path, text, strlen(text), 0600);
+	failed = atomic_file_put(path, text, strlen(text), 0600);
 	if (failed)
 		log_warn("running-not-saved", "file=%s reason=%s", path, strerror(failed));
 	free(text);
@@ -169,6 +169,16 @@ static bool wanted(const struct conf *former, const struct conf *next)
 	return is;
 }
 
+/* It had other workers, perhaps, and other room: what is for the life of a process is ours. */
+static void take_sizes(struct conf *former, const struct conf *next)
+{
+	const struct conf *sizes = conf_get(next, "engine");
+
+	conf_remove(former, "engine");
+	if (sizes)
+		conf_put(former, "engine", sizes);
+}
+
 void running_resume(struct engine *engine, const struct conf *next)
 {
 	struct errors errors = ERRORS_NONE;
@@ -177,6 +187,7 @@ void running_resume(struct engine *engine, const struct conf *next)
 	if (!former)
 		return;
 	engine->resuming = wanted(former, next);
+	take_sizes(former, next);
 	if (!engine->resuming) {
 		conf_free(former);
 	} else if (engine_apply(engine, former, false, &errors)) {

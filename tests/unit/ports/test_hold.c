@@ -127,6 +127,31 @@ static void a_full_peer_gets_the_rest_later(void **state)
 	assert_false(hold_concerns(&hold, 0));
 }
 
+/* So much came at once that it has no room for a while, although it is there. */
+static void a_peer_that_is_late(void **state)
+{
+	(void)state;
+	hold_begin(&hold);
+	assert_int_equal(send(10), 10);
+	hold_settle(&hold);
+	device.up = true;
+	while (hold_lasts(&hold))
+		usleep(1000);
+	device.room = 10; /* all that waited, nothing new */
+	assert_int_equal(send(10), 10);
+	assert_int_equal(device.next, 10);
+	assert_int_equal(send(10), 10);
+	device.room = 1000;
+	hold_let_go(&hold, &port, 0, device_send);
+	assert_int_equal(device.next, 30);
+	while (hold_concerns(&hold, 0)) {
+		usleep(10000);
+		assert_int_equal(send(1), 1);
+	}
+	device.room = 0;
+	assert_int_equal(send(10), 0); /* as ever */
+}
+
 static void not_too_many(void **state)
 {
 	unsigned taken = 0;
@@ -189,6 +214,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nothing_is_kept_unasked, begin, end),
 		cmocka_unit_test_setup_teardown(goes_in_order_when_the_peer_is_back, begin, end),
 		cmocka_unit_test_setup_teardown(a_full_peer_gets_the_rest_later, begin, end),
+		cmocka_unit_test_setup_teardown(a_peer_that_is_late, begin, end),
 		cmocka_unit_test_setup_teardown(not_too_many, begin, end),
 		cmocka_unit_test_setup_teardown(not_for_ever, begin, end),
 		cmocka_unit_test_setup_teardown(a_peer_that_goes_for_good, begin, end),

@@ -24,7 +24,8 @@ static uint8_t next_byte(void)
 	return (uint8_t)(seed >> 56);
 }
 
-static void open_queues(unsigned count)
+/* former: 0: shares are not being dealt anew. */
+static void open_queues(unsigned count, unsigned former)
 {
 	for (unsigned i = 0; i < count; i++) {
 		int pair[2];
@@ -32,7 +33,8 @@ static void open_queues(unsigned count)
 		assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), 0);
 		to[i] = pair[0];
 		from[i] = pair[1];
-		assert_true(share_take(from[i], i, count));
+		assert_true(former ? share_take_both(from[i], i, count, former)
+		                   : share_take(from[i], i, count));
 	}
 }
 
@@ -89,12 +91,13 @@ static void test_the_owner_takes_it(void **state)
 	for (unsigned count = 2; count <= QUEUES_MAX; count++) {
 		unsigned share[QUEUES_MAX] = { 0 };
 
-		open_queues(count);
+		open_queues(count, 0);
 		for (unsigned i = 0; i < FRAMES; i++) {
 			struct tuple t = random_frame(i % 2 ? 0x0800 : 0x86dd, frame, back);
 			unsigned taker = taken_by(frame, LENGTH, count);
 
 			assert_int_equal(taker, tuple_pair_bucket(&t) % count);
+			assert_int_equal(share_bucket(frame, LENGTH), tuple_pair_bucket(&t));
 			assert_int_equal(taken_by(back, LENGTH, count), taker);
 			share[taker]++;
 		}
@@ -132,12 +135,38 @@ static void test_anything_else(void **state)
 	uint8_t frame[LENGTH], back[LENGTH];
 
 	(void)state;
-	open_queues(3);
+	open_queues(3, 0);
 	for (unsigned i = 0; i < sizeof(odd) / sizeof(*odd); i++) {
 		random_frame(odd[i].type, frame, back);
 		assert_int_equal(taken_by(frame, odd[i].length, 3), 0);
+		assert_int_equal(share_bucket(frame, odd[i].length), 0);
 	}
 	close_queues(3);
+}
+
+/* While shares are dealt anew: taken by the former owner and the next, and by nobody else. */
+static void test_both_owners_take_it(void **state)
+{
+	const unsigned count = QUEUES_MAX - 1;
+	uint8_t frame[LENGTH], back[LENGTH], got[LENGTH];
+
+	(void)state;
+	for (unsigned former = 1; former <= QUEUES_MAX; former++) {
+		open_queues(count, former);
+		for (unsigned i = 0; i < FRAMES; i++) {
+			struct tuple t = random_frame(i % 2 ? 0x0800 : 0x86dd, frame, back);
+			unsigned bucket = tuple_pair_bucket(&t);
+
+			for (unsigned k = 0; k < count; k++) {
+				bool mine = bucket % former == k || bucket % count == k;
+
+				(void)!send(to[k], frame, LENGTH, MSG_DONTWAIT);
+				assert_int_equal(recv(from[k], got, sizeof(got), MSG_DONTWAIT),
+				                 mine ? LENGTH : -1);
+			}
+		}
+		close_queues(count);
+	}
 }
 
 int main(void)
@@ -146,6 +175,7 @@ int main(void)
 		cmocka_unit_test(test_the_owner_takes_it),
 		cmocka_unit_test(test_neighbours),
 		cmocka_unit_test(test_anything_else),
+		cmocka_unit_test(test_both_owners_take_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
