@@ -80,8 +80,10 @@ uint64_t *edge_worker_counters(struct edge_worker *ew)
 
 void edge_worker_switch(struct edge_worker *ew, const struct edge_table *table, uint64_t now)
 {
-	if (ew->id == 0)
+	if (ew->id == 0) {
 		neighbours_switch(ew, table);
+		neighbours_recall(ew, table, now);
+	}
 	holds_reroute(ew, table, now);
 }
 

@@ -100,6 +100,11 @@ struct edge_worker;
 struct edge *edge_new(unsigned workers, struct errors *errors);
 void edge_free(struct edge *edge);
 
+/* For a process that takes this one's place: a file without a name that has all neighbours, by the ports' numbers, for the caller to close; -1: there is none. No worker
+ * turns. And what the other does with it, before its workers begin; any other file is as good as none. */
+int edge_neighbours_save(const struct edge *edge);
+void edge_neighbours_recall(struct edge *edge, int fd);
+
 /* One worker's part; made and freed by the control thread while that worker does not turn. Every `now` below is in ns. */
 struct edge_worker *edge_worker_new(struct edge *edge, unsigned worker_id, const struct edge_ops *ops,
                                     void *context, struct errors *errors);

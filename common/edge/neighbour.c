@@ -55,6 +55,7 @@ bool neighbours_new(struct edge *edge)
 
 void neighbours_free(struct edge *edge)
 {
+	free(edge->recalled);
 	free(edge->requests);
 	free(edge->limbo);
 	free(edge->spare);

@@ -210,6 +210,9 @@ struct edge {
 	uint32_t version;
 	uint64_t seed; /* of the random reachable times */
 	uint64_t next_scan;
+	/* from a predecessor (recall.c): the control thread's until workers begin, then worker 0's */
+	struct neighbour_record *recalled;
+	unsigned recalled_count;
 };
 
 static inline struct adjacency *adjacency_of(const struct edge *edge, uint32_t id)
@@ -263,6 +266,8 @@ void neighbour_resolve(struct edge_worker *ew, const struct edge_table *table,
 uint64_t neighbours_tick(struct edge_worker *ew, const struct edge_table *table, uint64_t now);
 /* After a change of table: drops neighbours that it made untrue. */
 void neighbours_switch(struct edge_worker *ew, const struct edge_table *table);
+/* recall.c: those of a predecessor, with the first table that has ports; worker 0. */
+void neighbours_recall(struct edge_worker *ew, const struct edge_table *table, uint64_t now);
 
 /* ---- one worker's part: that worker alone, except `used` and `epoch_seen`, which worker 0 reads ---- */
 

@@ -16,25 +16,32 @@ union control {
 	struct cmsghdr align;
 };
 
+bool bequest_give(int heir, struct port_bequest *b, const char *what)
+{
+	union control control = { { 0 } };
+	struct iovec part = { b, offsetof(struct port_bequest, fds) };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control };
+
+	b->version = BEQUEST_VERSION;
+	control.align = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
+		                          .cmsg_type = SCM_RIGHTS,
+		                          .cmsg_len = CMSG_LEN(b->count * sizeof(int)) };
+	memcpy(CMSG_DATA(&control.align), b->fds, b->count * sizeof(int));
+	message.msg_controllen = b->count ? CMSG_SPACE(b->count * sizeof(int)) : 0;
+	if (sendmsg(heir, &message, MSG_NOSIGNAL) >= 0)
+		return true;
+	log_warn("port-not-handed-over", "port=%s reason=%m", what);
+	return false;
+}
+
 bool bequest_send(int heir, struct port *port)
 {
-	struct port_bequest b = { .version = BEQUEST_VERSION };
-	union control control = { { 0 } };
-	struct iovec part = { &b, offsetof(struct port_bequest, fds) };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control };
+	struct port_bequest b = { .count = 0 };
 
 	if (!port->bequeath || !port->bequeath(port, &b) || b.count > BEQUEST_FDS)
 		return true;
 	snprintf(b.url, sizeof(b.url), "%s", port->url);
-	control.align = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
-		                          .cmsg_type = SCM_RIGHTS,
-		                          .cmsg_len = CMSG_LEN(b.count * sizeof(int)) };
-	memcpy(CMSG_DATA(&control.align), b.fds, b.count * sizeof(int));
-	message.msg_controllen = b.count ? CMSG_SPACE(b.count * sizeof(int)) : 0;
-	if (sendmsg(heir, &message, MSG_NOSIGNAL) >= 0)
-		return true;
-	log_warn("port-not-handed-over", "port=%s reason=%m", port->name);
-	return false;
+	return bequest_give(heir, &b, port->name);
 }
 
 /* The descriptors that came with a message; one that is not ours to read is closed. */

@@ -33,6 +33,8 @@ struct port_bequests {
 /* Hands a port's over, if it has any; it may be closed then without harm to them. Waits as long as the socket's sender does (SO_SNDTIMEO). False: the heir is gone or does not
  * read, which is logged; it opens the port anew. */
 bool bequest_send(int heir, struct port *port);
+/* Hands over what is no port's, under a name that no device has; `what` is it for the log. */
+bool bequest_give(int heir, struct port_bequest *b, const char *what);
 /* Waits for the next and keeps it; false: there are no more. */
 bool bequest_receive(int giver, struct port_bequests *bequests);
 /* Keeps one; false: there is no memory. */

@@ -271,6 +271,34 @@ struct engine *engine_new(const struct conf *document, const struct engine_optio
 	return engine;
 }
 
+static const char neighbours_name[] = "edge:neighbours";
+
+static bool give_neighbours(const struct engine *engine, int heir)
+{
+	struct port_bequest b = { .count = 1, .fds = { edge_neighbours_save(engine->edge) } };
+	bool takes;
+
+	if (b.fds[0] < 0)
+		return true;
+	snprintf(b.url, sizeof(b.url), "%s", neighbours_name);
+	takes = bequest_give(heir, &b, neighbours_name);
+	close(b.fds[0]);
+	return takes;
+}
+
+/* Ports have the numbers that they had, if names are known. */
+static void take_neighbours(struct engine *engine)
+{
+	struct port_options options = { .url = neighbours_name, .inherited = engine->inherited };
+	struct port_bequest b;
+
+	if (!bequest_take(&options, &b))
+		return;
+	if (b.count == 1 && engine->names_known)
+		edge_neighbours_recall(engine->edge, b.fds[0]);
+	bequest_refuse(&b);
+}
+
 bool engine_begin(struct engine *engine, struct errors *errors)
 {
 	bool threads = !engine->options.check && !engine->options.manual;
@@ -278,6 +306,7 @@ bool engine_begin(struct engine *engine, struct errors *errors)
 	if (!new_workers(engine, errors) || !new_heartbeat(engine, errors))
 		return false;
 	take_up_names(engine);
+	take_neighbours(engine);
 	for (unsigned i = 0; i < engine->sizes.workers && threads; i++)
 		if (!start_thread(engine, i, errors))
 			return false;
@@ -391,7 +420,7 @@ void engine_see_links(struct engine *engine, const struct snapshot *snapshot)
 /* One who does not take the first takes none: our ports are not to wait for him one by one. */
 static void bequeath(struct engine *engine, int heir)
 {
-	bool takes = true;
+	bool takes = give_neighbours(engine, heir);
 
 	for (unsigned i = 0; takes && i < ENGINE_PORTS_MAX; i++)
 		if (engine->ports[i].port)

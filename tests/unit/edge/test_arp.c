@@ -2,6 +2,9 @@
 /* ARP: resolution with hold queues, retries and failure, aging, what is believed and what is answered. */
 #include "helper_edge.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <rte_arp.h>
 
 static const uint8_t broadcast[6] = { 255, 255, 255, 255, 255, 255 };
@@ -451,6 +454,67 @@ static void table_is_used_again(void **state)
 	world_close(&w);
 }
 
+/* A successor uses them at once, proves them soon, and has none that its own table has no place for. */
+static void successor_knows_them(void **state)
+{
+	struct world w;
+	struct rte_mbuf *m;
+	uint16_t port;
+	int fd;
+
+	(void)state;
+	world_open(&w, world_config, NULL, 0);
+	world_learn4(&w, WAN, "203.0.113.7", host_mac);
+	world_learn6(&w, LAN, "2001:db8:1::7", other_mac);
+	world_output(&w, 0, to_host("203.0.113.8", 1)); /* does not answer */
+	fd = edge_neighbours_save(w.edge);
+	assert_int_equal(lseek(fd, 0, SEEK_END), 2 * 32); /* who has answered */
+	world_pass(&w, 10);
+	world_close(&w);
+
+	world_open(&w, world_config, NULL, 0);
+	edge_neighbours_recall(w.edge, fd);
+	close(fd);
+	edge_worker_switch(w.ew[0], w.table, w.now);
+	world_output(&w, 1, to_host("203.0.113.7", 2));
+	m = world_next_ip(&w, &port);
+	assert_memory_equal(rte_pktmbuf_mtod(m, uint8_t *), host_mac, 6);
+	assert_int_equal(world_counter(&w, EDGE_C_HELD), 0);
+	world_skip(&w);
+	world_pass(&w, 6);
+	expect_request(&w, WAN, "203.0.113.7", host_mac); /* in use, hence asked */
+	world_skip(&w);
+	world_output(&w, 0, to_host("203.0.113.8", 2));
+	expect_request(&w, WAN, "203.0.113.8", broadcast);
+	world_pass(&w, 10);
+	world_close(&w);
+}
+
+/* Whatever the file has, nobody is known whom the table could not have, and no packet goes to all. */
+static void recalls_no_nonsense(void **state)
+{
+	uint8_t bytes[64 * 32];
+	struct world w;
+	int fd;
+
+	(void)state;
+	for (unsigned fill = 0; fill < 256; fill += 5) {
+		json_t *shown;
+
+		world_open(&w, world_config, NULL, 0);
+		memset(bytes, (int)fill, sizeof(bytes));
+		fd = memfd_create("test", 0);
+		assert_int_equal(write(fd, bytes, sizeof(bytes) - fill), sizeof(bytes) - fill);
+		edge_neighbours_recall(w.edge, fd);
+		close(fd);
+		edge_worker_switch(w.ew[0], w.table, w.now);
+		assert_int_equal(edge_show(w.edge, w.table, "neighbours", &shown), 0);
+		assert_int_equal(json_array_size(shown), 0);
+		json_decref(shown);
+		world_close(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -468,6 +532,8 @@ int main(void)
 		cmocka_unit_test(announces),
 		cmocka_unit_test(announces_only_news),
 		cmocka_unit_test(table_is_used_again),
+		cmocka_unit_test(successor_knows_them),
+		cmocka_unit_test(recalls_no_nonsense),
 	};
 
 	return cmocka_run_group_tests(tests, world_eal, NULL);
