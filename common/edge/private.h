@@ -148,8 +148,9 @@ struct neighbour_key {
 };
 
 /*
- * A neighbour as workers read it. The id is the index in the low bits and a version above: an index that is used again
- * has another id, so a cached id never leads to the wrong neighbour. In the life of one id the entry only goes forward: header
+ * A neighbour as workers read it. The id is the index in the low bits and a version above, which moves on with every entry made: an
+ * index that is used again has another id, and a cached one leads nowhere. Versions come round after 262,144 entries, so an id that is as old would lead
+ * to another neighbour if its index were the one to be used at that very turn; sessions forget theirs with each configuration, and ask anew. In the life of one id the entry only goes forward: header
  * is written before `usable` is set to the id, and never again after it; another MAC is another entry. Free entries are
  * used again only after every worker has passed through its tick.
  */

@@ -93,7 +93,7 @@ struct session {
 	uint8_t tcp_scale[2];    /* window scale and enum tcp_side_flag; of SCTP: see sctp.c */
 	uint32_t queued;         /* when it joined its expiry list, milliseconds */
 	uint32_t next, previous; /* expiry list, by index; next of a free record: free list */
-	uint32_t packets[2];     /* by direction, wrap */
+	uint32_t packets[2];     /* by direction; UINT32_MAX: so many or more */
 	uint64_t bytes[2];
 };
 static_assert(sizeof(struct session) == 128, "two cache lines");

@@ -22,10 +22,10 @@ enum flow_invalid flow_touch_slow(struct flow_table *table, struct session *s, s
 enum flow_invalid flow_touch_timed(struct flow_table *table, struct session *s, struct rte_mbuf *m,
                                    uint32_t now);
 
-/* Packets and bytes (of IP) by direction; pkt->dir says which. */
+/* Packets, as many as can be counted, and bytes (of IP) by direction; pkt->dir says which. */
 static inline void flow_account(struct session *s, const struct pkt *p)
 {
-	s->packets[p->dir]++;
+	s->packets[p->dir] += s->packets[p->dir] != UINT32_MAX;
 	s->bytes[p->dir] += (uint16_t)(p->end - p->l3);
 }
 

@@ -28,6 +28,8 @@ struct log_settings {
 /* Sets where and how; until then: stderr, info, key=value. False with errno if the file cannot be opened
  * (nothing changes). Again with the same file: reopened (after rotation). */
 bool log_open(const struct log_settings *settings);
+/* How large a log may grow before it is rotated; the former one is as large. */
+#define LOG_FILE_BYTES (8 << 20)
 /* If the file is larger than that: renames it to FILE.1, in the place of an earlier one, and goes on with an empty one and the level of now. Whoever has it
  * open, too, goes on with the former. One that is not there any more is made anew. */
 void log_rotate(const struct log_settings *settings, long bytes);

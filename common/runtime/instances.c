@@ -93,8 +93,11 @@ void instance_free(struct engine *engine, unsigned id)
 }
 
 /* What drains would give its room up, and its connections with it: a dry run says so, for it ends nothing. */
-static void say_no_slot(const struct engine *engine, const struct conf *item, struct errors *errors)
+static void say_no_slot(const struct engine *engine, const struct nf *nf, const struct conf *item,
+                        struct errors *errors)
 {
+	unsigned needs = SLOT_UNIT * (unsigned)__builtin_popcount(slot_units(nf->klass->slot.size, 0)),
+	         taken = SLOT_UNIT * (unsigned)__builtin_popcount(engine->slot_units);
 	char names[ENGINE_NFS_MAX * 8] = "";
 	size_t length = 0;
 
@@ -103,8 +106,10 @@ static void say_no_slot(const struct engine *engine, const struct conf *item, st
 			length += (size_t)snprintf(names + length, sizeof(names) - length, " \"%s\"",
 			                           engine->nfs[i]->name);
 	conf_error(errors, item, "no-slot",
-	           "the functions of this process need more than %d bytes a session%s%s%s",
-	           ENGINE_FUNCTION_BYTES, names[0] ? " while these drain:" : "", names,
+	           "\"%s\" needs %u bytes of each session, and of %d other functions have %u, wherever they "
+	           "are placed%s%s%s",
+	           nf->name, needs, ENGINE_FUNCTION_BYTES, taken, names[0] ? ", while these drain:" : "",
+	           names,
 	           names[0] ? "; to apply this ends their connections at once, or wait for them "
 	                      "(GET /v1/state/drains)"
 	                    : "");
@@ -123,7 +128,7 @@ static struct nf *new_nf(struct engine *engine, unsigned id, const struct conf *
 	nf->seed = seed_of(engine, nf->name);
 	nf->engine = engine;
 	if (!take_slot(engine, nf)) {
-		say_no_slot(engine, item, errors);
+		say_no_slot(engine, nf, item, errors);
 		free(nf);
 		return NULL;
 	}

@@ -59,7 +59,7 @@ bool child_thread(pid_t pid, pid_t thread, struct thread_look *look)
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)pid, (int)thread);
-	if (!read_stat_file(path, &found))
+	if (!read_stat_file(path, &found) || found.state == 'Z' || found.state == 'X')
 		return false;
 	look->runnable = found.state == 'R';
 	look->cpu_ms = (found.user + found.system) * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);

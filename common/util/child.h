@@ -58,7 +58,7 @@ bool child_adopt(pid_t pid, uint64_t start_time, struct child *child);
 /* Whether that very process runs (a zombie does not). */
 bool child_alive(pid_t pid, uint64_t start_time);
 
-/* What one of its threads does, and the processor time that this had so far. False: there is no such thread. */
+/* What one of its threads does, and the processor time that this had so far. False: there is no such thread, or it ends. */
 struct thread_look {
 	bool runnable; /* it runs, or would if there were a processor for it; else it waits, or was stopped */
 	uint64_t cpu_ms;

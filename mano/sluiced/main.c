@@ -21,7 +21,7 @@
 #include "sluiced/restore.h"
 #include "util/memory.h"
 
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, RENEW_S = 3600 };
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, RENEW_S = 3600, TURN_S = 1 };
 
 /* What a name of a host is made of (RFC 1123). */
 #define NAME_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-"
@@ -49,7 +49,9 @@ static const struct option_row option_rows[] = {
 	{ "restore", 'b', "FILE", "put a backup in the store's place, and end; sluiced must not run" },
 	{ "force", 'F', NULL, "with --restore: while processes of services run" },
 	{ "foreground", 'f', NULL, "stay in the foreground (as it always does)" },
-	{ "log", 'l', "FILE", "default: standard error; SIGHUP opens it anew and looks after certificates" },
+	{ "log", 'l', "FILE",
+	  "default: standard error; a new one is begun at 8 MiB, and by SIGHUP, which looks after "
+	  "certificates, too" },
 	{ "log-level", 'v', "LEVEL", "debug, info, warn or error (default: info)" },
 	{ "log-json", 'j', NULL, "log lines as JSON" },
 	{ "schema", 'c', NULL, "print the schema of descriptors and these options as JSON" },
@@ -265,13 +267,19 @@ static void print_errors(struct errors *errors)
 /* Whether a new life is asked for. */
 static bool wait_for_end(const struct command *c, struct api *api, const sigset_t *signals)
 {
-	static const struct timespec hour = { .tv_sec = RENEW_S };
+	static const struct timespec turn = { .tv_sec = TURN_S };
+	unsigned turns = 0;
 	int number;
 
-	while ((number = sigtimedwait(signals, NULL, &hour)) < 0 || number == SIGHUP) {
+	while ((number = sigtimedwait(signals, NULL, &turn)) < 0 || number == SIGHUP) {
+		bool due = number < 0 && errno == EAGAIN &&
+		           ++turns % (RENEW_S / TURN_S) == 0; /* EINTR is no turn */
+
 		if (number == SIGHUP)
 			log_open(&c->log);
-		if (number == SIGHUP || errno == EAGAIN) /* EINTR is neither */
+		else
+			log_rotate(&c->log, LOG_FILE_BYTES);
+		if (number == SIGHUP || due)
 			api_renew(api);
 	}
 	log_info("stopping", "signal=%d", number);

@@ -10,7 +10,7 @@ import threading
 import time
 
 import mano
-from lab import BUILD, Line, run, until
+from lab import BUILD, Line, missing, run, until
 
 LOAD = os.path.join(BUILD, "tests", "live", "sluice-load")
 
@@ -122,6 +122,8 @@ class Downloads:
 class Load:
     """Numbered datagrams from the client to the server, over IPv4 and IPv6 at once."""
 
+    SILENT = 3  # seconds
+
     def __init__(self, line, rate, seconds, flows=50):
         self.line, self.ends = line, []
         for number, address in enumerate((line.SERVER4, line.SERVER6)):
@@ -131,17 +133,31 @@ class Load:
             sender = line.process([LOAD, "send", address, 7000 + number, flows, rate // 2, seconds], netns=line.client, log=log + "s")
             self.ends.append((sender, receiver))
 
-    def running(self):
-        return any(sender.alive() for sender, _ in self.ends)
-
-    def flowing(self):
-        """Whether every flow was heard since this was asked last, and the longest time in ms that one was silent."""
+    def reports(self):
+        """What each receiver says since it was asked last."""
         reports = []
         for _, receiver in self.ends:
             before = receiver.text().count("\n")
             receiver.kill(signal.SIGUSR1)
             until("the receiver reports", lambda receiver=receiver, before=before: receiver.text().count("\n") > before)
             reports.append(json.loads(receiver.text().splitlines()[-1]))
+        return reports
+
+    def settle(self, sent):
+        """Until all has come that was sent; or, where some is lost, nothing has come for some time."""
+        seen, since = -1, time.monotonic()
+        while seen < sent and time.monotonic() < since + self.SILENT:
+            now = sum(report["received"] for report in self.reports())
+            if now > seen:
+                seen, since = now, time.monotonic()
+            time.sleep(0.05)
+
+    def running(self):
+        return any(sender.alive() for sender, _ in self.ends)
+
+    def flowing(self):
+        """Whether every flow was heard since this was asked last, and the longest time in ms that one was silent."""
+        reports = self.reports()
         return not any(report["silentFlows"] for report in reports), max(report["flowGapMs"] for report in reports)
 
     def stop(self):
@@ -154,11 +170,9 @@ class Load:
         total = {"sent": 0, "received": 0, "reordered": 0, "longestGapMs": 0}
         for sender, _ in self.ends:
             until("the sender is done", lambda sender=sender: not sender.alive(), 600)
-        settled = [receiver for _, receiver in self.ends]
-        run("sleep", "0.5")  # what is still in a queue arrives
-        for receiver in settled:
-            receiver.kill(signal.SIGTERM)
-            receiver.child.wait()
+        self.settle(sum(json.loads(sender.text().splitlines()[-1])["sent"] for sender, _ in self.ends))
+        for _, receiver in self.ends:
+            receiver.stop(30)
         for sender, receiver in self.ends:
             sent, got = json.loads(sender.text().splitlines()[-1]), json.loads(receiver.text().splitlines()[-1])
             total["sent"] += sent["sent"]
@@ -241,4 +255,5 @@ class Live(mano.Case):
         names = [None] + [v["name"] for v in self.descriptor["vnfs"] if v.get("placement", self.descriptor["placement"]) == "process"]
         for name in names:
             where = "/v1/services/edge/state/counters" + (f"?vnf={name}" if name else "")
-            until(f"counters of {name or 'the service'} add up", lambda where=where: self.s.get(where).json["balance"]["balanced"], 10)
+            counters = self.s.get(where).json
+            self.assertTrue(counters["balance"]["balanced"], missing(name or "the service", counters))

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import mano
-from lab import Line, run, until
+from lab import Line, missing, run, until
 from nginx import Nginx
 
 VIPS = "198.51.100.80", "2001:db8:2::80"
@@ -188,7 +188,8 @@ class Backends(mano.Case):
         self.go_on("it is back", (1, 2, 3, 4))
         self.flap()
         for vnf in ("", "?vnf=lb"):
-            until("counters add up", lambda vnf=vnf: self.s.get("/v1/services/edge/state/counters" + vnf).json["balance"]["balanced"], 10)
+            counters = self.s.get("/v1/services/edge/state/counters" + vnf).json
+            self.assertTrue(counters["balance"]["balanced"], missing(vnf, counters))
 
     def flap(self):
         """It comes and goes until its checks pass and it is down all the same."""

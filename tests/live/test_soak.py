@@ -95,11 +95,12 @@ class Soak(Changing, Live):
                 self.work()
             self.look()
         load.stop()
-        lost = load.result()["lost"]
+        result = load.result()
         for when, look in self.seen[::max(1, len(self.seen) // 20)]:
             print(f"{when - self.seen[0][0]:7.1f} s {look}")
-        print(f"SEED={SEED} {self.changed} changes, {self.read} requests, {lost} packets lost", flush=True)
+        print(f"SEED={SEED} {self.changed} changes, {self.read} requests; {result}", flush=True)
         self.assertEqual(self.growth(), {}, "it grows")
+        self.assertEqual((result["lost"], result["reordered"]), (0, 0), f"SEED={SEED} {result} {self.drops()}\n{self.s.log()[-3000:]}")
         self.balances()
 
 

@@ -12,6 +12,9 @@ import tempfile
 import time
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+import lab  # noqa: E402
+
 SLUICED = os.environ.get("SLUICED", "sluiced")
 PROGRAMS = [path for path in os.environ.get("SLUICE_PROGRAMS", "").split(":") if path]
 os.environ["PATH"] = "/usr/sbin:/usr/bin:/sbin:/bin"  # as in lab.py
@@ -202,21 +205,16 @@ class Sluiced:
         for pid, folder in self.pids().items():
             path = os.path.join(self.run, folder, "control.sock")
 
-            said = {}
-
-            def balanced(pid=pid, path=path, said=said):
-                if stopped(pid):
-                    return True
+            def said(pid=pid, path=path):
+                """What it says of its counters, or why it need not."""
                 try:
-                    said.update(request(path, "GET", "/v1/state/counters").json)
-                    return said["balance"]["balanced"]
+                    return "stopped" if stopped(pid) else request(path, "GET", "/v1/state/counters").json
                 except OSError:
-                    return not alive(pid) or not os.path.exists(path)
+                    return "gone" if not alive(pid) or not os.path.exists(path) else None
 
-            try:
-                wait_for(balanced, 10, f"counters of {folder} add up")
-            except AssertionError as error:
-                raise AssertionError(f"{error}: {said}") from None
+            counters = wait_for(said, what=f"{folder} says what it counts")
+            if isinstance(counters, dict) and not counters["balance"]["balanced"]:
+                raise AssertionError(lab.missing(folder, counters))
 
     def all_ended(self):
         """Kills what runs; again and again, as sluiced may have been killed while it started a process."""

@@ -207,4 +207,20 @@ class StopWithSluiced(mano.Case):
         self.assertEqual(self.s.pids(), {})
 
 
+class LogFile(mano.Case):
+    double = True
+
+    def test_it_does_not_grow_for_ever(self):
+        self.s.stop()
+        path = os.path.join(self.s.folder, "own-log")
+        self.s.options = ["--log", path]
+        self.s.start()
+        with open(path, "ab") as file:
+            file.truncate(9 << 20)
+        mano.wait_for(lambda: os.path.exists(path + ".1"), what="the log is rotated")
+        self.assertEqual(os.stat(path + ".1").st_size, 9 << 20)
+        self.s.must_apply(mano.service())
+        self.assertTrue(0 < os.stat(path).st_size < 1 << 20)
+
+
 mano.main()

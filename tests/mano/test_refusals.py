@@ -44,6 +44,14 @@ class Refusals(mano.Case):
             body = self.assertStatus(self.s.apply(bad), 422)
             self.assertIn("services[0].vnfs[0].config.rules[1].protocol", {error["path"] for error in body["errors"]})
 
+    def test_more_functions_than_a_session_has_room_for(self):
+        names = [f"f{number}" for number in range(8)]
+        for placement, place in (("fused", "vnfs[7]"), ("process", "chains[0].path[8]")):
+            many = service(placement=placement, vnfs=[{"name": name, "kind": "firewall", "config": {"default": "accept"}} for name in names])
+            many["chains"][0]["path"] = ["lan", *names, "wan"]
+            body = self.assertErrors(self.s.apply(many), 422, (f"services[0].{place}", "no-slot"))
+            self.assertIn('"f7" needs 16 bytes of each session, and of 112 other functions have 112', body["errors"][0]["detail"])
+
     def test_long_names(self):
         long = service("s" * 63, placement="process", vnfs=[{"name": "v" * 60, "kind": "firewall"}])
         long["chains"][0]["path"][1] = "v" * 60

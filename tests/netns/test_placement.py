@@ -8,7 +8,7 @@ import sys
 import time
 import unittest
 
-from lab import Line, rest, run, until
+from lab import Line, adds_up, rest, run, until
 
 SCAPY = "/usr/bin/python3"  # the one that has the distribution's scapy
 FAR4, FAR6 = "203.0.113.5", "2001:db8:99::5"
@@ -116,7 +116,7 @@ class Placement(unittest.TestCase):
         caught = json.loads(catch.communicate("stop\n")[0])
         for engine in ("edge", "edge/fw", "edge/nat") if placement == "process" else ("edge",):
             path = os.path.join(self.folder, engine, "control.sock")
-            until("counters add up", lambda p=path: rest(p, "GET", "/v1/state/counters").json()["balance"]["balanced"])
+            adds_up(path)
         reply = rest(self.socket, "DELETE", "/v1/services/edge?wait=30", timeout=60)
         self.assertLess(reply.status, 300, reply.body)
         far = (bytes([203, 0, 113, 5]), bytes.fromhex("20010db8009900000000000000000005"))

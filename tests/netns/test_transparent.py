@@ -13,7 +13,7 @@ from scapy.layers.sctp import SCTP, SCTPChunkInit
 
 from bump import Bump
 from frames import Wire
-from lab import SOURCE, answers, kernel_has_af_xdp, program, rest, run, until
+from lab import SOURCE, adds_up, answers, kernel_has_af_xdp, missing, program, rest, run, until
 
 C4, S4, C6, S6, CMAC, SMAC = Bump.CLIENT4, Bump.SERVER4, Bump.CLIENT6, Bump.SERVER6, Bump.CLIENT_MAC, Bump.SERVER_MAC
 ZONES = [{"name": "inside", "ports": ["lan"]}, {"name": "outside", "ports": ["wan"]}]
@@ -70,7 +70,7 @@ class Hosts(unittest.TestCase):
         sock = os.path.join(folder, "control.sock")
         until("it is ready", lambda: answers(sock), 60)
         hosts_talk(self, self.lab)
-        until("counters add up", lambda: rest(sock, "GET", "/v1/state/counters").json()["balance"]["balanced"])
+        adds_up(sock)
         ports = {p["name"]: p for p in rest(sock, "GET", "/v1/state/ports").json()}
         self.assertEqual((ports["lan"]["pair"], ports["wan"]["pair"]), ("wan", "lan"))
 
@@ -132,7 +132,8 @@ class Hosts(unittest.TestCase):
         return reply.json()
 
     def balanced(self, where=""):
-        until("counters add up", lambda: rest(self.socket, "GET", f"/v1/services/edge/state/counters{where}").json()["balance"]["balanced"])
+        counters = rest(self.socket, "GET", f"/v1/services/edge/state/counters{where}").json()
+        self.assertTrue(counters["balance"]["balanced"], missing(where, counters))
 
     def test_service_fused_two_workers(self):
         self.service("fused", 2)

@@ -36,7 +36,6 @@ enum {
 	EXIT_USAGE = 2,
 	EXIT_INVALID = 7,
 	WATCH_MS = 50,
-	LOG_BYTES = 8 << 20, /* and as many in the former file */
 	CHECK_MEMORY_MB = 256
 };
 
@@ -378,7 +377,7 @@ static void watch(struct process *p)
 			measure_shares(p);
 			management_poll(p);
 			history_poll(p);
-			log_rotate(p->log, LOG_BYTES);
+			log_rotate(p->log, LOG_FILE_BYTES);
 		}
 		rest_a_while(p);
 		engine_poll_links(p->engine);

@@ -405,6 +405,23 @@ static void test_nothing_runs_that_was_not_noted(void **state)
 	close(ends[1]);
 }
 
+/* A thread that has ended neither waits nor hangs. */
+static void test_ended_thread(void **state)
+{
+	struct thread_look look;
+	siginfo_t info;
+	pid_t other = fork();
+
+	(void)state;
+	if (other == 0)
+		_exit(0);
+	assert_int_equal(waitid(P_PID, (id_t)other, &info, WEXITED | WNOWAIT), 0);
+	assert_false(child_thread(other, other, &look));
+	waitpid(other, NULL, 0);
+	assert_true(child_thread(getpid(), getpid(), &look));
+	assert_true(look.runnable);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -420,6 +437,7 @@ int main(void)
 		cmocka_unit_test(test_killed_is_seen),
 		cmocka_unit_test(test_stop_gently),
 		cmocka_unit_test_setup_teardown(test_stop_by_force, make_output, remove_output),
+		cmocka_unit_test(test_ended_thread),
 		cmocka_unit_test(test_adoption),
 		cmocka_unit_test(test_outlives_its_parent),
 		cmocka_unit_test_setup_teardown(test_noted_before_it_runs, make_output, remove_output),
