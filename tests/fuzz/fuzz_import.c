@@ -20,7 +20,7 @@
 #include "support/packets.h"
 
 enum { BASES_MAX = 8, FRAME_MAX = 320, BODY = 16, OPENERS = 4 };
-enum { STEP_SESSION, STEP_PACKET, STEP_ANSWER, STEP_ASK, STEP_PROBE, STEPS };
+enum { STEP_SESSION, STEP_PACKET, STEP_ANSWER, STEP_ASK, STEP_PROBE, STEP_MESSAGE, STEPS };
 
 /* A real session: the frame that tells of it, and what that says. */
 struct base {
@@ -308,6 +308,35 @@ static void step_probe(struct part *part, uint16_t link, const uint8_t *bytes, s
 	packet_free(m);
 }
 
+static const void *snapshot_of(const char *function)
+{
+	const void *snapshot;
+
+	require(engine_nf(world.engine, function, &snapshot) != NULL, function);
+	return snapshot;
+}
+
+/* What a counterpart of the function says, of a pool that there is; see source_dealing.c. */
+static void step_message(struct part *part, uint16_t link, const uint8_t *bytes, size_t count)
+{
+	static const struct {
+		const char *kind; /* and name */
+		unsigned (*pool)(const void *snapshot);
+	} speakers[] = { { "nat", import_nat_pool }, { "lb", import_lb_pool } };
+	unsigned who = part == &parts[2];
+	struct transfer_frame frame = { .kind = TRANSFER_MESSAGE };
+	struct rte_mbuf *m = packet_new();
+	uint32_t words[8] = { 0 };
+
+	memcpy(words, bytes, RTE_MIN(count, sizeof(words)));
+	words[1] ^= speakers[who].pool(snapshot_of(speakers[who].kind));
+	snprintf(frame.session.kind, sizeof(frame.session.kind), "%s", speakers[who].kind);
+	memcpy(frame.session.slot, words, sizeof(words));
+	transfer_encode(m, &frame);
+	deliver(part, link, rte_pktmbuf_mtod(m, const uint8_t *), rte_pktmbuf_data_len(m));
+	packet_free(m);
+}
+
 /* `what`: bits 0-2 the step, 3 the other link, 4-5 whose session, 6 a turn afterwards, 7 much later. */
 static void step(struct part *part, uint8_t what, const uint8_t *bytes, size_t count)
 {
@@ -329,20 +358,15 @@ static void step(struct part *part, uint8_t what, const uint8_t *bytes, size_t c
 	case STEP_ASK:
 		ask(part, here, what & 64 ? &answer : &before);
 		break;
-	default:
+	case STEP_PROBE:
 		step_probe(part, here, bytes, count);
+		break;
+	default:
+		step_message(part, here, bytes, count);
 	}
 	world.now += what & 0x80 ? UINT64_C(30) * 1000000000 : 0;
 	if (what & 0x40)
 		turn();
-}
-
-static const void *snapshot_of(const char *function)
-{
-	const void *snapshot;
-
-	require(engine_nf(world.engine, function, &snapshot) != NULL, function);
-	return snapshot;
 }
 
 static void require_balance(void)

@@ -5,5 +5,8 @@
 
 unsigned import_nat_holds(const void *snapshot);
 unsigned import_lb_holds(const void *snapshot);
+/* The identity of their first pool of addresses and ports. */
+unsigned import_nat_pool(const void *snapshot);
+unsigned import_lb_pool(const void *snapshot);
 
 #endif

@@ -19,3 +19,10 @@ unsigned import_lb_holds(const void *snapshot)
 		        pool_service_open_sessions(config->live->pool, id);
 	return used;
 }
+
+unsigned import_lb_pool(const void *snapshot)
+{
+	const struct lb_config *config = snapshot;
+
+	return config->live->sources[__builtin_ctz(config->sources)]->identity;
+}

@@ -16,3 +16,10 @@ unsigned import_nat_holds(const void *snapshot)
 		}
 	return used;
 }
+
+unsigned import_nat_pool(const void *snapshot)
+{
+	const struct nat_config *config = snapshot;
+
+	return config->live->pools[__builtin_ctz(config->pools)]->identity;
+}
