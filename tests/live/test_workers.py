@@ -60,10 +60,10 @@ class Workers(Live):
         self.assertEqual(op["state"], "ROLLED_BACK", op)
         self.assertEqual(len(self.s.get("/v1/services/edge/state/workers").json), 1)
         self.all_go_on("refused")
+        self.nothing_is_lost(load, "refused")
         self.to(2)
         self.apply()
         self.all_go_on("two")
-        self.nothing_is_lost(load, "refused")
 
     def test_while_one_is_healed(self):
         """A process that was killed a moment ago, or is killed while it is replaced: the change is made all the same, and connections go on."""
