@@ -159,20 +159,5 @@ class Memif(Upgrade):
         for wire in wires:
             self.assertNotIn("b down", wire.text().splitlines())
 
-    def test_dpdks_driver(self):
-        line = self.line
-        for space in (line.client, line.server):  # its driver of packet sockets passes on what was left undone
-            run("ip", "netns", "exec", space, "ethtool", "-K", "eth0", "tx", "off")
-        testpmd = line.process(["dpdk-testpmd", "--no-huge", "-m", "128", "--no-pci", "-l", "0,1", "--file-prefix", os.path.basename(line.folder),
-                                "-d", "librte_net_memif.so", "-d", "librte_net_af_packet.so", "-d", "librte_mempool_ring.so",
-                                "--vdev", "net_af_packet0,iface=lan0", "--vdev", f"net_memif0,role=client,id=0,socket={self.lan},socket-abstract=no",
-                                "--vdev", "net_af_packet1,iface=wan0", "--vdev", f"net_memif1,role=server,id=0,socket={self.wan},socket-abstract=no",
-                                "--", "--auto-start", "--stats-period", "600", "--total-num-mbufs=8192", "--no-mlockall"], netns=line.edge)
-        self.joined(testpmd)
-        changes = testpmd.text().count("link state change")
-        self.replaced("restart beside DPDK's driver", ("/v1/services/edge:restart?wait=90", None), 1)
-        self.peers_are_kept()
-        self.assertEqual(testpmd.text().count("link state change"), changes)
-
 
 mano.main()
