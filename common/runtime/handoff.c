@@ -71,6 +71,21 @@ void owner_buckets(const struct snapshot_port *port, struct rte_mbuf **m, unsign
 		pkt_of(m[i])->bucket = (uint8_t)owner_of_packet(port, m[i]);
 }
 
+unsigned owner_of_turned(const struct snapshot_port *port, struct rte_mbuf *m)
+{
+	struct tuple t;
+
+	pkt_tuple(m, &t);
+	for (unsigned i = 0; i < port->owner_count; i++) {
+		const struct owner *o = &port->owners[i];
+		unsigned opinion = o->nf->klass->owner(o->nf, o->snapshot, &t, !o->walk);
+
+		if (opinion >= NF_OWNER_CLAIM)
+			return opinion & 0xff;
+	}
+	return pkt_of(m)->bucket;
+}
+
 unsigned owner_of_fragment(struct rte_mbuf *m)
 {
 	struct tuple t;

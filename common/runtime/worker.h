@@ -319,6 +319,8 @@ unsigned owner_of_session(const struct snapshot *snapshot, const struct path *pa
                           const struct tuple *first);
 /* The same of all packets of a burst, kept in struct pkt. */
 void owner_buckets(const struct snapshot_port *port, struct rte_mbuf **m, unsigned n);
+/* Of a packet from outside, which has its bucket: that of the connection as it is when a function turns it round to another host of the same side (hairpin); else its own. */
+unsigned owner_of_turned(const struct snapshot_port *port, struct rte_mbuf *m);
 void handoff(struct worker *w, unsigned to, struct rte_mbuf *m, enum stage stage);
 /* Hands off what is for others to look up, by its bucket; answers how many are this worker's, which are in front then. n <= 64. */
 unsigned handoff_burst(struct worker *w, struct rte_mbuf **m, unsigned n);

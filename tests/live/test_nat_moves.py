@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A NAT whose address is nearly full moves between processes while clients go on opening: each keeps its mapping, and no two have the same."""
 import json
+import os
+import re
 import subprocess
 import threading
 
 import mano
 from lab import run, until
-from live import Live
+from live import FIREWALL, Live
 
 HOSTS, EACH = 50, 150  # a bucket of the NAT has 128 ports of its own, and gets more when 32 are left
 WHO = """
@@ -22,7 +24,7 @@ while True:
 ASK = """
 import json, random, resource, select, socket, sys, time
 resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-server, hosts, seen = sys.argv[1], sys.argv[2:], {}
+server, again, hosts, seen = sys.argv[1], float(sys.argv[2]), sys.argv[3:], {}
 def say(s):
     try:
         s.send(b"who")
@@ -39,7 +41,7 @@ def ask(sockets):
                 say(s)
                 if number % 50 == 49:
                     time.sleep(0.005)
-            next_at = time.monotonic() + 2
+            next_at = time.monotonic() + again
         for fd, _ in poll.poll(0.1):
             try:
                 answer = waiting[fd].recv(64).decode() if fd in waiting else None
@@ -71,9 +73,10 @@ for line in sys.stdin:
 class Clients:
     """Sockets on many addresses, and what the server sees each come from."""
 
-    def __init__(self, line, hosts):
+    def __init__(self, line, hosts, target=None, again=2):
+        """`again`: seconds after which an unanswered one asks again."""
         self.line, self.lock = line, threading.Lock()
-        self.child = subprocess.Popen(["ip", "netns", "exec", line.client, "python3", "-c", ASK, line.SERVER4, *hosts], text=True,
+        self.child = subprocess.Popen(["ip", "netns", "exec", line.client, "python3", "-c", ASK, target or line.SERVER4, str(again), *hosts], text=True,
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def open(self, count):
@@ -126,6 +129,48 @@ class NatMoves(Live):
         for placement in ("process", "fused", "process", "fused"):
             self.move(placement)
             self.well(self.clients.open(500), f"opened in {placement}")
+        self.assertNotIn("path-changed", self.drops())
+        self.balances()
+
+
+class Hairpins(Live):
+    """Hosts behind the NAT speak to one of them by its outside address, from the middle of a move on."""
+
+    INSIDE, SESSIONS = "192.0.2.210", 40000
+    engine = {"workers": 2, "sessions": 5 * SESSIONS, "timeouts": {"udp": 3600}}
+    nat = {"pools": [{"name": "public", "addresses": ["198.51.100.10", "198.51.100.16-198.51.100.23"]}], "mappings": 1 << 17,
+           "forwards": [{"name": "who", "protocol": "udp", "ports": "9", "inside": INSIDE}]}
+
+    def slices(self):
+        with open(os.path.join(self.s.run, "edge", "log")) as log:
+            return [int(n) for n in re.findall(r"functions-moved slices=(\d+)", log.read())]
+
+    def well(self, said, what):
+        self.assertEqual((said["silent"], said["changed"], said["shared"]), (0, 0, 0), f"{what}: {said} {self.drops()}")
+
+    def test_opened_on_the_way(self):
+        back = {"name": "back", "from": "outside", "to": "inside", "protocol": "udp", "destinationPorts": 9, "action": "accept"}
+        self.descriptor["vnfs"][0]["config"] = {**FIREWALL, "rules": FIREWALL["rules"] + [back]}
+        self.apply()
+        filled = self.fill(self.SESSIONS)
+        self.line.process(["python3", "-c", WHO, self.INSIDE], netns=self.line.client)
+        until("it listens", lambda: f"{self.INSIDE}:9 " in run("ip", "netns", "exec", self.line.client, "ss", "-lun").stdout)
+        clients = Clients(self.line, [f"192.0.2.{20 + i}" for i in range(100)], "198.51.100.10", 600)  # what is lost is not asked again
+        self.addCleanup(clients.close)
+        for placement in ("process", "fused"):
+            self.descriptor["vnfs"][1]["placement"] = placement
+            before, opened = self.drops().get("transfers", 0), 0
+            change = threading.Thread(target=self.s.must_apply, args=(self.descriptor,), kwargs={"wait": 60})
+            change.start()
+            until("sessions move", lambda b=before: self.drops().get("transfers", 0) > b or not change.is_alive())
+            while change.is_alive():
+                self.well(clients.open(20), f"opened on the way to {placement}")
+                opened += 20
+            change.join()
+            self.assertGreater(opened, 0)
+            self.well(clients.ask_all(), placement)
+            self.assertGreater(self.sessions(), 0.98 * filled, self.drops())
+        self.assertGreater(self.slices()[0], 1)
         self.assertNotIn("path-changed", self.drops())
         self.balances()
 

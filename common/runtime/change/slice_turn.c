@@ -8,6 +8,8 @@
 
 enum {
 	HELD_STOP = SLICE_HELD_MAX / 2,
+	TURNED_MAX =
+	        SLICE_HELD_MAX / 8, /* they may wait for many slices, and nobody else's should for them */
 	POOL_SHARE = 4,
 	LOOK_BUDGET = 8192, /* sessions looked at in a turn */
 	LOOK_STEP = 64,
@@ -104,7 +106,7 @@ static void hold(struct worker *w, struct rte_mbuf *m)
 		worker_drop(w, m, C_HANDOFF_FULL);
 		return;
 	}
-	t->held_from = t->from;
+	atomic_store_explicit(&t->held_from, t->from, memory_order_relaxed);
 	t->held[count] = m;
 	atomic_store_explicit(&t->held_count, count + 1, memory_order_relaxed);
 }
@@ -138,7 +140,7 @@ static unsigned to_new_owners(struct worker *w, uint16_t number, struct rte_mbuf
 }
 
 /* What becomes of a packet. */
-enum fate { FATE_NOW, FATE_NEXT, FATE_WAIT };
+enum fate { FATE_NOW, FATE_NEXT, FATE_WAIT, FATE_REFUSED };
 
 static enum fate fate_of(const struct slice_turn *t, bool outside, bool known, unsigned bucket)
 {
@@ -149,16 +151,33 @@ static enum fate fate_of(const struct slice_turn *t, bool outside, bool known, u
 	return known ? FATE_NOW : FATE_NEXT;
 }
 
+/* A connection that turns round is two sessions, of two buckets: it goes by one configuration, or waits until it does. */
+static enum fate fate_of_turned(struct slice_turn *t, unsigned bucket, unsigned other, enum fate fate)
+{
+	unsigned low = bucket < other ? bucket : other, high = bucket < other ? other : bucket;
+
+	if (high < t->from || low >= t->to)
+		return fate;
+	return fate == FATE_WAIT || t->turned++ < TURNED_MAX ? FATE_WAIT : FATE_REFUSED;
+}
+
 void slices_owned(struct worker *w, uint16_t number, struct rte_mbuf **m, unsigned n)
 {
-	const struct slice_turn *t = &w->slice;
+	struct slice_turn *t = &w->slice;
 	bool known = has_port(t->now, number);
-	bool outside = (known ? t->now : t->next)->ports[number].role == PORT_OUTSIDE;
+	const struct snapshot_port *port = &(known ? t->now : t->next)->ports[number];
+	bool outside = port->role == PORT_OUTSIDE;
 	struct rte_mbuf *now[BATCH_MAX], *next[BATCH_MAX];
 	unsigned now_count = 0, next_count = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		switch (fate_of(t, outside, known, pkt_of(m[i])->bucket)) {
+		unsigned bucket = pkt_of(m[i])->bucket,
+		         other = outside ? owner_of_turned(port, m[i]) : bucket;
+		enum fate fate = fate_of(t, outside, known, bucket);
+
+		if (other != bucket)
+			fate = fate_of_turned(t, bucket, other, fate);
+		switch (fate) {
 		case FATE_NOW:
 			now[now_count++] = m[i];
 			break;
@@ -167,6 +186,9 @@ void slices_owned(struct worker *w, uint16_t number, struct rte_mbuf **m, unsign
 			break;
 		case FATE_WAIT:
 			hold(w, m[i]);
+			break;
+		case FATE_REFUSED:
+			worker_drop(w, m[i], C_HANDOFF_FULL);
 			break;
 		}
 	}
@@ -210,8 +232,9 @@ void slices_release(struct worker *w)
 	if (t->next == w->snapshot)
 		t->next = NULL; /* it has been published */
 	t->now = w->snapshot;
-	if (likely(!count) || t->from == t->held_from)
+	if (likely(!count) || t->from == atomic_load_explicit(&t->held_from, memory_order_relaxed))
 		return;
+	t->turned = 0;
 	atomic_store_explicit(&t->held_count, 0, memory_order_release);
 	release(w, t->held, count);
 }

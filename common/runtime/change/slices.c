@@ -248,12 +248,16 @@ static void pass_inboxes(struct engine *engine)
 	engine_grace(engine);
 }
 
-/* Nothing waits any more. A worker that sleeps has not seen yet that it need not. */
-static void pass_held(struct engine *engine)
+/* Nothing waits any more for the slices before bucket `from`. A worker that sleeps has not seen yet that it need not. */
+static void pass_held(struct engine *engine, unsigned from)
 {
-	for (unsigned i = 0; i < engine->sizes.workers; i++)
-		while (atomic_load_explicit(&engine->workers[i]->slice.held_count, memory_order_acquire))
+	for (unsigned i = 0; i < engine->sizes.workers; i++) {
+		const struct slice_turn *t = &engine->workers[i]->slice;
+
+		while (atomic_load_explicit(&t->held_count, memory_order_acquire) &&
+		       atomic_load_explicit(&t->held_from, memory_order_relaxed) != from)
 			usleep(STEP_US);
+	}
 	engine_grace(engine);
 }
 
@@ -314,7 +318,7 @@ static void move_slice(struct change_run *run, unsigned from, unsigned to)
 	}
 	work(engine, JOB_REGROUP);
 	set_view(engine, to, to, SLICE_NONE);
-	pass_held(engine);
+	pass_held(engine, to);
 	held = clock_now(&engine->clock) - since;
 	run->held_longest = held > run->held_longest ? held : run->held_longest;
 }
@@ -360,7 +364,8 @@ static void begin(struct change_run *run)
 	slices->rebalances = rebalance_needed(engine, run->now, run->next);
 	slices->other_owners = rebalance_other_owners(run->now, run->next);
 	run->links = slices->rebalances ? all_links(run->now) : links_that_change(run->now, run->next);
-	run->rounds = most_hops(run->now, run->links);
+	/* What a function turned round comes back by the link that it went in by, perhaps behind the answer there. */
+	run->rounds = most_hops(run->now, run->links) + 1;
 	atomic_store(&slices->view, 0);
 	atomic_store(&slices->unpaced, false);
 	pthread_mutex_lock(&engine->link_lock);

@@ -66,7 +66,8 @@ struct slice_turn {
 	uint32_t acks_due;            /* answers to that which are awaited, in all ... */
 	_Atomic uint32_t acks;        /* ... and those that have come */
 	_Atomic uint64_t done;
-	unsigned held_from; /* `from` when the packets that wait came */
+	_Atomic unsigned held_from; /* `from` when the packets that wait came, or were looked at last */
+	unsigned turned; /* of those that wait, such whose connection turns round, at another bucket */
 	_Atomic unsigned held_count;
 	struct rte_mbuf *held[SLICE_HELD_MAX]; /* that wait, in order */
 };
