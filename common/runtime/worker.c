@@ -57,6 +57,7 @@ static void switch_snapshot(struct worker *w)
 /* A change is under way, or has just been published. */
 static void change_turn(struct worker *w)
 {
+	w->slice.now = w->snapshot; /* what waits for neighbours may be sent already */
 	if (w->slice.next)
 		take_edge(w, w->slice.next);
 	slices_release(w);
