@@ -20,8 +20,9 @@
 
 enum {
 	STANDBY_MS = 60000, /* for it to come up */
-	LEAVE_MS = 2000,    /* for the other to leave once it was told to */
-	SETTLE_MS = 25000,  /* for one that a former life left standing by to go, or to begin */
+	LEAVE_MS =
+	        5000, /* for the other to leave once it was told to: it finishes a change that is under way */
+	SETTLE_MS = 25000, /* for one that a former life left standing by to go, or to begin */
 	END_MS = 1000,
 	PROCESS_KB = 48 << 10,
 };

@@ -18,7 +18,7 @@ from mano import wait_for
 
 EDGE = "/v1/services/edge"
 # With sanitizers a process may be too slow for what arrives, whoever looks after it; else nothing is lost.
-LOST_BY_NOISE = 5 if os.environ.get("SLUICE_SANITIZE") else 0
+LOST_BY_NOISE = 5 if os.environ.get("SLUICE_SANITIZE") in ("ON", "thread") else 0
 
 
 def lines(*command):

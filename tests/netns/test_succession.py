@@ -13,7 +13,7 @@ import unittest
 from lab import Engine, Line, run, until
 from wires import Wire
 
-SANITIZED = bool(os.environ.get("SLUICE_SANITIZE"))
+SANITIZED = os.environ.get("SLUICE_SANITIZE") == "ON"
 TURNS = 12 if SANITIZED else 50
 FDS_MAX = 200
 
