@@ -22,7 +22,7 @@ struct events *events_new(unsigned size, uint64_t first)
 		return NULL;
 	}
 	events->size = size;
-	events->next = events->first = events->base = first ? first : 1;
+	events->next = events->first = events->begun = events->base = first ? first : 1;
 	pthread_mutex_init(&events->lock, NULL);
 	return events;
 }

@@ -43,7 +43,7 @@ bool events_keep(struct events *events, const char *file)
 		return false;
 	pthread_mutex_lock(&events->lock);
 	if (kept->magic == EVENTS_KEPT_MAGIC && kept->next > events->next && kept->next < EVENT_ID_MAX)
-		events->first = events->next = kept->next;
+		events->first = events->begun = events->next = kept->next;
 	kept->next = events->next;
 	kept->magic = EVENTS_KEPT_MAGIC;
 	events->kept = kept;

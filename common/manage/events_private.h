@@ -25,7 +25,9 @@ struct events {
 	unsigned size;
 	uint64_t
 	        base; /* the first id that this log may give; what lies below it was given by another, nobody knows how much of it */
-	uint64_t first, next;     /* ids: the oldest that is there, the one to be given */
+	uint64_t first, next; /* ids: the oldest that is there, the one to be given */
+	uint64_t
+	        begun; /* the first that was given by this life of the log, which may go on where a former one was */
 	struct events_kept *kept; /* NULL: not kept */
 	struct subscriber *subscribers;
 };

@@ -152,7 +152,7 @@ static bool begin_after(const struct rest_request *request, struct rest_reply *r
 	if (*after > events_last(request->user))
 		*after = 0;
 	if (!*after) /* all that is there; nothing is missed */
-		*after = ((struct events *)request->user)->base - 1;
+		*after = ((struct events *)request->user)->begun - 1;
 	return true;
 }
 

@@ -86,7 +86,8 @@ bool bequest_receive(int giver, struct port_bequests *bequests)
 	};
 	ssize_t got = recvmsg(giver, &message, MSG_CMSG_CLOEXEC);
 
-	if (got < 0 && errno == EINTR)
+	/* A giver that left before it read all that we said: what it gave follows. */
+	if (got < 0 && (errno == EINTR || errno == ECONNRESET))
 		return true;
 	if (got <= 0)
 		return false;

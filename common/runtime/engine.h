@@ -166,7 +166,7 @@ struct engine *engine_new(const struct conf *document, const struct engine_optio
  * follow. */
 bool engine_begin(struct engine *engine, struct errors *errors);
 /* Stops workers, functions and ports, and lets go of the session memory: a successor may have all of it. What its ports stand on is handed to an heir, if
- * there is one (a socket, port/bequest.h; -1: none). Only engine_free() may follow. */
+ * there is one (a socket, port/bequest.h; -1: none), which may have another number of workers: then packets that are in hops come back first. Only engine_free() may follow. */
 void engine_leave(struct engine *engine, int heir, bool other_workers);
 /* Stops workers, functions and ports, and frees all. No control thread may use it any more. */
 void engine_free(struct engine *engine);

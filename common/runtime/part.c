@@ -9,7 +9,10 @@
 #include "runtime/engine_private.h"
 #include "runtime/worker.h"
 
-enum { PART_MS = 700, STEP_US = 100 }; /* well before whoever wants us gone loses patience */
+enum {
+	PART_MS = 700,
+	STEP_US = 100
+}; /* with what slices_empty() takes, before whoever wants us gone loses patience */
 
 /* Every port is asked, for each tells its peer. */
 static bool ports_empty(struct engine *engine)

@@ -14,17 +14,19 @@ void keeper_succeed(struct unit *unit)
 		keeper_replace(unit, false);
 }
 
+/* Should the document not be written, the process runs right and its next start brings it anyway: keeper_begin() writes it. */
 static void adopt_document(struct unit *unit)
 {
 	struct instance instance = keeper_instance(unit, &unit->running);
 	struct errors errors = ERRORS_NONE;
+	bool written = unit->manager->driver->create(&instance, &errors);
 
-	/* Should this fail, the process runs right and its next start brings the document anyway: keeper_begin() writes it. */
-	if (!unit->manager->driver->create(&instance, &errors))
-		unit_set_error(unit, errors.list[0].detail);
-	errors_free(&errors);
 	health_remember(unit);
 	unit_set_digest(unit, unit->running.digest);
+	keeper_set_done(unit, unit->running_wish);
+	if (!written)
+		unit_set_error(unit, errors.list[0].detail);
+	errors_free(&errors);
 }
 
 void keeper_adjust(struct unit *unit)
@@ -46,7 +48,6 @@ void keeper_adjust(struct unit *unit)
 	switch (health_push(unit, &unit->running, &errors)) {
 	case PUSH_DONE:
 		adopt_document(unit);
-		keeper_set_done(unit, unit->running_wish);
 		break;
 	case PUSH_RESTART:
 		unit_set_digest(unit, former);

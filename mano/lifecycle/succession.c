@@ -20,8 +20,9 @@
 
 enum {
 	STANDBY_MS = 60000, /* for it to come up */
-	LEAVE_MS =
-	        5000, /* for the other to leave once it was told to: it finishes a change that is under way */
+	/* For the other to leave once it was told to, when it has finished what is under way; and how much longer if it gets no processor. */
+	LEAVE_MS = 5000,
+	STARVED_MS = 10000,
 	SETTLE_MS = 25000, /* for one that a former life left standing by to go, or to begin */
 	END_MS = 1000,
 	PROCESS_KB = 48 << 10,
@@ -259,7 +260,8 @@ static void tend_leaving(struct succession *next)
 		return;
 	if (child_ended(&next->leaving, &status))
 		child_forget(&next->leaving);
-	else if (unit_now() > next->until)
+	else if (unit_now() > next->until + STARVED_MS ||
+	         (unit_now() > next->until && !child_is_runnable(next->leaving.pid, NULL, 0)))
 		child_signal(&next->leaving, SIGKILL);
 }
 

@@ -219,11 +219,10 @@ static void put(struct worker *w, void *argument)
 	const struct snapshot *before = slices_use(w, list->next);
 
 	for (size_t i = 0; i < list->count; i++) {
-		if (list->items[i].worker != w->id)
-			continue;
-		w->counters[put_one(w, &list->items[i]) ? C_ADOPTED : C_NOT_ADOPTED]++;
 		if (i % 4096 == 0)
 			worker_beat(w);
+		if (list->items[i].worker == w->id)
+			w->counters[put_one(w, &list->items[i]) ? C_ADOPTED : C_NOT_ADOPTED]++;
 	}
 	slices_use(w, before);
 }
