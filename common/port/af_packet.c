@@ -203,9 +203,7 @@ static bool anything(struct queue *q)
 	       __atomic_load_n(&frame_at(&q->rx)->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER;
 }
 
-/* The frames that are in the ring go out, as far as the socket takes them. False: the interface is down or away, and the ring is empty:
- * what was left in it would come out when it is up again, however late that is. */
-static bool kick(struct queue *q)
+bool af_packet_kick(struct queue *q)
 {
 	bool down =
 	        sendto(q->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0 && (errno == ENETDOWN || errno == ENXIO);
@@ -222,7 +220,7 @@ static uint16_t take(struct port *port, struct queue *q, struct rte_mbuf **m, ui
 
 	/* Whoever sent them may have nothing more to send. */
 	if (unlikely(atomic_load_explicit(&q->unsent, memory_order_relaxed)))
-		kick(q);
+		af_packet_kick(q);
 	while (taken < n && anything(q)) {
 		m[taken] = rte_pktmbuf_alloc(port->pool);
 		if (!m[taken])
@@ -327,7 +325,7 @@ static uint16_t af_packet_tx(struct port *port, unsigned queue, struct rte_mbuf 
 		else if (!put_frame(q, m[sent]))
 			break;
 	}
-	if (sent && !kick(q))
+	if (sent && !af_packet_kick(q))
 		return 0;
 	rte_pktmbuf_free_bulk(m, sent);
 	return sent;

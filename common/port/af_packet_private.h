@@ -86,9 +86,12 @@ struct af_packet *af_packet_new(unsigned count, unsigned inherited);
  */
 bool af_packet_open(struct af_packet *a, const struct port_bequest *left, struct port_bequest *prepared,
                     bool large);
+/* The frames that are in the ring go out, as far as the socket takes them. False: the interface is down or away, and the ring is empty:
+ * what was left in it would come out when it is up again, however late that is. The worker that polls it; of a queue that none polls any more, the one that tends the port. */
+bool af_packet_kick(struct queue *q);
 /* How many frames its socket has missed. Not a worker's. */
 uint64_t af_packet_missed_by(struct queue *q);
-/* Closes the sockets that get nothing more, if they were read to their end; what they missed is the first queue's. The one that tends the port. */
+/* Closes the sockets that get nothing more, if they were read to their end and the kernel has taken what was to be sent by them; what they missed is the first queue's. The one that tends the port. */
 void af_packet_retire(struct af_packet *a);
 void af_packet_free(struct af_packet *a);
 

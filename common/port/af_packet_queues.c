@@ -400,12 +400,27 @@ static bool all_read(const struct af_packet *a)
 	return true;
 }
 
+/* What a predecessor left to be sent by sockets that no worker has any more; the kernel may have had no room for it. */
+static bool all_sent(struct af_packet *a)
+{
+	bool sent = true;
+
+	for (unsigned i = a->count; i < a->kept; i++) {
+		struct queue *q = &a->queues[i];
+
+		if (atomic_load_explicit(&q->unsent, memory_order_relaxed))
+			af_packet_kick(q);
+		sent = sent && !atomic_load_explicit(&q->unsent, memory_order_relaxed);
+	}
+	return sent;
+}
+
 void af_packet_retire(struct af_packet *a)
 {
 	int fds[PORT_QUEUES_MAX];
 	unsigned count = 0;
 
-	if (a->kept == a->count || !all_read(a))
+	if (a->kept == a->count || !all_read(a) || !all_sent(a))
 		return;
 	for (unsigned i = a->count; i < a->kept; i++) {
 		struct queue *q = &a->queues[i];

@@ -389,10 +389,14 @@ static bool start(struct memif *f, const struct port_options *options, struct er
 	if (f->peer.server && f->listener < 0 &&
 	    (!socket_clear(options, f->path, errors) || !listen_at(f, options, errors)))
 		return false;
-	if (pthread_create(&f->thread, NULL, conversation, f) == 0)
-		return true;
-	port_error(errors, options, "no-thread", "no thread could be made");
-	return false;
+	if (pthread_create(&f->thread, NULL, conversation, f) != 0) {
+		port_error(errors, options, "no-thread", "no thread could be made");
+		return false;
+	}
+	/* A reader may sleep whom the predecessor did not come to wake. */
+	if (f->peer.connected)
+		wake(f);
+	return true;
 }
 
 bool port_open_memif(struct port *port, const struct port_options *options, const char *rest,

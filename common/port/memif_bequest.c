@@ -150,12 +150,16 @@ static bool hear_all(struct memif_peer *p, const struct port_bequest *b)
 
 bool memif_inherit(struct memif_peer *p, const struct port_bequest *b)
 {
-	if (hear_all(p, b)) {
-		p->fd = fcntl(b->fds[0], F_DUPFD_CLOEXEC, 0);
-		p->senders = (uint16_t)b->value[SENDERS];
-		p->introduced = p->connected = p->fd >= 0;
-	}
-	if (!p->connected)
+	bool well = hear_all(p, b);
+
+	p->fd = well ? fcntl(b->fds[0], F_DUPFD_CLOEXEC, 0) : -1;
+	if (well && p->fd < 0)
+		well = memif_fail(p, "no descriptors are left here");
+	if (!well) {
 		memif_forget(p);
-	return p->connected;
+		return false;
+	}
+	p->senders = (uint16_t)b->value[SENDERS];
+	p->introduced = p->connected = true;
+	return true;
 }

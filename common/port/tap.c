@@ -269,8 +269,9 @@ bool port_tap(struct port *port, const struct port_options *options, const char 
 	}
 	ioctl(tap->queues[0].fd, TUNSETOFFLOAD, 0);
 	if (persistent) {
-		ioctl(tap->queues[0].fd, TUNSETPERSIST, 1);
+		/* In this order: a process that is killed in between leaves nothing that nobody knows. */
 		mark(options, name, made);
+		ioctl(tap->queues[0].fd, TUNSETPERSIST, 1);
 	}
 	port->tx_queues = queues;
 	port->ops = &tap_ops;

@@ -15,10 +15,14 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "port/memif_talk.h"
@@ -31,7 +35,8 @@ enum {
 	FRAME_MAX = 1800,
 	ROUNDS = 3000,
 	HOSTILE_ROUNDS = 20000,
-	BURST = 32
+	BURST = 32,
+	WAIT_MS = 30000
 };
 
 static struct rte_mempool *pool;
@@ -411,6 +416,119 @@ static void wakes_whom_its_predecessor_should_have(void **state)
 	part(pair);
 }
 
+/* --- real ports, as a server --- */
+
+struct place {
+	char folder[32], url[PORT_URL_MAX];
+};
+
+static struct place new_place(void)
+{
+	struct place place = { .folder = "/tmp/test-memif-XXXXXX" };
+
+	assert_non_null(mkdtemp(place.folder));
+	snprintf(place.url, sizeof(place.url), "memif:%s/m.sock?server=1", place.folder);
+	return place;
+}
+
+static struct port *opened(const struct place *place, uint16_t queues, struct port_bequests *inherited)
+{
+	struct port_options options = {
+		.name = "m", .url = place->url, .queues = queues, .pool = pool, .inherited = inherited
+	};
+	struct errors errors = ERRORS_NONE;
+	struct port *server = port_open(&options, &errors);
+
+	assert_non_null(server);
+	return server;
+}
+
+/* A client that connects there; the server may have to part from another first. */
+static struct memif_peer *client_at(const struct place *place, uint16_t queues)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct memif_peer *client = new_peer(socket(AF_UNIX, SOCK_SEQPACKET, 0), false, queues);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/m.sock", place->folder);
+	assert_int_equal(connect(client->fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	if (!memif_introduce(client, "client"))
+		fail_msg("%s", client->reason);
+	return client;
+}
+
+static void leave(struct memif_peer *client)
+{
+	memif_forget(client);
+	free(client);
+}
+
+/* The port of a successor, with so many queues. */
+static struct port *succeeded_by(const struct place *place, struct port *server, uint16_t queues)
+{
+	struct port_bequest b = { 0 };
+	struct port_bequests inherited = { 0 };
+	struct port *heir;
+
+	while (!port_up(server))
+		usleep(1000);
+	assert_true(server->bequeath(server, &b));
+	snprintf(b.url, sizeof(b.url), "%s", place->url);
+	for (uint32_t i = 0; i < b.count; i++)
+		b.fds[i] = dup(b.fds[i]);
+	assert_true(bequests_add(&inherited, &b));
+	port_close(server);
+	heir = opened(place, queues, &inherited);
+	bequests_free(&inherited);
+	return heir;
+}
+
+/* Nothing is sent after the hand-over: whoever sleeps must be woken for what lies there. */
+static void wakes_a_reader_at_once_when_it_takes_over(void **state)
+{
+	struct place place = new_place();
+	struct port *server = opened(&place, 1, NULL);
+	struct memif_peer *client = client_at(&place, 1);
+	struct pollfd event = { .fd = client->rx[0].event, .events = POLLIN };
+
+	(void)state;
+	client->rx[0].ring->flags = 0;
+	server = succeeded_by(&place, server, 1);
+	assert_int_equal(poll(&event, 1, WAIT_MS), 1);
+	leave(client);
+	port_close(server);
+	assert_int_equal(rmdir(place.folder), 0);
+}
+
+/* A descriptor may be lacking anywhere. */
+static void says_why_it_cannot_take_over(void **state)
+{
+	unsigned before = descriptors(), failures = 0;
+	struct pair pair = joined(1, 1, true);
+	struct port_bequest b = handed(pair.server);
+	struct rlimit was, limit;
+	bool well = false;
+	int lowest = dup(0);
+
+	(void)state;
+	close(lowest);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	for (limit = was, limit.rlim_cur = (rlim_t)lowest; !well; limit.rlim_cur++) {
+		struct memif_peer *heir = new_peer(-1, true, 1);
+
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		well = memif_inherit(heir, &b);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+		if (!well)
+			assert_non_null(heir->reason);
+		failures += !well;
+		leave(heir);
+	}
+	assert_true(failures >= 4); /* memory, two events, and the connection itself */
+	bequest_refuse(&b);
+	part(pair);
+	assert_int_equal(descriptors(), before);
+}
+
 /* A torn or mad bequest: refused, or of queues that lie in the memory that came, which turn without harm. Nothing stays open. */
 static void mad_bequests_do_no_harm(void **state)
 {
@@ -560,6 +678,8 @@ int main(void)
 		cmocka_unit_test(each_lie_breaks_the_queue),
 		cmocka_unit_test(goes_on_in_another_process),
 		cmocka_unit_test(wakes_whom_its_predecessor_should_have),
+		cmocka_unit_test(wakes_a_reader_at_once_when_it_takes_over),
+		cmocka_unit_test(says_why_it_cannot_take_over),
 		cmocka_unit_test(mad_bequests_do_no_harm),
 		cmocka_unit_test(refuses_what_it_must_not_believe),
 	};
