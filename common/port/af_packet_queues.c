@@ -273,11 +273,12 @@ static void forget_queues(struct af_packet *a, const struct inherited *old)
 	a->kept = a->count;
 }
 
-static unsigned filled(const struct ring *ring)
+/* How many slots wait to be read, of which so many are known to. */
+static unsigned filled(const struct ring *ring, unsigned count)
 {
 	struct ring at = *ring;
-	unsigned count = 0;
 
+	at.next = (at.next + count) % at.count;
 	while (count < ring->count &&
 	       __atomic_load_n(&frame_at(&at)->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER) {
 		advance(&at);
@@ -307,24 +308,48 @@ static bool take_new(struct af_packet *a, const struct inherited *old)
 	return well;
 }
 
+static unsigned common_divisor(unsigned a, unsigned b)
+{
+	return b ? common_divisor(b, a % b) : a;
+}
+
+/*
+ * From where on the new shares count. A frame that changes its socket and comes between the two looks at these is given by both; none is lost, for the socket that
+ * gets it is looked at first. So what is there is counted before, and for each set of sockets that have frames to give one another the looks follow at
+ * once, at the slots that are next: what is left are the frames of about a microsecond.
+ */
+static void set_moment(struct af_packet *a)
+{
+	unsigned sets = common_divisor(a->former, a->count);
+
+	for (unsigned i = 0; i < a->kept; i++)
+		a->queues[i].from = a->queues[i].former = filled(&a->queues[i].rx, 0);
+	for (unsigned set = 0; set < sets; set++) {
+		for (unsigned i = set; i < a->count; i += sets)
+			a->queues[i].from = filled(&a->queues[i].rx, a->queues[i].from);
+		for (unsigned i = a->former_at + set; i < a->former_at + a->former; i += sets)
+			a->queues[i].former = filled(&a->queues[i].rx, a->queues[i].former);
+	}
+}
+
 /*
  * Deals what is received anew. For a while all sockets take what was theirs and what will be, so that nothing is lost; in that while lies the moment from which on
- * the new shares count. One that loses frames is asked later where it is than one that gets them.
+ * the new shares count. What came in that while to two sockets is known here only: who is succeeded before it has read that, some thousandths of a second after it
+ * began, leaves it to its successor twice.
  */
 static bool deal_anew(struct af_packet *a, const struct inherited *old, struct port_bequest *prepared,
                       bool large)
 {
 	bool well = give_sockets(a, true, prepared, large) && take_both(a, old);
 
-	for (unsigned i = 0; well && i < a->count; i++)
-		a->queues[i].from = filled(&a->queues[i].rx);
-	for (unsigned i = 0; well && i < a->kept; i++)
-		a->queues[i].former = filled(&a->queues[i].rx);
+	if (well)
+		set_moment(a);
 	well = well && take_new(a, old);
 	for (unsigned i = 0; well && i < a->kept; i++) {
 		atomic_init(&a->queues[i].hold, HOLD_DUE);
 		a->queues[i].due = is_inherited(old, i) ? a->queues[i].former : a->queues[i].from;
-		a->queues[i].mixed = is_inherited(old, i) ? filled(&a->queues[i].rx) : a->queues[i].from;
+		a->queues[i].mixed = is_inherited(old, i) ? filled(&a->queues[i].rx, a->queues[i].former)
+		                                          : a->queues[i].from;
 	}
 	atomic_init(&a->behind, a->count);
 	return well;

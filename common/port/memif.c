@@ -146,6 +146,13 @@ static void wake_peer(struct memif *f)
 	}
 }
 
+/* Workers send by as many queues as the peer has, if they are not more than we want. While nobody has the port, they may become more, and never fewer. */
+static void use_queues(struct memif *f)
+{
+	f->peer.senders = RTE_MIN(f->peer.tx_wanted, f->peer.tx_count);
+	__atomic_store_n(&f->port->tx_queues, f->peer.senders, __ATOMIC_RELAXED);
+}
+
 static void start_talking(struct memif *f, int fd)
 {
 	f->peer.fd = fd;
@@ -154,6 +161,7 @@ static void start_talking(struct memif *f, int fd)
 		log_info("peer-came", "port=%s queues=%u", f->port->name, f->peer.rx_count);
 		f->attempts = 0;
 		f->refused = NULL;
+		use_queues(f);
 		atomic_store_explicit(&f->there, 0, memory_order_release);
 		return;
 	}
@@ -299,7 +307,7 @@ static void settle(const struct memif *f)
 	}
 }
 
-/* What a predecessor had. Queues that it agreed upon with the peer are what there is, until the next peer comes. */
+/* What a predecessor had. Queues that it agreed upon with the peer are what there is, until the next peer comes, who may have as many as we want. */
 static void inherit(struct memif *f, const struct port_options *options)
 {
 	struct port_bequest b;
@@ -316,7 +324,7 @@ static void inherit(struct memif *f, const struct port_options *options)
 		log_info("peer-kept", "port=%s queues=%u", options->name, f->peer.rx_count);
 		if (RTE_MIN(f->peer.tx_wanted, f->peer.tx_count) != f->peer.senders)
 			settle(f);
-		f->peer.tx_wanted = RTE_MIN(f->peer.tx_wanted, f->peer.tx_count);
+		use_queues(f);
 		atomic_store_explicit(&f->there, 0, memory_order_release);
 	} else if (b.count > 1) {
 		log_warn("peer-not-kept", "port=%s reason=%s", options->name, f->peer.reason);
@@ -377,7 +385,8 @@ static struct memif *new_memif(struct port *port, const char *rest, const char *
 	f->peer.fd = -1;
 	f->peer.server = port_option(rest, "server", 0) != 0;
 	f->peer.id = port_option(rest, "id", 0);
-	f->peer.rx_wanted = f->peer.tx_wanted = (uint16_t)queues;
+	f->peer.rx_wanted = f->peer.tx_wanted = f->peer.senders = (uint16_t)queues;
+	port->rx_queues = port->tx_queues = (uint16_t)queues;
 	f->peer.log2_wanted = (uint8_t)__builtin_ctz(ring);
 	f->peer.buffer_size = port_option(rest, "buffer", BUFFER_DEFAULT);
 	return f;
@@ -419,11 +428,8 @@ bool port_open_memif(struct port *port, const struct port_options *options, cons
 	port->ops = &memif_ops;
 	port->bequeath = memif_hand_over;
 	port_make_mac(port);
-	if (start(f, options, errors)) {
-		port->rx_queues = (uint16_t)queues;
-		port->tx_queues = f->peer.senders = f->peer.tx_wanted;
+	if (start(f, options, errors))
 		return true;
-	}
 	free_memif(f);
 	return false;
 }

@@ -278,7 +278,7 @@ static bool begin(struct memif_queue *q, unsigned count, uint16_t regions, bool 
 
 static bool hear_connect(struct memif_peer *p)
 {
-	if (p->rx_count == 0 || p->tx_count < p->tx_wanted)
+	if (p->rx_count == 0 || p->tx_count < p->senders)
 		return memif_fail(p, "it has fewer queues: give this port queues=N, with as many as it has");
 	if (!begin(p->rx, p->rx_count, p->region_count, true) ||
 	    !begin(p->tx, p->tx_count, p->region_count, false))

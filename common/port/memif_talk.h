@@ -17,12 +17,12 @@ enum { MEMIF_ANSWER_MS = 3000, MEMIF_TALK_MS = 6000 };
 enum { MEMIF_MEMORY_MAX_MB = 1024, MEMIF_LOG2_MAX = 14 };
 
 struct memif_peer {
-	int fd;                         /* of the conversation; -1: none */
-	int stop;                       /* readable: no more words, we leave; -1: that is never */
-	uint32_t id;                    /* of the interface; both ends must mean the same */
-	bool server;                    /* which end we are */
-	uint16_t rx_wanted, tx_wanted;  /* queues of ours */
-	uint16_t senders;               /* of the queues that are written, those that are in use */
+	int fd;                        /* of the conversation; -1: none */
+	int stop;                      /* readable: no more words, we leave; -1: that is never */
+	uint32_t id;                   /* of the interface; both ends must mean the same */
+	bool server;                   /* which end we are */
+	uint16_t rx_wanted, tx_wanted; /* queues of ours */
+	uint16_t senders; /* of the queues that are written, those that are in use: no peer may have fewer */
 	uint8_t log2_wanted, log2_size; /* client: of the rings */
 	uint32_t buffer_size;           /* client */
 	bool introduced, connected;

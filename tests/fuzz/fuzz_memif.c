@@ -95,7 +95,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(memory, 0, MEMORY);
 	p->fd = p->stop = -1;
 	p->server = p->introduced = true;
-	p->rx_wanted = p->tx_wanted = QUEUES;
+	p->rx_wanted = p->tx_wanted = p->senders = QUEUES;
 	play(p, data, size);
 	memif_forget(p);
 	free(p);

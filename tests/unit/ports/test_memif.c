@@ -68,7 +68,7 @@ static struct memif_peer *new_peer(int fd, bool server, uint16_t queues)
 	p->fd = fd;
 	p->stop = -1;
 	p->server = server;
-	p->rx_wanted = p->tx_wanted = queues;
+	p->rx_wanted = p->tx_wanted = p->senders = queues;
 	p->log2_wanted = LOG2;
 	p->buffer_size = BUFFER;
 	return p;
@@ -499,6 +499,30 @@ static void wakes_a_reader_at_once_when_it_takes_over(void **state)
 	assert_int_equal(rmdir(place.folder), 0);
 }
 
+/* What it was agreed upon with one worker is what four have, until a peer comes that has more; one that has no more is welcome, too. */
+static void the_next_peer_has_as_many_queues_as_are_wanted(void **state)
+{
+	static const uint16_t offered[] = { 1, 2 };
+	struct place place = new_place();
+	struct port *server = opened(&place, 1, NULL);
+	struct memif_peer *client = client_at(&place, 1);
+
+	(void)state;
+	server = succeeded_by(&place, server, 2);
+	assert_int_equal(server->rx_queues, 2);
+	assert_int_equal(server->tx_queues, 1);
+	for (unsigned i = 0; i < sizeof(offered) / sizeof(*offered); i++) {
+		leave(client);
+		client = client_at(&place, offered[i]);
+		while (!port_up(server))
+			usleep(1000);
+		assert_int_equal(server->tx_queues, offered[i]);
+	}
+	leave(client);
+	port_close(server);
+	assert_int_equal(rmdir(place.folder), 0);
+}
+
 /* A descriptor may be lacking anywhere. */
 static void says_why_it_cannot_take_over(void **state)
 {
@@ -679,6 +703,7 @@ int main(void)
 		cmocka_unit_test(goes_on_in_another_process),
 		cmocka_unit_test(wakes_whom_its_predecessor_should_have),
 		cmocka_unit_test(wakes_a_reader_at_once_when_it_takes_over),
+		cmocka_unit_test(the_next_peer_has_as_many_queues_as_are_wanted),
 		cmocka_unit_test(says_why_it_cannot_take_over),
 		cmocka_unit_test(mad_bequests_do_no_harm),
 		cmocka_unit_test(refuses_what_it_must_not_believe),
