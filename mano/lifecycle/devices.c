@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lifecycle/host.h"
 #include "lifecycle/target.h"
 #include "util/memory.h"
 
@@ -36,7 +37,7 @@ static bool stands_on(const struct conf *edge, const struct conf *port, struct g
 static bool is_same(const struct ground *a, const struct ground *b)
 {
 	return a->pci == b->pci && a->length == b->length && strncmp(a->what, b->what, a->length) == 0 &&
-	       strcmp(a->netns, b->netns) == 0;
+	       host_same_netns(a->netns, b->netns);
 }
 
 /* The first so many ports of a document. */

@@ -157,6 +157,29 @@ bool host_has_netns(const char *netns)
 	return !strchr(netns, '/') && access(path, F_OK) == 0;
 }
 
+bool host_find_netns(const char *netns, struct host_netns *found)
+{
+	struct stat about;
+	char path[300] = "/proc/self/ns/net";
+
+	if (netns && *netns)
+		snprintf(path, sizeof(path), "/run/netns/%s", netns);
+	if (!host_has_netns(netns) || stat(path, &about) < 0)
+		return false;
+	*found = (struct host_netns){ about.st_dev, about.st_ino };
+	return true;
+}
+
+bool host_same_netns(const char *a, const char *b)
+{
+	struct host_netns first, second;
+
+	if (strcmp(a, b) == 0)
+		return true;
+	return host_find_netns(a, &first) && host_find_netns(b, &second) && first.device == second.device &&
+	       first.inode == second.inode;
+}
+
 bool host_netns_stale(const char *netns)
 {
 	struct statfs about;

@@ -57,6 +57,14 @@ uint64_t host_room_kb(const char *folder);
 
 /* Whether a namespace of `ip netns` is there. NULL or "": ours, which is. */
 bool host_has_netns(const char *netns);
+/* What tells a namespace from others, whatever names it has; false: it is not there. NULL or "": ours. */
+struct host_netns {
+	dev_t device;
+	ino_t inode;
+};
+bool host_find_netns(const char *netns, struct host_netns *found);
+/* Whether two names mean one namespace: they are equal, or both are there and of the same. */
+bool host_same_netns(const char *a, const char *b);
 
 /* Whether its name is there, but no namespace is behind it any more. */
 bool host_netns_stale(const char *netns);

@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "lifecycle/host.h"
 #include "lifecycle/leftovers.h"
 #include "lifecycle/target.h"
 #include "util/link.h"
@@ -27,6 +28,8 @@ struct search {
 	const char *netns;  /* "": ours */
 	struct tap_left *found;
 	size_t count;
+	struct host_netns *searched;
+	size_t searched_count;
 };
 
 /* The folder of a service that an alias names; NULL: it is none of ours. */
@@ -57,8 +60,23 @@ static void search_here(void *search)
 	links_each(look_at, search);
 }
 
+static bool is_searched(const struct search *s, const struct host_netns *netns)
+{
+	for (size_t i = 0; i < s->searched_count; i++)
+		if (s->searched[i].inode == netns->inode && s->searched[i].device == netns->device)
+			return true;
+	return false;
+}
+
+/* One that has several names, or is ours and has a name, is searched once. */
 static void search_netns(struct search *s, const char *netns)
 {
+	struct host_netns found;
+
+	if (!host_find_netns(netns, &found) || is_searched(s, &found))
+		return;
+	s->searched = memory_grow(s->searched, s->searched_count, sizeof(*s->searched));
+	s->searched[s->searched_count++] = found;
 	s->netns = netns;
 	host_in_netns(netns, search_here, s);
 }
@@ -74,6 +92,7 @@ static void search_all(struct search *s)
 			search_netns(s, entry->d_name);
 	if (all)
 		closedir(all);
+	free(s->searched);
 }
 
 /* Whether a service has it, or a process runs where it was made for. */

@@ -57,7 +57,7 @@ bool targets_admit(struct manager *manager, const struct targets *targets, struc
 void target_admit_devices(const struct manager *manager, const struct targets *targets,
                           const struct target *target, struct errors *errors);
 
-/* Whether a port of a service stands on a TAP of that name; lock held. */
+/* Whether a port of a service stands on a TAP of that name, by whatever name of that namespace; lock held. */
 bool manager_has_tap(const struct manager *manager, const char *netns, const char *name);
 
 #endif
