@@ -183,8 +183,10 @@ static void deal(struct ports *pool)
 	trim_last_blocks(pool);
 	for (uint32_t b = 0; b < pool->dealt; b++)
 		ports_join(pool, b % PORTS_BUCKETS, b);
-	for (unsigned k = 0; k < PORTS_BUCKETS; k++)
+	for (unsigned k = 0; k < PORTS_BUCKETS; k++) {
+		pool->bucket[k].drawn = NO_BLOCK;
 		ports_weigh(&pool->bucket[k]);
+	}
 }
 
 static struct ports *allocate_pool(const struct ports_options *o, uint32_t blocks)

@@ -113,9 +113,12 @@ uint32_t ports_reserve_block(const struct ports *pool, uint32_t address, uint16_
 bool ports_block_bucket(const struct ports *pool, uint32_t block, uint8_t *bucket);
 /* The first block from *from on that was dealt to any bucket and is in use; PORTS_NO_BLOCK: none of the next (*from moves on), or, *from being as large as it is, none at all. */
 uint32_t ports_next_given(const struct ports *pool, uint32_t *from, uint8_t *bucket);
-/* Deals for another process: the bucket's first block from *from on, which moves on, behind the last one out of the reserve. PORTS_NO_BLOCK: to be asked again, or, *from
- * being PORTS_NO_BLOCK, there is none any more. It is kept for the bucket. Any thread. */
+/* Deals for another process: the bucket's first block from *from on; if there is none, one out of the reserve. *from (at first 0) becomes what one who has this answer asks with next; who asks
+ * with the same as before, for it has none, is named the same block, not one more. PORTS_NO_BLOCK: to be asked again, or, *from being PORTS_NO_BLOCK, there is none any
+ * more. The block is kept for the bucket. Any thread. */
 uint32_t ports_deal(struct ports *pool, unsigned bucket, uint32_t *from);
+/* What `from` is for a dealer that has begun anew: what the last one had drawn is nothing to it. Any thread. */
+uint32_t ports_deal_anew(const struct ports *pool, uint32_t from);
 /* Another process has dealt this block to the bucket, or uses it for it: it is kept for it. False: it is none of the reserve, or another bucket's in use here. Any thread. */
 bool ports_keep(struct ports *pool, unsigned bucket, uint32_t block);
 /* Hands a block that is kept for the bucket to it. False: it is not, or the last grant has not been fetched yet. The live thread alone. */

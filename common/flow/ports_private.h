@@ -38,6 +38,7 @@ struct bucket {
 	uint32_t mailbox;   /* granted block + 1; the live thread fills it, the worker empties it */
 	uint8_t wants;      /* the worker writes it, the live thread reads it */
 	uint32_t kept_from; /* where the live thread looks for the next block that is kept for it; relaxed */
+	uint32_t drawn;     /* the last block that was drawn for another process; NO_BLOCK: none; atomic */
 } __attribute__((aligned(64)));
 
 /* What is withheld of a block. Apart from struct block, for most blocks never need it. The bucket's. */

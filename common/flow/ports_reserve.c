@@ -7,6 +7,9 @@
 
 enum { LOOK_BUDGET = 65536 /* blocks looked at in one call */ };
 
+/* Of bucket.drawn: a thread is drawing. */
+#define DRAWING (NO_BLOCK - 1)
+
 static uint8_t state_of(const struct ports *pool, uint32_t number)
 {
 	return __atomic_load_n(&pool->state[number], __ATOMIC_ACQUIRE);
@@ -197,25 +200,63 @@ uint32_t ports_next_given(const struct ports *pool, uint32_t *from, uint8_t *buc
 	return NO_BLOCK;
 }
 
+static bool dealt_to(const struct ports *pool, unsigned bucket, uint32_t number)
+{
+	return state_of(pool, number) >= BLOCK_KEPT && owner_of(pool, number) == bucket;
+}
+
+/* What *from is for one who has heard of all blocks of the bucket, this one the last that was drawn for it. */
+static uint32_t behind(const struct ports *pool, uint32_t drawn)
+{
+	return pool->blocks + 1 + drawn;
+}
+
+/* Draws a block after this one; one thread at a time: others are to ask again. */
+static uint32_t draw_after(struct ports *pool, unsigned bucket, uint32_t last, uint32_t *from)
+{
+	struct bucket *k = &pool->bucket[bucket];
+	uint32_t number;
+
+	if (last == DRAWING || !__atomic_compare_exchange_n(&k->drawn, &last, DRAWING, false,
+	                                                    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return NO_BLOCK;
+	number = draw_new(pool, bucket);
+	look_again(pool, bucket);
+	__atomic_store_n(&k->drawn, number == NO_BLOCK ? last : number, __ATOMIC_RELEASE);
+	*from = number == NO_BLOCK ? NO_BLOCK : behind(pool, number);
+	return number;
+}
+
+/* A block out of the reserve, for one who has heard of all others. The last one that was drawn is named until it has been heard of, however often that is asked: no
+ * answer that is lost or late costs a block. If it has become another bucket's since, it is not. */
+static uint32_t deal_new(struct ports *pool, unsigned bucket, uint32_t *from)
+{
+	uint32_t last = __atomic_load_n(&pool->bucket[bucket].drawn, __ATOMIC_ACQUIRE);
+
+	if (!in_reserve(pool, last) || *from == behind(pool, last) || !dealt_to(pool, bucket, last))
+		return draw_after(pool, bucket, last, from);
+	*from = behind(pool, last);
+	return last;
+}
+
 uint32_t ports_deal(struct ports *pool, unsigned bucket, uint32_t *from)
 {
-	uint32_t at = *from < pool->dealt ? pool->dealt : *from, end = at;
+	uint32_t at = *from < pool->dealt ? pool->dealt : *from, end;
 
-	if (at < pool->blocks)
-		end = look_end(pool, at);
-	for (; at < end; at++) {
-		if (state_of(pool, at) >= BLOCK_KEPT && owner_of(pool, at) == bucket) {
-			*from = at + 1;
-			return at;
-		}
-	}
-	*from = at;
-	if (at < pool->blocks)
-		return NO_BLOCK;
-	at = draw_new(pool, bucket);
-	look_again(pool, bucket);
-	*from = at == NO_BLOCK ? NO_BLOCK : pool->blocks;
-	return at;
+	if (at >= pool->blocks)
+		return deal_new(pool, bucket, from);
+	end = look_end(pool, at);
+	while (at < end && !dealt_to(pool, bucket, at))
+		at++;
+	*from = at < end ? at + 1 : at;
+	if (at < end)
+		return at;
+	return at < pool->blocks ? NO_BLOCK : deal_new(pool, bucket, from);
+}
+
+uint32_t ports_deal_anew(const struct ports *pool, uint32_t from)
+{
+	return from < pool->blocks ? from : pool->blocks;
 }
 
 bool ports_keep(struct ports *pool, unsigned bucket, uint32_t block)
@@ -225,5 +266,5 @@ bool ports_keep(struct ports *pool, unsigned bucket, uint32_t block)
 	if (!kept_for(pool, bucket, block) && !change(pool, bucket, block, BLOCK_FREE, BLOCK_KEPT))
 		change(pool, bucket, block, BLOCK_KEPT, BLOCK_KEPT);
 	look_again(pool, bucket);
-	return state_of(pool, block) >= BLOCK_KEPT && owner_of(pool, block) == bucket;
+	return dealt_to(pool, bucket, block);
 }

@@ -46,23 +46,48 @@ static bool tell(const struct nf *nf, const struct source_pool *pool, struct dea
 	return nf_tell(nf, 0, &raw);
 }
 
+/* Hands over what was dealt to the bucket. Only here an answer counts as heard, by its `from`: one that was lost, or overwritten by an older one, is given again to what is asked
+ * next. Answers whether a block was handed over. */
+static bool hand_over(struct source_pool *pool, unsigned bucket)
+{
+	struct source_dealing *d = &pool->dealing;
+	uint64_t answer;
+
+	if (ports_granted(pool->ports, bucket))
+		return false;
+	answer = __atomic_exchange_n(&d->bucket[bucket].answer, 0, __ATOMIC_ACQUIRE);
+	if (!answer)
+		return false;
+	d->bucket[bucket].from = (uint32_t)(answer >> 32);
+	return ports_mail(pool->ports, bucket, (uint32_t)answer);
+}
+
 /* A bucket that runs low: what was dealt to it is handed over, or more is asked for. Answers whether a message went. */
 static bool provide(const struct nf *nf, struct source_pool *pool, unsigned bucket, uint64_t now)
 {
 	struct source_dealing *d = &pool->dealing;
-	uint32_t offered = GET(d->bucket[bucket].offered);
 
-	if (offered) {
-		ports_mail(pool->ports, bucket, offered - 1);
-		SET(d->bucket[bucket].offered, 0);
+	if (hand_over(pool, bucket))
 		return false;
-	}
 	if (now < GET(d->bucket[bucket].ask_at))
 		return false;
 	SET(d->bucket[bucket].ask_at, now + AGAIN_NS);
 	return tell(nf, pool,
 	            (struct deal_message){
-	                    .what = WANTED, .bucket = (uint8_t)bucket, .from = GET(d->bucket[bucket].from) });
+	                    .what = WANTED, .bucket = (uint8_t)bucket, .from = d->bucket[bucket].from });
+}
+
+/* Of a dealer that has begun anew: what the last one drew does not count, nor what it answered. */
+static void meet_dealer(struct source_pool *pool)
+{
+	struct source_dealing *d = &pool->dealing;
+
+	d->told = GET(d->dealer);
+	d->tell_from = 0;
+	for (unsigned bucket = 0; bucket < PORTS_BUCKETS; bucket++) {
+		d->bucket[bucket].from = ports_deal_anew(pool->ports, d->bucket[bucket].from);
+		SET(d->bucket[bucket].answer, 0);
+	}
 }
 
 /* A dealer that has begun anew is told of all blocks that are in use here. */
@@ -72,10 +97,8 @@ static unsigned tell_given(const struct nf *nf, struct source_pool *pool)
 	unsigned told = 0;
 	uint8_t bucket;
 
-	if (d->told != GET(d->dealer)) {
-		d->told = GET(d->dealer);
-		d->tell_from = 0;
-	}
+	if (d->told != GET(d->dealer))
+		meet_dealer(pool);
 	while (d->tell_from != PORTS_NO_BLOCK && told < MESSAGES) {
 		uint32_t before = d->tell_from, block = ports_next_given(pool->ports, &d->tell_from, &bucket);
 
@@ -168,15 +191,12 @@ static bool dealt(struct source_pool *pool, const struct deal_message *m, struct
                   uint64_t now)
 {
 	struct source_dealing *d = &pool->dealing;
+	bool kept = m->block != PORTS_NO_BLOCK && ports_keep(pool->ports, m->bucket, m->block);
 
-	SET(d->bucket[m->bucket].from, m->from);
+	__atomic_store_n(&d->bucket[m->bucket].answer, (uint64_t)m->from << 32 | m->block, __ATOMIC_RELEASE);
 	SET(d->bucket[m->bucket].ask_at, m->from == PORTS_NO_BLOCK ? now + EMPTY_NS : 0);
-	if (m->block == PORTS_NO_BLOCK)
+	if (kept || m->block == PORTS_NO_BLOCK)
 		return false;
-	if (ports_keep(pool->ports, m->bucket, m->block)) {
-		SET(d->bucket[m->bucket].offered, m->block + 1);
-		return false;
-	}
 	*answer = (struct deal_message){ .what = GIVEN, .pool = pool->identity, .block = m->block };
 	return ports_block_bucket(pool->ports, m->block, &answer->bucket);
 }

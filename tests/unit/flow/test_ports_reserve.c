@@ -102,6 +102,35 @@ static void deals_what_is_known_first(void **state)
 	ports_free(pool);
 }
 
+/* One that has not got an answer asks with the same again, at once or late. */
+static void names_what_was_not_heard_again(void **state)
+{
+	struct ports *pool = pool_new();
+	uint32_t from = 0, again, other = 0, first, second;
+	struct ports_stats stats;
+
+	(void)state;
+	assert_true(ports_keep(pool, 5, BLOCKS - 1)); /* all that can be drawn are below */
+	assert_int_equal(ports_deal(pool, 5, &from), BLOCKS - 1);
+	again = from;
+	first = ports_deal(pool, 5, &from);
+	for (unsigned i = 0, heard = again; i < 40; i++, heard = again)
+		assert_int_equal(ports_deal(pool, 5, &heard), first);
+	second = ports_deal(pool, 5, &from);
+	assert_in_range(second, DEALT, BLOCKS - 2);
+	assert_int_not_equal(second, first);
+	assert_int_equal(ports_deal(pool, 5, &again), second);
+	assert_int_not_equal(ports_deal(pool, 6, &other), second);
+	ports_stats(pool, 5, &stats);
+	assert_int_equal(stats.undealt - stats.reserve, 4);
+	assert_true(ports_keep(pool, 7, second)); /* another's after all */
+	again = 0;
+	assert_int_equal(ports_deal(pool, 5, &again), first);
+	assert_int_equal(ports_deal(pool, 5, &again), BLOCKS - 1);
+	assert_int_not_equal(ports_deal(pool, 5, &again), second);
+	ports_free(pool);
+}
+
 static void tells_what_is_in_use(void **state)
 {
 	struct ports *pool = pool_new();
@@ -120,13 +149,21 @@ static void tells_what_is_in_use(void **state)
 
 /* --- at two ends --- */
 
-enum { SESSIONS = 5000, STEPS = 40000, BUSY = 12 /* buckets: more of each than it has by configuration */ };
+enum { SESSIONS = 20000, STEPS = 80000, BUSY = 12 /* buckets: more of each than it has by configuration */ };
+enum { REPEATS = 5 /* of a question, at most */, LATE = 8 /* answers that are under way */ };
+
+struct answer {
+	bool given;
+	uint32_t block, from;
+};
 
 struct world {
 	struct ports *end[2];
-	uint8_t at[PORTS_BUCKETS];    /* the end at which the bucket is */
-	uint32_t from[PORTS_BUCKETS]; /* what the end that serves has heard of */
-	uint16_t port[SESSIONS];      /* host order; 0: none */
+	uint8_t at[PORTS_BUCKETS];           /* the end at which the bucket is */
+	uint32_t from[PORTS_BUCKETS];        /* what the end that serves has heard of */
+	struct answer answer[PORTS_BUCKETS]; /* the newest that has come there */
+	struct answer late[PORTS_BUCKETS][LATE];
+	uint16_t port[SESSIONS]; /* host order; 0: none */
 	uint8_t bucket[SESSIONS];
 	bool taken[65536];    /* ports */
 	int16_t user[BLOCKS]; /* bucket that ever had the block; -1: none */
@@ -134,24 +171,59 @@ struct world {
 	uint64_t seed;
 };
 
+/* An answer comes to the end that serves. */
+static void hear(struct world *w, unsigned bucket, struct answer *answer)
+{
+	if (!answer->given)
+		return;
+	if (answer->block != PORTS_NO_BLOCK)
+		ports_keep(w->end[SERVES], bucket, answer->block);
+	w->answer[bucket] = *answer;
+	answer->given = false;
+}
+
+/* Asks, once or several times; each answer comes now, late or never. */
+static void ask(struct world *w, unsigned bucket)
+{
+	for (unsigned n = (unsigned)(next(&w->seed) % REPEATS) + 1; n; n--) {
+		struct answer answer = { .given = true, .from = w->from[bucket] };
+		unsigned fate = (unsigned)(next(&w->seed) % 4);
+
+		answer.block = ports_deal(w->end[DEALER], bucket, &answer.from);
+		if (fate == 0)
+			continue;
+		if (fate == 1)
+			w->late[bucket][next(&w->seed) % LATE] = answer;
+		else
+			hear(w, bucket, &answer);
+	}
+}
+
+static bool hand_over(struct world *w, unsigned bucket)
+{
+	struct answer answer = w->answer[bucket];
+
+	if (!answer.given)
+		return false;
+	w->answer[bucket].given = false;
+	w->from[bucket] = answer.from;
+	return ports_mail(w->end[SERVES], bucket, answer.block);
+}
+
 /* A bucket that runs low is provided for as it is where it is. */
 static void provide(struct world *w, unsigned bucket)
 {
 	struct ports *here = w->end[w->at[bucket]];
-	uint32_t block, from = w->from[bucket];
 
+	hear(w, bucket, &w->late[bucket][next(&w->seed) % LATE]);
 	if (!ports_wants(here, bucket) || ports_granted(here, bucket))
 		return;
 	if (w->at[bucket] == DEALER) {
 		ports_grant(here, bucket);
 		return;
 	}
-	block = ports_deal(w->end[DEALER], bucket, &from);
-	if (next(&w->seed) % 8 == 0)
-		return; /* the answer is lost */
-	w->from[bucket] = from;
-	if (block != PORTS_NO_BLOCK && ports_keep(here, bucket, block))
-		ports_mail(here, bucket, block);
+	if (!hand_over(w, bucket))
+		ask(w, bucket);
 }
 
 static void open_one(struct world *w, unsigned i)
@@ -184,6 +256,15 @@ static void close_one(struct world *w, unsigned i)
 	w->port[i] = 0;
 }
 
+/* What is said ahead of a session that moves. */
+static void say_ahead(struct ports *to, unsigned bucket, uint16_t port)
+{
+	uint32_t block = ports_reserve_block(to, htonl(BASE), htons(port));
+
+	if (block != PORTS_NO_BLOCK)
+		assert_true(ports_keep(to, bucket, block));
+}
+
 /* Its sessions take their ports at the other end, and give them back here. */
 static void move(struct world *w, unsigned bucket)
 {
@@ -192,6 +273,7 @@ static void move(struct world *w, unsigned bucket)
 	for (unsigned i = 0; i < SESSIONS; i++) {
 		if (!w->port[i] || w->bucket[i] != bucket)
 			continue;
+		say_ahead(to, bucket, w->port[i]);
 		assert_true(ports_claim(to, bucket, PORTS_TCP, htonl(BASE), htons(w->port[i])));
 		assert_true(ports_release(from, bucket, PORTS_TCP, htonl(BASE), htons(w->port[i])));
 	}
@@ -217,7 +299,33 @@ static void begin_anew(struct world *w, unsigned end)
 	for (unsigned i = 0; i < SESSIONS; i++)
 		if (w->port[i])
 			w->user[(w->port[i] - FIRST) / 64u] = w->bucket[i];
-	memset(w->from, 0, sizeof(w->from));
+	for (unsigned i = 0; i < PORTS_BUCKETS; i++)
+		w->from[i] = ports_deal_anew(w->end[DEALER], w->from[i]);
+	memset(w->answer, 0, sizeof(w->answer));
+	memset(w->late, 0, sizeof(w->late));
+}
+
+static void mark_used(struct ports *pool, bool *used)
+{
+	uint32_t from = 0, block;
+	uint8_t bucket;
+
+	while ((block = ports_next_given(pool, &from, &bucket)) != PORTS_NO_BLOCK)
+		used[block] = true;
+}
+
+/* Whatever is lost, late or repeated: of what was dealt all is in use at one of the ends, but one block of each bucket that it has not got yet. */
+static void assert_no_leak(const struct world *w)
+{
+	bool used[BLOCKS] = { false };
+	unsigned unused[PORTS_BUCKETS] = { 0 };
+	uint8_t bucket;
+
+	mark_used(w->end[DEALER], used);
+	mark_used(w->end[SERVES], used);
+	for (uint32_t block = DEALT; block < BLOCKS; block++)
+		if (ports_block_bucket(w->end[DEALER], block, &bucket) && !used[block])
+			assert_in_range(++unused[bucket], 1, 1);
 }
 
 static void at_two_ends(void **state)
@@ -241,6 +349,8 @@ static void at_two_ends(void **state)
 			move(w, what);
 		if (what == 3999)
 			begin_anew(w, DEALER);
+		if (step % 100 == 99)
+			assert_no_leak(w);
 	}
 	assert_in_range(w->opened_from_reserve, STEPS / 8, STEPS);
 	ports_free(w->end[DEALER]);
@@ -251,11 +361,9 @@ static void at_two_ends(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(kept_is_nobody_elses),
-		cmocka_unit_test(kept_is_granted_first),
-		cmocka_unit_test(deals_what_is_known_first),
-		cmocka_unit_test(tells_what_is_in_use),
-		cmocka_unit_test(at_two_ends),
+		cmocka_unit_test(kept_is_nobody_elses),      cmocka_unit_test(kept_is_granted_first),
+		cmocka_unit_test(deals_what_is_known_first), cmocka_unit_test(names_what_was_not_heard_again),
+		cmocka_unit_test(tells_what_is_in_use),      cmocka_unit_test(at_two_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
