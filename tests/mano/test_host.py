@@ -321,13 +321,15 @@ class Taps(mano.Case):
         held = {name: alias for name, alias in self.names().items() if name not in ("lo", "veth0")}
         self.assertEqual(held, {"one": whose, "many": whose, "queue0": whose, **foreign})
         self.assertEqual(self.told(), [], "a process runs where queue0 was made for")
+        self.second_name()
+        other = service("other")
+        other["edge"]["ports"][0].update(device="tap:one?persist=1&queues=1", netns=f"{self.net}b")
+        self.assertErrors(self.s.apply(other), 409, ("services[0].edge.ports[0].device", "device-taken"))
         self.ended()
         made = self.indices()
-        self.second_name()
-        self.s.start()  # the service has them, dead or alive, and whatever their namespace is called
+        self.s.start()  # the service has them, dead or alive
         wait_for(lambda: self.s.shown()["state"] == "ready", what="it runs again")
         self.assertEqual(self.indices(), made)
-        subprocess.run(["ip", "netns", "del", f"{self.net}b"], check=True)
         self.ended()
         shutil.rmtree(self.s.state)  # nobody remembers any service
         holder = self.hold("one")
@@ -335,6 +337,8 @@ class Taps(mano.Case):
         self.assertEqual({name for name in self.names() if name not in ("lo", "veth0")}, {"one", *foreign})
         self.assertEqual(self.told(), [])
         holder.communicate("")
+        self.assertEqual(len(self.told()), 1, "a namespace of two names is looked at once")
+        subprocess.run(["ip", "netns", "del", f"{self.net}b"], check=True)
         self.assertEqual(self.told(), [f"TAP one in network namespace {self.net} was made for {self.s.run}/edge, and nobody has it any more"])
         fixes = lambda query: [action for action in self.assertStatus(self.s.call("POST", f"/v1/doctor:fix{query}"), 200)["actions"] if self.net in action["action"]]
         self.assertEqual([action["action"] for action in fixes("?dryRun=1")], [f"remove TAP one in network namespace {self.net}"])
