@@ -16,8 +16,7 @@ enum { SOURCE_POOLS_MAX = 16, SOURCE_RANGES_MAX = 256 };
 /* How this process comes by blocks of the reserve where another deals them. Workers; relaxed. */
 struct source_dealing {
 	struct {
-		uint64_t
-		        answer; /* of the dealer, not looked at yet: block, and `from` in the upper half; 0: none */
+		uint64_t answer; /* not looked at yet: block, and `from` in the upper half; 0: none */
 		uint64_t ask_at; /* ns before which it is not asked again */
 		uint32_t from;   /* worker 0's: what the dealer has told so far: ports_deal() */
 	} bucket[PORTS_BUCKETS];
