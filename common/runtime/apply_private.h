@@ -17,6 +17,8 @@ struct change {
 	const struct conf *where[ENGINE_PORTS_MAX]; /* of new ports, for errors */
 };
 
+/* Checks the document against schemas and what is for the life of the process, and fills in defaults. False with errors. */
+bool apply_check(struct change *c);
 /* Makes instances of the functions that the document names and the engine has not; errors are added. */
 void instances_make(struct change *c);
 /* Stops one that no session and no worker knows of any more. */
