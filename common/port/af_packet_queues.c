@@ -16,6 +16,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <rte_cycles.h>
+
 #include "port/port.h"
 #include "port/share.h"
 
@@ -25,6 +27,7 @@ enum {
 	SLOTS = 1024,
 	SLOTS_LARGE = 512,
 	BLOCK_SIZE = 65536,
+	LOOK_APART_US = 20,
 	QUEUE_BYTES = 8 << 20, /* of frames that are too large for a slot */
 };
 
@@ -314,9 +317,9 @@ static unsigned common_divisor(unsigned a, unsigned b)
 }
 
 /*
- * From where on the new shares count. A frame that changes its socket and comes between the two looks at these is given by both; none is lost, for the socket that
- * gets it is looked at first. So what is there is counted before, and for each set of sockets that have frames to give one another the looks follow at
- * once, at the slots that are next: what is left are the frames of about a microsecond.
+ * From where on the new shares count. Of a frame that changes its socket, the socket that gets it is looked at first, and the former one LOOK_APART_US later: longer than
+ * the kernel takes from one socket to the next with a frame, else one that is on its way between them would be lost. Those that come between the two looks are given by both.
+ * So that they are few, what waits is counted before, and each set of sockets that have frames to give one another is looked at by itself.
  */
 static void set_moment(struct af_packet *a)
 {
@@ -327,6 +330,7 @@ static void set_moment(struct af_packet *a)
 	for (unsigned set = 0; set < sets; set++) {
 		for (unsigned i = set; i < a->count; i += sets)
 			a->queues[i].from = filled(&a->queues[i].rx, a->queues[i].from);
+		rte_delay_us_block(LOOK_APART_US);
 		for (unsigned i = a->former_at + set; i < a->former_at + a->former; i += sets)
 			a->queues[i].former = filled(&a->queues[i].rx, a->queues[i].former);
 	}
