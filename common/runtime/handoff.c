@@ -185,14 +185,13 @@ void handoff_flush(struct worker *w)
 /* A packet that was emitted goes on at a position of the configuration that its bucket has. */
 static void run_other(struct worker *w, struct rte_mbuf *m)
 {
-	const struct slice_turn *t = &w->slice;
 	const struct snapshot *before;
 
-	if (likely(!t->next || pkt_of(m)->stage != STAGE_EMITTED)) {
+	if (likely(!w->slice.next || pkt_of(m)->stage != STAGE_EMITTED)) {
 		ingress_staged(w, m);
 		return;
 	}
-	before = slices_use(w, pkt_of(m)->bucket < t->from ? t->next : t->now);
+	before = slices_use(w, slices_of_sent(w, pkt_of(m)));
 	ingress_staged(w, m);
 	slices_use(w, before);
 }

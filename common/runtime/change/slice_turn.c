@@ -62,6 +62,14 @@ const struct snapshot *slices_of(const struct worker *w, const struct session *s
 	return path && s->generation == path->generation ? t->next : w->snapshot; /* it has just moved */
 }
 
+const struct snapshot *slices_of_sent(const struct worker *w, const struct pkt *p)
+{
+	const struct slice_turn *t = &w->slice;
+	unsigned from = atomic_load_explicit(&w->engine->slices.view, memory_order_acquire) & 0xffff;
+
+	return p->bucket < from ? t->next : t->now;
+}
+
 /* What one worker receives may wait at another. */
 bool slices_full(const struct worker *w)
 {

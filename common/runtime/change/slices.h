@@ -101,6 +101,8 @@ void slices_owned(struct worker *w, uint16_t number, struct rte_mbuf **m, unsign
 const struct snapshot *slices_use(struct worker *w, const struct snapshot *snapshot);
 /* The configuration by which a session goes; NULL: what has none, which goes on with the one that made it (slices_use()). */
 const struct snapshot *slices_of(const struct worker *w, const struct session *s);
+/* The same of a packet that another worker sent here while a change is under way, which may have seen more of it than this one at the beginning of its turn. */
+const struct snapshot *slices_of_sent(const struct worker *w, const struct pkt *p);
 /* Whether the other configuration of a change under way has this port. */
 bool slices_port(const struct worker *w, uint16_t number);
 /* Whether it is a link, by either. */

@@ -107,7 +107,8 @@ unsigned transfer_reply_turn(struct worker *w)
 
 	if (likely(r->head == r->tail))
 		return 0;
-	transmit_flush(w); /* behind what was made of the packets before */
+	transmit_flush(w); /* behind what was made of the packets before, ... */
+	handoff_flush(w);  /* ... also by way of other workers */
 	for (; r->head != r->tail; r->head++, done++) {
 		struct rte_mbuf *m = r->m[r->head % REPLIES_MAX];
 		uint16_t number = (uint16_t)pkt_of(m)->adjacency;
