@@ -7,6 +7,7 @@ interfaces, folders, hugepages. The seed is printed; SLUICE_SEED repeats a run.
 """
 import os
 import random
+import re
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from mano import wait_for
 
 EDGE = "/v1/services/edge"
 # With sanitizers a process may be too slow for what arrives, whoever looks after it; else nothing is lost.
+ON_THEIR_WAY = 10  # a tenth of a second
 LOST_BY_NOISE = 5 if os.environ.get("SLUICE_SANITIZE") in ("ON", "thread") else 0
 
 
@@ -75,14 +77,17 @@ class Killed(mano.Case):
 
     def pings(self):
         """One every 10 ms until it is ended; answers how many were sent and lost."""
-        return subprocess.Popen(["ip", "netns", "exec", self.net.names["c"], "ping", "-q", "-i", "0.01", "198.51.100.254"],
+        return subprocess.Popen(["ip", "netns", "exec", self.net.names["c"], "ping", "-n", "-i", "0.01", "198.51.100.254"],
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     @staticmethod
     def lost(ping):
+        """What was sent when it was ended, and how many of those before the last answered one have no answer: the others are on their way."""
         ping.send_signal(2)
-        words = ping.communicate(timeout=30)[0].replace(",", "").split()
-        return int(words[words.index("packets") - 1]), int(words[words.index("packets") - 1]) - int(words[words.index("received") - 1])
+        said = ping.communicate(timeout=30)[0]
+        answered = {int(number) for number in re.findall(r"icmp_seq=(\d+) ", said)}
+        sent, last = int(re.search(r"(\d+) packets transmitted", said)[1]), max(answered, default=0)
+        return sent, last - len(answered) + max(0, sent - last - ON_THEIR_WAY)
 
     def kill_in(self, call, delay):
         killer = threading.Timer(delay, self.s.process.kill)
