@@ -12,7 +12,6 @@ import time
 import mano
 from lab import BUILD, Line, missing, run, until
 
-SLOW = os.environ.get("SLUICE_SANITIZE") == "ON"  # a sanitizer's build: what waits while sessions move must have room in rings for longer
 LOAD = os.path.join(BUILD, "tests", "live", "sluice-load")
 
 

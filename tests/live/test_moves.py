@@ -3,7 +3,7 @@
 """Functions move between processes under established TCP connections: these go on, with the translation that they had."""
 import mano
 from lab import Line, run, until
-from live import ECHO, NAT, SLOW, Live, Load, Talk
+from live import ECHO, NAT, Live, Load, Talk
 
 
 class Moves(Live):
@@ -129,7 +129,7 @@ class Workers(Live):
         for source in sources:
             run("ip", "-n", self.line.client, "address", "add", f"{source}/24", "dev", "eth0")
         talks = [self.talk(source) for source in sources]
-        load = Load(self.line, 100 if SLOW else 500, 120)
+        load = Load(self.line, 500, 120)
         for turn, workers in enumerate((2, 3, 1, 3, 2, 1)):
             self.descriptor["engine"]["workers"] = workers
             self.apply()

@@ -10,7 +10,7 @@ import time
 
 import mano
 from lab import until
-from live import SLOW, Live, Load, Talk
+from live import Live, Load, Talk
 
 SESSIONS = 50000
 
@@ -48,7 +48,7 @@ class Slices(Live):
         self.descriptor["engine"]["workers"] = workers
 
     def test_moves(self):
-        load = Load(self.line, 100 if SLOW else 400, 600)
+        load = Load(self.line, 400, 600)  # a slice of a slow build takes a second or two: so much has room
         for number, (placement, workers) in enumerate((("process", 1), ("fused", 1), ("fused", 2), ("process", 2), ("fused", 1))):
             before, answered = len(self.moved()), 0
             self.place(placement, workers)
